@@ -1,0 +1,16 @@
+"""Walk a live-migration request through Nova's API."""
+
+import importlib
+
+_HOMES = {
+    'Scenario': 'explorations', 'EXPLORATIONS': 'explorations', 'STATIONS': 'stations', 'Trace': 'trace',
+    'run': 'engines', 'boot': 'engines', 'flowchart': 'flowcharts', 'explore': 'player',
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    """Load a name from its module when it is first asked for: `import explorer` alone shall cost nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(f'{__name__}.{_HOMES[name]}'), name)

@@ -1,0 +1,102 @@
+"""Compare an engine with recordings of the real Nova: `given` goes in, `expect` is what should come out."""
+
+import json
+import re
+
+from explorer.cloud import Cloud
+from explorer.engines import run
+from explorer.explorations import Scenario
+from explorer.stations import WrongUse
+
+LEVELS = ('status', 'message', 'rpc', 'full')
+_RPC = ('kind', 'topic', 'namespace', 'version', 'method', 'args')
+_AFTER = ('vm_state_after', 'task_state_after', 'actions')
+_HEADERS = ('content-type', 'openstack-api-version', 'x-openstack-nova-api-version', 'www-authenticate')
+
+
+def read_cases(path, *, inside_only=False):
+    """Read a file of recordings.
+
+    Returns: (cloud, cases).
+    Raises: WrongUse for a file that is none, or holds no case.
+    """
+    try:
+        with open(path, encoding='utf-8') as file:
+            data = json.load(file)
+        cloud = Cloud(
+            callers=data['callers'], hosts=tuple(data['hosts']), server_defaults=data['server_defaults'],
+            servers={'server': '5ca1ab1e-0000-4000-8000-00000000cafe'}, project=data['project'],
+            other_project=data['other_project'])
+        cases = [case for case in data['cases'] if not (inside_only and case['outside_path'])]
+    except OSError as error:
+        raise WrongUse(f'{path}: {error.strerror}; give a file of recorded cases') from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise WrongUse(f'{path} holds no recordings ({error!r}); give a file like tests/data/cases.json') from error
+    if not cases:
+        raise WrongUse(f'{path} holds no case to run')
+    return cloud, cases
+
+
+def answer(given, cloud, engine='miniature'):
+    """Let an engine answer what was *given*, in the form of `expect`."""
+    scenario = Scenario(server='server', caller=given['caller'], state=given['server'], request=given['request'],
+                        conductor_reply=given['conductor_reply'], race=given.get('race'))
+    trace = run(scenario, engine=engine, cloud=cloud)
+    headers = {name.lower(): value for name, value in trace.response['headers'].items()}
+    shown = {name: headers[name] for name in _HEADERS if name in headers}
+    if 'vary' in headers:
+        shown['vary'] = sorted(set(re.split(r',\s*', headers['vary'])))
+    return _normalised({
+        'status': trace.response['status'], 'headers': shown, 'body': trace.response['body'],
+        'rpc': trace.messages[0] if trace.messages else None, 'rpc_count': len(trace.messages), **trace.outcome,
+    }, cloud.servers['server'])
+
+
+def _normalised(value, uuid):
+    """Put the placeholders of the recordings in the place of ids."""
+    text = json.dumps(value).replace(uuid, '$SERVER').replace(uuid.upper(), '$SERVER_UPPER')
+    text = re.sub(r'req-[0-9a-f-]{36}', '$REQUEST_ID', text.replace(uuid.replace('-', ''), '$SERVER_HEX'))
+    return json.loads(text)
+
+
+def at_level(expect, level):
+    """Give the part of an answer that a level compares, as {field: value}; a level includes those before it."""
+    if level == 'full':
+        return dict(expect)
+    part = {'status': expect['status']}
+    if level != 'status':
+        body = expect['body']
+        inner = list(body.values())[0] if isinstance(body, dict) and len(body) == 1 else body
+        part['message'] = inner.get('message') if isinstance(inner, dict) else inner if isinstance(inner, str) else None
+    if level == 'rpc':
+        part['rpc'] = expect['rpc'] and {name: expect['rpc'][name] for name in _RPC}
+        part.update({name: expect[name] for name in _AFTER})
+    return part
+
+
+def disagreements(expect, got, level):
+    """Name the fields in which two answers differ at a level: {field: (expected, got)}."""
+    expect, got = at_level(expect, level), at_level(got, level)
+    return {name: (expect.get(name), got.get(name)) for name in expect | got if expect.get(name) != got.get(name)}
+
+
+def conform(path, level='rpc', *, inside_only=False, engine='miniature', answers=None):
+    """Run every case of a file; give the lines to print, and whether all agree.
+
+    Shape: *answers* is the name of a file for the answers, {id: answer}.
+    """
+    cloud, cases = read_cases(path, inside_only=inside_only)
+    lines, given_answers, wrong, outside = [], {}, set(), set()
+    for case in cases:
+        got = given_answers[case['id']] = answer(case['given'], cloud, engine)
+        outside |= {case['id']} if case['outside_path'] else set()
+        for name, (expected, found) in disagreements(case['expect'], got, level).items():
+            wrong.add(case['id'])
+            lines.append(f'{case["id"]}: {name}: expected {json.dumps(expected)}, got {json.dumps(found)}')
+    if answers:
+        with open(answers, 'w', encoding='utf-8') as file:
+            json.dump(given_answers, file, indent=1)
+    if not inside_only:
+        lines.append(f'{len(outside - wrong)} of {len(outside)} cases marked outside_path agree at level {level}')
+    lines.append(f'{len(cases) - len(wrong)} of {len(cases)} cases agree at level {level}')
+    return lines, not wrong

@@ -1,0 +1,147 @@
+"""The seven explorations as data, in the order of the article, and what a client can choose: the scenario.
+
+Notebook, flowcharts, player, tests and README derive from these rows.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+from explorer.stations import STATIONS, WrongUse
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """All that a client can choose, and the cloud's state before.
+
+    Shape: *server* is a name or a uuid; *microversion* 'X.Y', 'latest', or None for the client's default; *caller* a key
+    of the cloud's callers, or no_token, bad_token; *state* overrides the server's defaults (vm_state, task_state,
+    locked_by, ...). *request* {method, path, headers, body or raw_body} replaces the client by a bare HTTP request.
+    *conductor_reply* {raise, kwargs} makes the conductor or the bus fail; *race* {task_state} lets another request win.
+    Raises: WrongUse for a microversion that is none.
+    """
+
+    server: str = 'web-1'
+    host: str | None = None
+    block_migrate: bool = False
+    disk_over_commit: bool = False
+    force: bool = False
+    microversion: str | None = None
+    caller: str = 'admin'
+    state: Mapping = dataclasses.field(default_factory=dict)
+    request: Mapping | None = None
+    conductor_reply: Mapping | None = None
+    race: Mapping | None = None
+
+    def __post_init__(self):
+        if self.microversion is not None and not re.fullmatch(r'latest|\d+\.\d+', str(self.microversion)):
+            raise WrongUse(f'{self.microversion!r} is no microversion; give one like 2.34, or latest')
+
+    def command(self):
+        """Give the words of the command line that asks for this, without the program's name."""
+        version = ['--os-compute-api-version', self.microversion] if self.microversion else []
+        if self.microversion == 'latest':
+            version = ['--os-compute-api-version', '2.latest']
+        flags = [flag for flag, on in (('--block-migrate', self.block_migrate),
+                                       ('--disk-over-commit', self.disk_over_commit), ('--force', self.force)) if on]
+        return [*version, 'live-migration', *flags, self.server, *([self.host] if self.host else [])]
+
+
+@dataclasses.dataclass(frozen=True)
+class Exploration:
+    """One leg of the walk.
+
+    Shape: *focus* are keys of stations, in the order of the walk; *follow* is a key of FIELDS; *compare* is a second
+    scenario that takes another way, and *compare_says* names it.
+    """
+
+    key: str
+    title: str
+    question: str
+    segment: str
+    focus: tuple[str, ...]
+    follow: str
+    scenario: Scenario = Scenario()
+    compare: Scenario | None = None
+    compare_says: str = ''
+
+    @property
+    def number(self):
+        return [exploration.key for exploration in EXPLORATIONS].index(self.key) + 1
+
+    @property
+    def stations(self):
+        """Give the rows of the stations that belong to this leg."""
+        return tuple(station for station in STATIONS if station.exploration == self.key)
+
+
+EXPLORATIONS = (
+    Exploration(
+        'client', 'From the command line to an HTTP request',
+        'What leaves the client, and what did it ask before?',
+        'ask',
+        ('shell', 'discover_version', 'do_live_migration', 'find_resource', 'Server.live_migrate',
+         'ServerManager.live_migrate', '_action', 'SessionClient.request', 'http'),
+        'block_migration', compare=Scenario(block_migrate=True), compare_says='with --block-migrate'),
+    Exploration(
+        'service', 'Into the API service',
+        'What happens to a request before Nova looks at what it asks?',
+        'accept',
+        ('URLMap', 'ComputeReqIdMiddleware', 'FaultWrapper', 'RequestBodySizeLimiter', 'AuthProtocol',
+         'NovaKeystoneContext', 'RequestContext', 'check_is_admin'),
+        'request_id', compare=Scenario(request={
+            'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
+            'headers': {'Content-Type': 'application/json'}, 'body': {'os-migrateLive': {}}}, caller='bad_token'),
+        compare_says='with a token that nobody knows'),
+    Exploration(
+        'routes', 'From the path to a method',
+        'How does a path that says only "action" lead to the method for live migration?',
+        'route',
+        ('Router', 'routematch', '_dispatch', 'Resource', 'set_api_version_request', 'get_body', '_process_stack',
+         '_get_method', 'action_peek', 'dispatch', 'serialize'),
+        'microversion', compare=Scenario(microversion='2.999'), compare_says='with a microversion that does not exist'),
+    Exploration(
+        'controller', 'The controller decides',
+        'What must be true before the controller takes the request on?',
+        'validate',
+        ('expected_errors', 'schema', '_schema_validation_helper', 'validate', '_migrate_live', 'get_instance',
+         'API.get', '_get_instance_from_cell', 'scatter_gather_single_cell', 'Instance.get_by_uuid', 'can',
+         'authorize'),
+        'block_migration', compare=Scenario(caller='reader'), compare_says='as a reader'),
+    Exploration(
+        'compute-api', 'The compute API takes the server',
+        'Which servers are turned back, and how is the one that is taken kept from others?',
+        'look up',
+        ('block_shares', 'block_extended_resource_request', 'block_port_accelerators', 'reject_vdpa_instances',
+         'block_accelerators', 'reject_vtpm', 'reject_mem_enc', 'check_instance_lock', 'check_instance_state',
+         'live_migrate', 'RequestSpec.get_by_instance_uuid', 'Instance.save', 'instance_update_and_get_original',
+         'action_start'),
+        'instance.task_state', compare=Scenario(caller='manager', state={'locked_by': 'owner'}),
+        compare_says='a locked server, as a manager'),
+    Exploration(
+        'conductor-api', 'Cast or call?',
+        'Who waits for the conductor, and who decides that?',
+        'decide',
+        ('live_migrate', 'ComputeTaskAPI.live_migrate_instance', 'rpcapi.live_migrate_instance',
+         'rpcapi.migrate_server'),
+        'host', scenario=Scenario(host='host2'), compare=Scenario(host='host2', microversion='2.29'),
+        compare_says='at microversion 2.29'),
+    Exploration(
+        'rpc', 'Over the bus',
+        'What exactly travels, and who picks it up?',
+        'hand over',
+        ('rpcapi.live_migrate_instance', 'prepare', 'cast', '_make_message', 'send', '_process_incoming',
+         'RPCDispatcher.dispatch', 'deserialize_context', 'manager.live_migrate_instance', '_live_migrate'),
+        'async_', compare=Scenario(microversion='2.30'), compare_says='at microversion 2.30, as the openstack command'),
+)
+
+
+def exploration(key):
+    """Give the row of an exploration.
+
+    Raises: WrongUse for an unknown key.
+    """
+    for row in EXPLORATIONS:
+        if row.key == key:
+            return row
+    raise WrongUse(f'no exploration {key!r}; there are {", ".join(row.key for row in EXPLORATIONS)}')

@@ -1,0 +1,621 @@
+"""Nova's nouns: policy, the request context, what travels, and the database that keeps it.
+
+The names, fields, versions and rules are those of Nova 34.0.0; the code is ours. A class holds the fields that the path
+of a live migration touches; its docstring names what is left out.
+"""
+
+import contextlib
+import copy
+import functools
+import logging
+import re
+from concurrent import futures
+
+import sqlalchemy as sa
+from explorer import bus  # noqa: F401  (first: it says how oslo.messaging shall run)
+from oslo_config import cfg
+from oslo_context import context as oslo_context
+from oslo_policy import policy as oslo_policy
+from oslo_serialization import jsonutils
+from oslo_utils import timeutils
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields
+
+from explorer import exception
+
+LOG = logging.getLogger(__name__)
+
+# ------------------------------------------------------------------------------- nova/policy.py and nova/policies/
+
+POLICIES = (
+    ('context_is_admin', 'role:admin'),
+    ('project_manager_api', 'role:manager and project_id:%(project_id)s'),
+    ('project_reader_api', 'role:reader and project_id:%(project_id)s'),
+    ('project_manager_or_admin', 'rule:project_manager_api or rule:context_is_admin'),
+    ('project_reader_or_admin', 'rule:project_reader_api or rule:context_is_admin'),
+    ('os_compute_api:os-migrate-server:migrate_live', 'rule:project_manager_or_admin'),
+    ('os_compute_api:os-migrate-server:migrate_live:host', 'rule:context_is_admin'),
+    ('os_compute_api:servers:index', 'rule:project_reader_or_admin'),
+    ('os_compute_api:servers:index:get_all_tenants', 'rule:context_is_admin'),
+    ('os_compute_api:servers:detail', 'rule:project_reader_or_admin'),
+    ('os_compute_api:servers:detail:get_all_tenants', 'rule:context_is_admin'),
+    ('os_compute_api:servers:show', 'rule:project_reader_or_admin'),
+)
+
+
+@functools.cache
+def _enforcer():
+    """Build oslo.policy's enforcer with Nova's defaults and no file."""
+    enforcer = oslo_policy.Enforcer(cfg.ConfigOpts(), rules=oslo_policy.Rules.from_dict(dict(POLICIES)), use_conf=False)
+    for name, rule in POLICIES:
+        enforcer.register_default(oslo_policy.RuleDefault(name, rule, scope_types=['project'] if ':' in name else None))
+    return enforcer
+
+
+def authorize(context, action, target=None, do_raise=True, exc=None):
+    """Ask oslo.policy whether *context* may do *action* to *target* (nova.policy.authorize)."""
+    exc = exc or exception.PolicyNotAuthorized
+    if target is None:
+        target = {'project_id': context.project_id, 'user_id': context.user_id}
+    try:
+        return _enforcer().authorize(action, target, context, do_raise=do_raise, exc=exc, action=action)
+    except oslo_policy.InvalidScope as error:
+        raise exc(action=action) from error
+
+
+def check_is_admin(context):
+    """Ask whether the caller's roles make an administrator (nova.policy.check_is_admin)."""
+    target = {'project_id': context.project_id, 'user_id': context.user_id}
+    return _enforcer().authorize('context_is_admin', target, context)
+
+
+# ------------------------------------------------------------------------------------------------ nova/context.py
+
+
+class RequestContext(oslo_context.RequestContext):
+    """Who asks, in which project, with which roles (nova.context.RequestContext).
+
+    Nova finds its database in the process; here the context carries it (*api_database*), so that nothing is global.
+    Left out: the service catalogue's filter, the auth plugin, the message connection of a cell.
+    """
+
+    def __init__(self, user_id=None, project_id=None, is_admin=None, read_deleted='no', remote_address=None,
+                 timestamp=None, quota_class=None, service_catalog=None, user_auth_plugin=None, **kwargs):
+        super().__init__(user_id=user_id, project_id=project_id, is_admin=is_admin, **kwargs)
+        self.read_deleted = read_deleted
+        self.remote_address = remote_address
+        self.timestamp = timeutils.parse_strtime(timestamp) if isinstance(timestamp, str) else (
+            timestamp or timeutils.utcnow())
+        self.quota_class = quota_class
+        self.service_catalog = service_catalog or []
+        self.user_auth_plugin = user_auth_plugin
+        self.api_database = None
+        self.db_connection = None
+        self.cell_uuid = None
+        if self.is_admin is None:
+            self.is_admin = check_is_admin(self)
+
+    def to_dict(self):
+        """Give what goes over the bus (nova.context.RequestContext.to_dict)."""
+        return {
+            **super().to_dict(),
+            'user_id': self.user_id,
+            'project_id': self.project_id,
+            'is_admin': self.is_admin,
+            'read_deleted': self.read_deleted,
+            'remote_address': self.remote_address,
+            'timestamp': self.timestamp.strftime('%Y-%m-%dT%H:%M:%S.%f'),
+            'request_id': self.request_id,
+            'quota_class': self.quota_class,
+            'user_name': self.user_name,
+            'service_catalog': self.service_catalog,
+            'project_name': self.project_name,
+            'is_admin_project': self.is_admin_project,
+        }
+
+    @classmethod
+    def from_dict(cls, values):
+        """Make the context again from what came over the bus (nova.context.RequestContext.from_dict)."""
+        names = ('user_id', 'project_id', 'remote_address', 'timestamp', 'quota_class', 'service_catalog')
+        return super().from_dict(
+            values, read_deleted=values.get('read_deleted', 'no'), **{name: values.get(name) for name in names})
+
+    def elevated(self, read_deleted=None):
+        """Copy the context with the administrator's rights (nova.context.RequestContext.elevated)."""
+        context = copy.copy(self)
+        context.roles = sorted({*self.roles, 'admin'})
+        context.is_admin = True
+        context.read_deleted = read_deleted or self.read_deleted
+        return context
+
+    def can(self, action, target=None, fatal=True):
+        """Check *action* on *target*; raise Forbidden unless *fatal* is off (nova.context.RequestContext.can)."""
+        try:
+            return authorize(self, action, target)
+        except exception.Forbidden:
+            if fatal:
+                raise
+            return False
+
+    def to_policy_values(self):
+        values = super().to_policy_values()
+        values['is_admin'] = self.is_admin
+        return values
+
+
+def get_admin_context(read_deleted='no'):
+    """Make an administrator's context that belongs to nobody (nova.context.get_admin_context)."""
+    return RequestContext(user_id=None, project_id=None, is_admin=True, read_deleted=read_deleted, overwrite=False)
+
+
+def set_target_cell(context, cell_mapping):
+    """Point the context at the database of a cell (nova.context.set_target_cell).
+
+    Left out: the cell's own message bus; a cell of None takes the target away.
+    """
+    context.cell_uuid = cell_mapping.uuid if cell_mapping else None
+    context.db_connection = database(cell_mapping.database_connection) if cell_mapping else None
+
+
+@contextlib.contextmanager
+def target_cell(context, cell_mapping):
+    """Give a clean copy of the context that points at a cell (nova.context.target_cell)."""
+    cctxt = RequestContext.from_dict(context.to_dict())
+    cctxt.api_database = context.api_database
+    set_target_cell(cctxt, cell_mapping)
+    yield cctxt
+
+
+def scatter_gather_single_cell(context, cell_mapping, fn, *args, **kwargs):
+    """Run *fn* against one cell in a thread of its own (nova.context.scatter_gather_single_cell).
+
+    Returns: {cell uuid: result, or the exception that came instead}.
+    Left out: several cells at once, and the 60 s after which Nova gives a cell up.
+    """
+    with target_cell(context, cell_mapping) as cctxt, futures.ThreadPoolExecutor(1, 'cell') as pool:
+        future = pool.submit(fn, cctxt, *args, **kwargs)
+        error = future.exception()
+    return {cell_mapping.uuid: error or future.result()}
+
+
+# -------------------------------------------------------------------- the database (nova/db/api and nova/db/main)
+
+SERVICE_VERSION = 74  # nova.objects.service.SERVICE_VERSION of 34.0.0
+METADATA = sa.MetaData()
+_String = sa.String(255)
+
+
+def _table(name, *columns):
+    return sa.Table(name, METADATA, sa.Column('id', sa.Integer, primary_key=True), *columns)
+
+
+CELL_MAPPINGS = _table(
+    'cell_mappings', sa.Column('uuid', sa.String(36)), sa.Column('name', _String),
+    sa.Column('database_connection', sa.Text))
+INSTANCE_MAPPINGS = _table(
+    'instance_mappings', sa.Column('instance_uuid', sa.String(36), unique=True), sa.Column('cell_id', sa.Integer),
+    sa.Column('project_id', _String), sa.Column('user_id', _String))
+REQUEST_SPECS = _table(
+    'request_specs', sa.Column('instance_uuid', sa.String(36), unique=True), sa.Column('spec', sa.Text))
+# Left out: the tables of metadata, system_metadata, info cache and flavor; they are JSON columns here.
+INSTANCES = _table(
+    'instances',
+    sa.Column('uuid', sa.String(36), unique=True),
+    *(sa.Column(name, _String) for name in (
+        'user_id', 'project_id', 'image_ref', 'display_name', 'hostname', 'vm_state', 'task_state', 'host', 'node',
+        'availability_zone', 'locked_by')),
+    *(sa.Column(name, sa.Integer) for name in ('power_state', 'compute_id', 'instance_type_id', 'deleted')),
+    *(sa.Column(name, sa.DateTime) for name in ('created_at', 'updated_at', 'deleted_at', 'launched_at')),
+    sa.Column('locked', sa.Boolean),
+    *(sa.Column(name, sa.Text) for name in ('metadata', 'system_metadata', 'network_info', 'flavor')))
+INSTANCE_ACTIONS = _table(
+    'instance_actions',
+    *(sa.Column(name, _String) for name in (
+        'action', 'instance_uuid', 'request_id', 'user_id', 'project_id', 'message')),
+    sa.Column('start_time', sa.DateTime))
+INSTANCE_FAULTS = _table(
+    'instance_faults',
+    *(sa.Column(name, _String) for name in ('instance_uuid', 'message', 'host')),
+    sa.Column('code', sa.Integer), sa.Column('details', sa.Text))
+COMPUTE_NODES = _table('compute_nodes', sa.Column('host', _String), sa.Column('hypervisor_hostname', _String))
+SERVICES = _table(
+    'services', sa.Column('host', _String), sa.Column('binary', _String), sa.Column('version', sa.Integer))
+SHARE_MAPPING = _table(
+    'share_mapping', sa.Column('instance_uuid', sa.String(36)), sa.Column('share_id', _String))
+
+
+@functools.cache
+def database(url):
+    """Open the database at *url* once a process.
+
+    Returns: a SQLAlchemy engine; nothing is connected yet.
+    """
+    engine = sa.create_engine(url)
+    if engine.dialect.name == 'sqlite':
+        # The conductor reads while the API writes: a write-ahead log lets them.
+        sa.event.listen(engine, 'connect', lambda connection, _: connection.executescript(
+            'PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;'))
+    return engine
+
+
+def _rows(engine, statement):
+    with engine.connect() as connection:
+        return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def _insert(engine, table, **values):
+    with engine.begin() as connection:
+        return connection.execute(table.insert().values(**values)).inserted_primary_key[0]
+
+
+def _instance_select(context):
+    """Select the instances that *context* may see: not deleted, and of its project unless it is an administrator."""
+    statement = sa.select(INSTANCES).where(INSTANCES.c.deleted == 0)
+    if not context.is_admin:
+        statement = statement.where(INSTANCES.c.project_id == context.project_id)
+    return statement
+
+
+def instance_get_by_uuid(context, uuid, columns_to_join=None):
+    """Read one row of the cell (nova.db.main.api.instance_get_by_uuid)."""
+    rows = _rows(context.db_connection, _instance_select(context).where(INSTANCES.c.uuid == uuid))
+    if not rows:
+        raise exception.InstanceNotFound(instance_id=uuid)
+    return rows[0]
+
+
+def instance_get_all(context, name, marker, all_tenants):
+    """Read the servers of all cells that answer, oldest first, whose name the pattern *name* matches."""
+    instances = []
+    for row in _rows(context.api_database, sa.select(CELL_MAPPINGS)):
+        with target_cell(context, CellMapping._from_row(context, row)) as cctxt:
+            statement = _instance_select(cctxt).order_by(INSTANCES.c.id)
+            if not all_tenants:
+                statement = statement.where(INSTANCES.c.project_id == context.project_id)
+            try:
+                found = _rows(cctxt.db_connection, statement)
+            except sa.exc.OperationalError as error:
+                LOG.warning('Cell %s is not responding: %s', row['name'], error.orig)
+                continue
+            instances += [Instance._from_db_object(cctxt, Instance(), db_inst, ['flavor']) for db_inst in found]
+    if marker:
+        uuids = [instance.uuid for instance in instances]
+        if marker not in uuids:
+            raise exception.MarkerNotFound(marker=marker)
+        instances = instances[uuids.index(marker) + 1:]
+    return [instance for instance in instances if re.search(name, instance.display_name)]
+
+
+def instance_update_and_get_original(context, instance_uuid, values, columns_to_join=None, expected=None):
+    """Update a row if its state is the expected one (nova.db.main.api.instance_update_and_get_original).
+
+    Shape:  *values* may hold expected_task_state, a list of states: the condition of the UPDATE.
+    Returns: the row before and the row after.
+    Raises: UnexpectedTaskStateError when another request was faster.
+    """
+    original = instance_get_by_uuid(context, instance_uuid, columns_to_join)
+    updates = dict(values, updated_at=timeutils.utcnow())
+    statement = INSTANCES.update().where(INSTANCES.c.uuid == instance_uuid)
+    states = updates.pop('expected_task_state', None)
+    if states is not None:
+        column = INSTANCES.c.task_state
+        statement = statement.where(sa.or_(column.in_([s for s in states if s is not None]),
+                                           column.is_(None) if None in states else sa.false()))
+    with context.db_connection.begin() as connection:
+        matched = connection.execute(statement.values(**updates)).rowcount
+    updated = instance_get_by_uuid(context, instance_uuid, columns_to_join)
+    if not matched:
+        deleting = updated['task_state'] == 'deleting'
+        raise (exception.UnexpectedDeletingTaskStateError if deleting else exception.UnexpectedTaskStateError)(
+            instance_uuid=instance_uuid, expected={'task_state': states},
+            actual={'task_state': updated['task_state']})
+    return original, updated
+
+
+# -------------------------------------------------------------------------------------------------- nova/objects/
+
+
+def _texts(*names):
+    return {name: fields.StringField(nullable=True) for name in names}
+
+
+def _numbers(*names):
+    return {name: fields.IntegerField(nullable=True) for name in names}
+
+
+class NovaObjectRegistry(ovo.VersionedObjectRegistry):
+    """The names under which objects are found again after the bus (nova.objects.base.NovaObjectRegistry)."""
+
+
+class NovaObject(ovo.VersionedObject):
+    """What travels: named, versioned, typed fields (nova.objects.base.NovaObject)."""
+
+    OBJ_SERIAL_NAMESPACE = 'nova_object'
+    OBJ_PROJECT_NAMESPACE = 'nova'
+
+    @classmethod
+    def _from_row(cls, context, row, **values):
+        """Make a clean object of the columns of *row* that are fields, and of *values*."""
+        columns = {name: row[name] for name in cls.fields if name in row}
+        obj = cls(context, **{**columns, **values})
+        obj.obj_reset_changes()
+        return obj
+
+
+class NovaPersistentObject:
+    fields = {
+        'created_at': fields.DateTimeField(nullable=True),
+        'updated_at': fields.DateTimeField(nullable=True),
+        'deleted_at': fields.DateTimeField(nullable=True),
+        'deleted': fields.BooleanField(default=False),
+    }
+
+
+class NovaObjectSerializer(ovo.VersionedObjectSerializer):
+    """Turn objects into plain data for the bus and back (nova.objects.base.NovaObjectSerializer)."""
+
+    OBJ_BASE_CLASS = NovaObject
+
+
+@NovaObjectRegistry.register
+class CellMapping(NovaObject):
+    """A cell: its name and its database. Left out: its message bus."""
+
+    VERSION = '1.1'
+    fields = {**_numbers('id'), **_texts('uuid', 'name', 'database_connection')}
+
+
+@NovaObjectRegistry.register
+class InstanceMapping(NovaObject):
+    """In which cell a server lives (nova.objects.instance_mapping.InstanceMapping)."""
+
+    VERSION = '1.2'
+    fields = {
+        **_numbers('id'),
+        **_texts('instance_uuid', 'project_id', 'user_id'),
+        'cell_mapping': fields.ObjectField('CellMapping', nullable=True),
+    }
+
+    @classmethod
+    def get_by_instance_uuid(cls, context, instance_uuid):
+        statement = (
+            sa.select(INSTANCE_MAPPINGS, CELL_MAPPINGS.c.uuid, CELL_MAPPINGS.c.name,
+                      CELL_MAPPINGS.c.database_connection)
+            .outerjoin(CELL_MAPPINGS, CELL_MAPPINGS.c.id == INSTANCE_MAPPINGS.c.cell_id)
+            .where(INSTANCE_MAPPINGS.c.instance_uuid == instance_uuid))
+        rows = _rows(context.api_database, statement)
+        if not rows:
+            raise exception.InstanceMappingNotFound(uuid=instance_uuid)
+        cell = CellMapping._from_row(context, rows[0], id=rows[0]['cell_id']) if rows[0]['uuid'] else None
+        return cls._from_row(context, rows[0], cell_mapping=cell)
+
+
+@NovaObjectRegistry.register
+class Flavor(NovaPersistentObject, NovaObject):
+    """The size of a server, with its extra specs. Left out: projects, swap, rxtx factor, weights."""
+
+    VERSION = '1.2'
+    fields = {
+        **_numbers('id', 'memory_mb', 'vcpus', 'root_gb', 'ephemeral_gb'),
+        **_texts('name', 'flavorid'),
+        'extra_specs': fields.DictOfStringsField(),
+    }
+
+
+@NovaObjectRegistry.register
+class InstanceInfoCache(NovaObject):
+    """What Neutron last said of the server's ports; on the wire a JSON text, as in Nova."""
+
+    VERSION = '1.5'
+    fields = {
+        'instance_uuid': fields.UUIDField(),
+        'network_info': fields.Field(fields.String(), nullable=True),
+    }
+
+
+# Read with the row in any case; all others are loaded when somebody asks for them.
+_ALWAYS = ('metadata', 'system_metadata', 'info_cache')
+_ON_DEMAND = ('flavor', 'numa_topology')
+
+
+@NovaObjectRegistry.register
+class Instance(NovaPersistentObject, NovaObject):
+    """A server as Nova keeps it (nova.objects.instance.Instance).
+
+    Left out: fields that no station of the path reads (about half of Nova's), and the joins as tables of their own.
+    """
+
+    VERSION = '2.8'
+    fields = {
+        'id': fields.IntegerField(),
+        'uuid': fields.UUIDField(),
+        **_texts('user_id', 'project_id', 'image_ref', 'hostname', 'display_name', 'vm_state', 'task_state', 'host', 'node',
+                 'availability_zone', 'locked_by'),
+        **_numbers('power_state', 'compute_id', 'instance_type_id'),
+        'launched_at': fields.DateTimeField(nullable=True),
+        'locked': fields.BooleanField(default=False),
+        'metadata': fields.DictOfStringsField(),
+        'system_metadata': fields.DictOfNullableStringsField(),
+        'info_cache': fields.ObjectField('InstanceInfoCache', nullable=True),
+        'flavor': fields.ObjectField('Flavor'),
+        'numa_topology': fields.StringField(nullable=True),
+    }
+
+    @classmethod
+    def get_by_uuid(cls, context, uuid, expected_attrs=None, use_slave=False):
+        """Read a server from the cell that the context points at (nova.objects.instance.Instance.get_by_uuid)."""
+        return cls._from_db_object(context, cls(), instance_get_by_uuid(context, uuid), expected_attrs)
+
+    @classmethod
+    def _from_db_object(cls, context, instance, db_inst, expected_attrs=None):
+        for name in cls.fields:
+            if name in db_inst and name not in (*_ALWAYS, *_ON_DEMAND):
+                setattr(instance, name, db_inst[name])
+        for name in ('metadata', 'system_metadata'):
+            setattr(instance, name, jsonutils.loads(db_inst[name]))
+        instance.info_cache = InstanceInfoCache(
+            context, instance_uuid=instance.uuid, network_info=db_inst['network_info'])
+        for name in set(expected_attrs or ()) & set(_ON_DEMAND):
+            instance._load(context, name, db_inst)
+        instance._context = context
+        instance.obj_reset_changes(recursive=True)
+        return instance
+
+    def _load(self, context, name, db_inst):
+        if name == 'flavor':
+            self.flavor = Flavor(context, **jsonutils.loads(db_inst['flavor']))
+        else:
+            self.numa_topology = None
+
+    def obj_load_attr(self, attrname):
+        """Fetch a field that was not read with the row (nova.objects.instance.Instance.obj_load_attr)."""
+        instance = type(self).get_by_uuid(self._context, uuid=self.uuid, expected_attrs=[attrname])
+        setattr(self, attrname, getattr(instance, attrname))
+        self.obj_reset_changes([attrname])
+
+    def save(self, expected_vm_state=None, expected_task_state=None, admin_state_reset=False):
+        """Write the changed fields, if the row is as expected (nova.objects.instance.Instance.save).
+
+        Left out: objects within the instance, and the notification about the change.
+        """
+        updates = self.obj_get_changes()
+        if expected_task_state is not None:
+            updates['expected_task_state'] = expected_task_state
+        _old_ref, inst_ref = instance_update_and_get_original(
+            self._context, self.uuid, updates, columns_to_join=list(_ALWAYS))
+        self._from_db_object(self._context, self, inst_ref)
+
+    @property
+    def image_meta(self):
+        """Give the image's properties, as they were copied at boot: {name: text}."""
+        return {name[len('image_'):]: value for name, value in self.system_metadata.items()
+                if name.startswith('image_')}
+
+    def get_network_info(self):
+        """Give the ports as Neutron last described them: a list of dicts with vnic_type."""
+        return jsonutils.loads(self.info_cache.network_info or '[]')
+
+
+@NovaObjectRegistry.register
+class Destination(NovaObject):
+    """Where the scheduler shall look: one host. Left out: cell and aggregates, set later by the conductor."""
+
+    VERSION = '1.4'
+    fields = _texts('host', 'node')
+
+
+@NovaObjectRegistry.register
+class RequestSpec(NovaObject):
+    """What the server asked of the scheduler when it was booted (nova.objects.request_spec.RequestSpec).
+
+    Left out: image, NUMA, PCI, group, networks and resource groups.
+    """
+
+    VERSION = '1.15'
+    fields = {
+        'id': fields.IntegerField(),
+        'instance_uuid': fields.UUIDField(),
+        **_texts('project_id', 'user_id', 'availability_zone'),
+        'flavor': fields.ObjectField('Flavor'),
+        'num_instances': fields.IntegerField(default=1),
+        **{name: fields.ListOfStringsField(nullable=True) for name in ('ignore_hosts', 'force_hosts', 'force_nodes')},
+        'requested_destination': fields.ObjectField('Destination', nullable=True, default=None),
+        'scheduler_hints': fields.DictOfListOfStringsField(nullable=True),
+        'is_bfv': fields.BooleanField(),
+    }
+
+    @classmethod
+    def get_by_instance_uuid(cls, context, instance_uuid):
+        rows = _rows(context.api_database, sa.select(REQUEST_SPECS).where(
+            REQUEST_SPECS.c.instance_uuid == instance_uuid))
+        if not rows:
+            raise exception.RequestSpecNotFound(instance_uuid=instance_uuid)
+        spec = cls.obj_from_primitive(jsonutils.loads(rows[0]['spec']), context)
+        spec.id = rows[0]['id']
+        spec.obj_reset_changes(recursive=True)
+        return spec
+
+
+@NovaObjectRegistry.register
+class ComputeNode(NovaObject):
+    """A hypervisor. Left out: all that it can do and holds."""
+
+    VERSION = '1.19'
+    fields = {**_numbers('id'), **_texts('host', 'hypervisor_hostname')}
+
+
+@NovaObjectRegistry.register
+class ComputeNodeList(ovo.ObjectListBase, NovaObject):
+    VERSION = '1.17'
+    fields = {'objects': fields.ListOfObjectsField('ComputeNode')}
+
+    @classmethod
+    def get_all_by_host(cls, context, host, use_slave=False):
+        """Find the nodes of a compute host (nova.objects.compute_node.ComputeNodeList.get_all_by_host)."""
+        rows = _rows(context.db_connection, sa.select(COMPUTE_NODES).where(COMPUTE_NODES.c.host == host))
+        if not rows:
+            raise exception.ComputeHostNotFound(host=host)
+        return cls(context, objects=[ComputeNode._from_row(context, row) for row in rows])
+
+
+@NovaObjectRegistry.register
+class ShareMapping(NovaObject):
+    VERSION = '1.2'
+    fields = {**_numbers('id'), **_texts('instance_uuid', 'share_id')}
+
+
+@NovaObjectRegistry.register
+class ShareMappingList(ovo.ObjectListBase, NovaObject):
+    VERSION = '1.1'
+    fields = {'objects': fields.ListOfObjectsField('ShareMapping')}
+
+    @classmethod
+    def get_by_instance_uuid(cls, context, instance_uuid):
+        rows = _rows(context.db_connection, sa.select(SHARE_MAPPING).where(
+            SHARE_MAPPING.c.instance_uuid == instance_uuid))
+        return cls(context, objects=[ShareMapping._from_row(context, row) for row in rows])
+
+
+@NovaObjectRegistry.register
+class Service(NovaObject):
+    """A running nova-compute and the version it speaks. Left out: liveness, which the path does not look at."""
+
+    VERSION = '1.22'
+    fields = {**_texts('host', 'binary'), **_numbers('version')}
+
+    @classmethod
+    def get_minimum_version(cls, context, binary, use_slave=False):
+        rows = _rows(context.db_connection, sa.select(sa.func.min(SERVICES.c.version).label('version')).where(
+            SERVICES.c.binary == binary))
+        return rows[0]['version'] or 0
+
+
+@NovaObjectRegistry.register
+class InstanceAction(NovaObject):
+    """The line that the user finds under the server's actions (nova.objects.instance_action.InstanceAction)."""
+
+    VERSION = '1.2'
+    fields = {
+        **_numbers('id'),
+        **_texts('action', 'instance_uuid', 'request_id', 'user_id', 'project_id', 'message'),
+        'start_time': fields.DateTimeField(nullable=True),
+    }
+
+    @classmethod
+    def action_start(cls, context, instance_uuid, action_name, want_result=True):
+        values = {
+            'action': action_name, 'instance_uuid': instance_uuid, 'request_id': context.request_id,
+            'user_id': context.user_id, 'project_id': context.project_id, 'start_time': timeutils.utcnow(),
+            'message': None,
+        }
+        row_id = _insert(context.db_connection, INSTANCE_ACTIONS, **values)
+        if want_result:
+            return cls._from_row(context, values, id=row_id)
+
+
+def add_instance_fault_from_exc(context, instance, fault, exc_info=None, fault_message=None):
+    """Write down that an operation on the server failed (nova.compute.utils.add_instance_fault_from_exc)."""
+    message = fault_message or (
+        fault.format_message() if isinstance(fault, exception.NovaException) else type(fault).__name__)
+    _insert(context.db_connection, INSTANCE_FAULTS, instance_uuid=instance.uuid, host=instance.host,
+            code=getattr(fault, 'kwargs', {}).get('code', 500), message=message, details='')

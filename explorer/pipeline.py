@@ -1,0 +1,1524 @@
+"""The path of a live-migration request through Nova, from the WSGI application to the conductor's manager.
+
+Read it downwards and you travel with the request. Each banner is a file of Nova 34.0.0; names, parameters, schemas,
+rules and messages are Nova's, the code is ours. The path does not know that it may be watched. Where Nova keeps its
+database and its message bus in the process, ours are handed in: see the wiring at the end.
+"""
+
+import functools
+import logging
+import re
+import time
+from urllib.request import parse_http_list
+
+import jsonschema
+import microversion_parse
+import paste.urlmap
+import routes
+import routes.middleware
+import webob
+import webob.dec
+import webob.exc
+from oslo_config import cfg
+from oslo_middleware import cors, http_proxy_to_wsgi, request_id, sizelimit
+from oslo_serialization import jsonutils
+from oslo_utils import strutils, uuidutils
+
+from explorer import bus, exception, objects
+from explorer.bus import oslo_messaging as messaging
+from explorer.objects import NovaObjectSerializer, RequestContext, scatter_gather_single_cell, set_target_cell
+
+LOG = logging.getLogger(__name__)
+
+# ------------------------------------------------------------------------------------- nova/api/openstack/urlmap.py
+
+SUPPORTED_CONTENT_TYPES = ('application/json', 'application/vnd.openstack.compute+json')
+
+
+def _parse_options_header(value):
+    """Split 'a/b; q=1' into ('a/b', {'q': '1'})."""
+    name, *options = (part.strip() for part in value.split(';'))
+    return name, {key: text.strip('"') for key, _, text in (option.partition('=') for option in options)}
+
+
+class URLMap(paste.urlmap.URLMap):
+    """Choose the application by the version in the path (nova.api.openstack.urlmap.URLMap).
+
+    Left out: *.json* at the end of a path, and applications that are bound to a domain.
+    """
+
+    def _match(self, path_info):
+        for (_domain, app_url), app in self.applications:
+            if app_url.endswith('/+'):  # something must follow the slash
+                if path_info.startswith(app_url[:-1]) and len(path_info) >= len(app_url):
+                    return app, app_url[:-2]
+            elif path_info == app_url or path_info.startswith(app_url + '/'):
+                return app, app_url
+        return None, None
+
+    def _accept_strategy(self, environ):
+        """Find the content type that the client likes best, and the version it may name there."""
+        best, best_key = (None, {}), (-1.0, 0)
+        for content_type in SUPPORTED_CONTENT_TYPES:
+            for mask, params in map(_parse_options_header, parse_http_list(environ.get('HTTP_ACCEPT', ''))):
+                try:
+                    key = (float(params.get('q', 1)), -mask.count('*'))
+                except ValueError:
+                    continue
+                if key > best_key and mask in (content_type, '*/*', content_type.split('/')[0] + '/*'):
+                    best, best_key = (content_type, params), key
+        return best
+
+    def __call__(self, environ, start_response):
+        path_info = self.normalize_url(environ['PATH_INFO'], False)[1]
+        content_type, params = self._accept_strategy(environ)
+        environ['nova.best_content_type'] = content_type or 'application/json'
+        app, app_url = self._match(path_info)
+        if not app_url:
+            version = _parse_options_header(environ.get('CONTENT_TYPE', ''))[1].get('version') or params.get('version')
+            versioned, url = self._match(f'/v{version}') if version else (None, None)
+            if url:
+                environ['SCRIPT_NAME'] += url
+                return versioned(environ, start_response)
+        environ['SCRIPT_NAME'] += app_url
+        environ['PATH_INFO'] = path_info[len(app_url):]
+        return app(environ, start_response)
+
+
+# ------------------------------------------------------------ etc/nova/api-paste.ini: the filters, outermost first
+
+PIPELINES = {
+    '/': ('cors', 'faultwrap', 'request_log', 'http_proxy_to_wsgi', 'oscomputeversionapp'),
+    '/v2': ('cors', 'compute_req_id', 'faultwrap', 'request_log', 'http_proxy_to_wsgi', 'legacy_v2_compatible',
+            'oscomputeversionapp_v2'),
+    '/v2.1': ('cors', 'compute_req_id', 'faultwrap', 'request_log', 'http_proxy_to_wsgi', 'oscomputeversionapp_v2'),
+    '/v2/+': ('cors', 'http_proxy_to_wsgi', 'compute_req_id', 'faultwrap', 'request_log', 'sizelimit', 'osprofiler',
+              'authtoken', 'keystonecontext', 'legacy_v2_compatible', 'osapi_compute_app_v21'),
+    '/v2.1/+': ('cors', 'http_proxy_to_wsgi', 'compute_req_id', 'faultwrap', 'request_log', 'sizelimit', 'osprofiler',
+                'authtoken', 'keystonecontext', 'osapi_compute_app_v21'),
+}
+
+# ----------------------------------------------------------------- nova/api/wsgi.py and nova/api/openstack/wsgi.py
+
+DEFAULT_API_VERSION = '2.1'
+_MIN_API_VERSION, _MAX_API_VERSION = '2.1', '2.104'
+API_VERSION_REQUEST_HEADER = 'OpenStack-API-Version'
+LEGACY_API_VERSION_REQUEST_HEADER = 'X-OpenStack-Nova-API-Version'
+
+
+@functools.total_ordering
+class APIVersionRequest:
+    """A microversion that can be compared; without text the null version (nova.api.openstack.api_version_request)."""
+
+    def __init__(self, version_string=None):
+        match = re.match(r'^([1-9]\d*)\.([1-9]\d*|0)$', version_string or '0.0')
+        if version_string is not None and not match:
+            raise exception.InvalidAPIVersionString(version=version_string)
+        self.ver_major, self.ver_minor = (int(part) for part in match.groups()) if match else (0, 0)
+
+    def __eq__(self, other):
+        return (self.ver_major, self.ver_minor) == (other.ver_major, other.ver_minor)
+
+    def __lt__(self, other):
+        return (self.ver_major, self.ver_minor) < (other.ver_major, other.ver_minor)
+
+    def is_null(self):
+        return self.ver_major == 0
+
+    def matches(self, min_version, max_version):
+        return (min_version.is_null() or min_version <= self) and (max_version.is_null() or self <= max_version)
+
+    def get_string(self):
+        return f'{self.ver_major}.{self.ver_minor}'
+
+
+def is_supported(req, version):
+    """Ask whether the request's microversion has reached *version*."""
+    return req.api_version_request >= APIVersionRequest(version)
+
+
+class Request(webob.Request):
+    """A request that knows its microversion and its content types (nova.api.openstack.wsgi.Request)."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not hasattr(self, 'api_version_request'):
+            self.api_version_request = APIVersionRequest()
+
+    def best_match_content_type(self):
+        """Say in which content type to answer."""
+        if 'nova.best_content_type' not in self.environ:
+            offers = self.accept.acceptable_offers(SUPPORTED_CONTENT_TYPES)
+            self.environ['nova.best_content_type'] = offers[0][0] if offers else 'application/json'
+        return self.environ['nova.best_content_type']
+
+    def get_content_type(self):
+        """Say what the body is, by the header alone; None stands for JSON by default."""
+        content_type = self.content_type if 'Content-Type' in self.headers else None
+        if not content_type or content_type == 'text/plain':
+            return None
+        if content_type not in SUPPORTED_CONTENT_TYPES:
+            raise exception.InvalidContentType(content_type=content_type)
+        return content_type
+
+    def set_api_version_request(self):
+        """Read the microversion from the headers; the new one beats the old one."""
+        text = microversion_parse.get_version(
+            self.headers, service_type='compute', legacy_headers=[LEGACY_API_VERSION_REQUEST_HEADER])
+        lowest, highest = APIVersionRequest(_MIN_API_VERSION), APIVersionRequest(_MAX_API_VERSION)
+        if text is None:
+            self.api_version_request = APIVersionRequest(DEFAULT_API_VERSION)
+        elif text == 'latest':
+            self.api_version_request = highest
+        else:
+            self.api_version_request = APIVersionRequest(text)
+            if not self.api_version_request.matches(lowest, highest):
+                raise exception.InvalidGlobalAPIVersion(
+                    req_ver=self.api_version_request.get_string(), min_ver=lowest.get_string(),
+                    max_ver=highest.get_string())
+
+    def set_legacy_v2(self):
+        self.environ['openstack.legacy_v2'] = True
+
+    def is_legacy_v2(self):
+        return self.environ.get('openstack.legacy_v2', False)
+
+
+def _add_version_headers(request, headers):
+    """Echo the microversion that was used, and tell caches that it matters."""
+    if not request.api_version_request.is_null():
+        version = request.api_version_request.get_string()
+        headers[API_VERSION_REQUEST_HEADER] = f'compute {version}'
+        headers[LEGACY_API_VERSION_REQUEST_HEADER] = version
+        headers.add('Vary', API_VERSION_REQUEST_HEADER)
+        headers.add('Vary', LEGACY_API_VERSION_REQUEST_HEADER)
+
+
+class Fault(webob.exc.HTTPException):
+    """The last of the three layers of errors: an HTTP error with a JSON body (nova.api.openstack.wsgi.Fault)."""
+
+    _fault_names = {
+        400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemNotFound', 405: 'badMethod',
+        409: 'conflictingRequest', 413: 'overLimit', 415: 'badMediaType', 429: 'overLimit', 501: 'notImplemented',
+        503: 'serviceUnavailable'}
+
+    def __init__(self, exception):
+        self.wrapped_exc = exception
+        self.status_int = exception.status_int
+
+    @webob.dec.wsgify(RequestClass=Request)
+    def __call__(self, req):
+        code = self.wrapped_exc.status_int
+        fault_name = self._fault_names.get(code, 'computeFault')
+        _add_version_headers(req, self.wrapped_exc.headers)
+        self.wrapped_exc.content_type = 'application/json'
+        self.wrapped_exc.charset = 'UTF-8'
+        self.wrapped_exc.text = jsonutils.dumps(
+            {fault_name: {'code': code, 'message': self.wrapped_exc.explanation}})
+        return self.wrapped_exc
+
+    def __str__(self):
+        return str(self.wrapped_exc)
+
+
+class Middleware:
+    """A filter: it knows the application behind it (nova.api.wsgi.Middleware)."""
+
+    def __init__(self, application):
+        self.application = application
+
+
+# ------------------------------------------------------------------------- the filters, in the order of the pipeline
+
+
+class ComputeReqIdMiddleware(request_id.RequestId):
+    """Give the request its id; the header had another name once (nova.api.compute_req_id)."""
+
+    compat_headers = ['x-compute-request-id']
+
+
+class FaultWrapper(Middleware):
+    """Turn whatever comes up uncaught into a fault (nova.api.openstack.FaultWrapper)."""
+
+    def _error(self, inner, req):
+        LOG.exception('Caught error: %s', inner)
+        status = getattr(inner, 'code', 500) or 500
+        outer = webob.exc.status_map.get(status, webob.exc.HTTPInternalServerError)()
+        if getattr(inner, 'safe', False):
+            outer.explanation = f'{type(inner).__name__}: {inner.message}'
+        return Fault(outer)
+
+    @webob.dec.wsgify(RequestClass=Request)
+    def __call__(self, req):
+        try:
+            return req.get_response(self.application)
+        except Exception as ex:
+            return self._error(ex, req)
+
+
+class RequestLog(Middleware):
+    """Write the line of the access log (nova.api.openstack.requestlog.RequestLog)."""
+
+    @webob.dec.wsgify(RequestClass=Request)
+    def __call__(self, req):
+        res, start = None, time.time()
+        try:
+            res = req.get_response(self.application)
+            return res
+        finally:
+            version = req.api_version_request
+            LOG.info('%s "%s %s" status: %s len: %s microversion: %s time: %.6f', req.remote_addr, req.method,
+                     req.path_qs, res.status_int if res else 500, res.content_length if res else 0,
+                     '-' if version.is_null() else version.get_string(), time.time() - start)
+
+
+class AuthProtocol(Middleware):
+    """Exchange the token for headers that say who asks (keystonemiddleware.auth_token.AuthProtocol).
+
+    The only filter that is a stand-in: *tokens* takes Keystone's place, {token: (user_id, project_id, roles)}.
+    """
+
+    def __init__(self, application, tokens):
+        super().__init__(application)
+        self.tokens = tokens
+
+    def fetch_token(self, token, allow_expired=False):
+        return self.tokens.get(token)
+
+    def process_request(self, request):
+        """Let the request pass with its identity, or refuse it."""
+        for name in ('X-User-Id', 'X-Project-Id', 'X-Roles', 'X-Identity-Status'):
+            request.headers.pop(name, None)  # nobody may bring an identity along
+        identity = self.fetch_token(request.headers.get('X-Auth-Token'))
+        if identity is None:
+            message = 'The request you have made requires authentication.'
+            return webob.exc.HTTPUnauthorized(
+                json={'error': {'code': 401, 'title': 'Unauthorized', 'message': message}},
+                headers=[('WWW-Authenticate', 'Keystone uri="http://keystone.invalid/identity"')],
+                content_type='application/json')
+        user_id, project_id, roles = identity
+        request.headers.update({'X-User-Id': user_id, 'X-Project-Id': project_id, 'X-Roles': ','.join(roles),
+                                'X-Identity-Status': 'Confirmed'})
+        return None
+
+    @webob.dec.wsgify(RequestClass=Request)
+    def __call__(self, req):
+        return self.process_request(req) or self.application
+
+
+class NovaKeystoneContext(Middleware):
+    """Make the request context of the identity headers (nova.api.auth.NovaKeystoneContext)."""
+
+    def __init__(self, application, api_database):
+        super().__init__(application)
+        self.api_database = api_database
+
+    @staticmethod
+    def _create_context(env, **kwargs):
+        return RequestContext.from_environ(env, **kwargs)
+
+    @webob.dec.wsgify(RequestClass=Request)
+    def __call__(self, req):
+        ctx = self._create_context(
+            req.environ, user_auth_plugin=None, remote_address=req.remote_addr, service_catalog=[])
+        if ctx.user_id is None:
+            return webob.exc.HTTPUnauthorized()
+        ctx.api_database = self.api_database
+        req.environ['nova.context'] = ctx
+        return self.application
+
+
+class LegacyV2CompatibleWrapper(Middleware):
+    """Play the old /v2: no microversions, unknown keys dropped (nova.api.openstack.LegacyV2CompatibleWrapper)."""
+
+    @webob.dec.wsgify(RequestClass=Request)
+    def __call__(self, req):
+        req.set_legacy_v2()
+        versions = (API_VERSION_REQUEST_HEADER, LEGACY_API_VERSION_REQUEST_HEADER)
+        for name in versions:
+            req.headers.pop(name, None)
+        response = req.get_response(self.application)
+        for name in versions:
+            response.headers.pop(name, None)
+        if response.headers.get('Vary') in versions:
+            del response.headers['Vary']
+        return response
+
+
+# ------------------------------------------------------------------ nova/api/wsgi.py and nova/api/openstack/__init__.py
+
+
+class Router:
+    """Ask the route table which application answers (nova.api.wsgi.Router)."""
+
+    def __init__(self, mapper):
+        self.map = mapper
+        self._router = routes.middleware.RoutesMiddleware(self._dispatch, self.map)
+
+    @webob.dec.wsgify(RequestClass=Request)
+    def __call__(self, req):
+        return self._router
+
+    @staticmethod
+    @webob.dec.wsgify(RequestClass=Request)
+    def _dispatch(req):
+        match = req.environ['wsgiorg.routing_args'][1]
+        if not match:
+            return webob.exc.HTTPNotFound()
+        return match['controller']
+
+
+class APIMapper(routes.Mapper):
+    """A route table whose paths may end in .json (nova.api.openstack.APIMapper)."""
+
+    def routematch(self, url=None, environ=None):
+        if url == '':
+            result = self._match('', environ)
+            return result[0], result[1]
+        return super().routematch(url, environ)
+
+    def connect(self, *args, **kargs):
+        kargs.setdefault('requirements', {}).setdefault('format', 'json|xml')
+        return super().connect(*args, **kargs)
+
+
+class ProjectMapper(APIMapper):
+    """Every route twice: with the project in the path, as long ago, and without (nova.api.openstack.ProjectMapper)."""
+
+    def create_route(self, path, method, controller, action):
+        for prefix in ('/{project_id:[0-9a-f-]+}', ''):
+            self.connect(prefix + path, conditions={'method': [method]}, controller=controller, action=action)
+
+
+# ------------------------------------------------------------------------------------ nova/api/openstack/wsgi.py
+
+
+class JSONDeserializer:
+    def _from_json(self, datastring):
+        try:
+            return jsonutils.loads(datastring)
+        except ValueError as error:
+            raise exception.MalformedRequestBody(reason='cannot understand JSON') from error
+
+    def deserialize(self, datastring):
+        return {'body': self._from_json(datastring)}
+
+
+class WSGICodes:
+    """The status of a success, by microversion (nova.api.openstack.wsgi.WSGICodes)."""
+
+    def __init__(self):
+        self._codes = []
+
+    def add_code(self, code):
+        self._codes.append(code)
+
+    def __call__(self, req):
+        for code, min_version, max_version in self._codes:
+            if req.api_version_request.matches(APIVersionRequest(min_version), APIVersionRequest(max_version)):
+                return code
+        raise webob.exc.HTTPInternalServerError(explanation='Unknown return code in API method')
+
+
+def response(code, min_version=None, max_version=None):
+    """Mark a method with the status of its success; nothing is wrapped."""
+
+    def decorator(func):
+        if not hasattr(func, 'wsgi_codes'):
+            func.wsgi_codes = WSGICodes()
+        func.wsgi_codes.add_code((code, min_version, max_version))
+        return func
+    return decorator
+
+
+def action(name):
+    """Mark a method as the answer to a key of the body; nothing is wrapped."""
+
+    def decorator(func):
+        func.wsgi_action = name
+        return func
+    return decorator
+
+
+class ResponseObject:
+    """What a controller returned, on its way to HTTP (nova.api.openstack.wsgi.ResponseObject)."""
+
+    def __init__(self, obj, code=200):
+        self.obj = obj
+        self.code = code
+
+    def serialize(self, request, content_type):
+        body = None if self.obj is None else jsonutils.dumps(self.obj)
+        response = webob.Response(body=body)
+        response.status_int = self.code
+        response.headers['Content-Type'] = content_type
+        return response
+
+
+def action_peek(body):
+    """Read the action's name, the only key of the body, before anybody has looked at the rest."""
+    try:
+        decoded = jsonutils.loads(body)
+    except ValueError as error:
+        raise exception.MalformedRequestBody(reason='cannot understand JSON') from error
+    if len(decoded) != 1:
+        raise exception.MalformedRequestBody(reason='too many body keys')
+    return list(decoded.keys())[0]
+
+
+class ResourceExceptionHandler:
+    """Turn domain errors and HTTP errors into faults (nova.api.openstack.wsgi.ResourceExceptionHandler)."""
+
+    def __enter__(self):
+        return None
+
+    def __exit__(self, ex_type, ex_value, ex_traceback):
+        match ex_value:
+            case exception.Forbidden():
+                raise Fault(webob.exc.HTTPForbidden(explanation=ex_value.format_message()))
+            case exception.Invalid():
+                raise Fault(webob.exc.status_map[ex_value.code](explanation=ex_value.format_message()))
+            case TypeError():
+                LOG.error('Exception handling resource: %s', ex_value)
+                raise Fault(webob.exc.HTTPBadRequest())
+            case webob.exc.HTTPException():
+                raise Fault(ex_value)
+        return False
+
+
+class Resource:
+    """Negotiate, find the method, call it, answer (nova.api.openstack.wsgi.Resource)."""
+
+    support_api_request_version = True
+
+    def __init__(self, controller):
+        self.controller = controller
+        self.wsgi_actions = {}
+        if controller:
+            self.register_subcontroller_actions(controller)
+
+    def register_subcontroller_actions(self, sub_controller):
+        for key, method_name in sub_controller.wsgi_actions.items():
+            self.wsgi_actions[key] = getattr(sub_controller, method_name)
+
+    def get_action_args(self, request_environment):
+        """Take what the route found in the path."""
+        args = dict(request_environment['wsgiorg.routing_args'][1])
+        args.pop('controller', None)
+        args.pop('format', None)
+        return args
+
+    def get_body(self, request):
+        content_type = request.get_content_type()
+        return content_type, request.body
+
+    @webob.dec.wsgify(RequestClass=Request)
+    def __call__(self, request):
+        if self.support_api_request_version:
+            try:
+                request.set_api_version_request()
+            except exception.InvalidAPIVersionString as e:
+                return Fault(webob.exc.HTTPBadRequest(explanation=e.format_message()))
+            except exception.InvalidGlobalAPIVersion as e:
+                return Fault(webob.exc.HTTPNotAcceptable(explanation=e.format_message()))
+        action_args = self.get_action_args(request.environ)
+        action = action_args.pop('action', None)
+        try:
+            content_type, body = self.get_body(request)
+            accept = request.best_match_content_type()
+        except exception.InvalidContentType:
+            return Fault(webob.exc.HTTPUnsupportedMediaType(explanation='Unsupported Content-Type'))
+        return self._process_stack(request, action, action_args, content_type, body, accept)
+
+    def _process_stack(self, request, action, action_args, content_type, body, accept):
+        """Find the method, read the body, call the method, make the response."""
+        try:
+            meth = self._get_method(request, action, content_type, body)
+        except (AttributeError, TypeError):
+            return Fault(webob.exc.HTTPNotFound())
+        except KeyError as ex:
+            return Fault(webob.exc.HTTPBadRequest(explanation=f'There is no such action: {ex.args[0]}'))
+        except exception.MalformedRequestBody:
+            return Fault(webob.exc.HTTPBadRequest(explanation='Malformed request body'))
+        try:
+            contents = self._get_request_content(body, request)
+        except exception.MalformedRequestBody:
+            return Fault(webob.exc.HTTPBadRequest(explanation='Malformed request body'))
+        action_args.update(contents)
+
+        project_id = action_args.pop('project_id', None)
+        context = request.environ.get('nova.context')
+        if context and project_id and project_id != context.project_id:
+            return Fault(webob.exc.HTTPBadRequest(explanation=(
+                f"Malformed request URL: URL's project_id '{project_id}' doesn't match Context's project_id "
+                f"'{context.project_id}'")))
+        try:
+            with ResourceExceptionHandler():
+                action_result = self.dispatch(meth, request, action_args)
+        except Fault as ex:
+            return ex
+        if isinstance(action_result, webob.Response | webob.exc.HTTPException):
+            return action_result
+        resp_obj = ResponseObject(action_result)
+        if hasattr(meth, 'wsgi_codes'):
+            resp_obj.code = meth.wsgi_codes(request)
+        response = resp_obj.serialize(request, accept)
+        _add_version_headers(request, response.headers)
+        return response
+
+    def _get_request_content(self, body, request):
+        if request.method not in ('POST', 'PUT'):
+            return {}
+        if not request.content_length:
+            return {'body': None}
+        return JSONDeserializer().deserialize(body)
+
+    def _get_method(self, request, action, content_type, body):
+        """Find the method by its name, or by the body's key when the route says no more than "action"."""
+        try:
+            return getattr(self.controller or self, action)
+        except AttributeError:
+            if not self.wsgi_actions or action not in ('create', 'delete', 'show', 'update', 'action'):
+                raise
+        action_name = action_peek(body) if action == 'action' else action
+        return self.wsgi_actions[action_name]
+
+    def dispatch(self, method, request, action_args):
+        return method(req=request, **action_args)
+
+
+def expected_errors(errors, min_version=None, max_version=None):
+    """Let through the errors that the method may answer with; any other becomes a 500."""
+
+    def decorator(f):
+        @functools.wraps(f)
+        def wrapped(*args, **kwargs):
+            try:
+                return f(*args, **kwargs)
+            except Exception as exc:
+                if isinstance(exc, webob.exc.WSGIHTTPException):
+                    if exc.code in errors:
+                        raise
+                elif isinstance(exc, exception.Forbidden | exception.ValidationError | exception.Unauthorized):
+                    raise
+                elif isinstance(exc, exception.NotSupported):
+                    raise webob.exc.HTTPBadRequest(explanation=exc.format_message())
+                LOG.exception('Unexpected exception in API method')
+                raise webob.exc.HTTPInternalServerError(explanation=(
+                    f'Unexpected API Error. Please contact the administrator\n{type(exc)}'))
+        return wrapped
+    return decorator
+
+
+class Controller:
+    """A class whose marked methods answer the keys of a body (nova.api.openstack.wsgi.Controller)."""
+
+    wsgi_actions = {}
+
+    def __init_subclass__(cls):
+        cls.wsgi_actions = {
+            method.wsgi_action: name for name, method in vars(cls).items() if hasattr(method, 'wsgi_action')}
+
+    def __init__(self, compute_api):
+        self.compute_api = compute_api
+
+
+# -------------------------------------------------- nova/api/validation/__init__.py and nova/api/validation/validators.py
+
+
+def _soft_validate_additional_properties(validator, value, instance, schema):
+    """Drop unknown keys where the old /v2 did, instead of refusing them."""
+    if not validator.is_type(instance, 'object') or value is True:
+        return
+    extra = {name for name in instance if name not in schema.get('properties', {})}
+    if extra and extra == set(instance):
+        # A body of nothing but unknown keys is refused even there.
+        verb = 'was' if len(extra) == 1 else 'were'
+        yield jsonschema.ValidationError(
+            f'Additional properties are not allowed ({", ".join(map(repr, extra))} {verb} unexpected)')
+    else:
+        for name in extra:
+            del instance[name]
+
+
+class _SchemaValidator:
+    """Say in Nova's words what jsonschema found (nova.api.validation.validators._SchemaValidator).
+
+    Left out: numbers in strings, formats, and schemas for queries.
+    """
+
+    validator_org = jsonschema.Draft202012Validator
+    _relaxed = jsonschema.validators.extend(
+        jsonschema.Draft202012Validator, {'additionalProperties': _soft_validate_additional_properties})
+
+    def __init__(self, schema, relax_additional_properties=False, is_body=True):
+        self.validator = (self._relaxed if relax_additional_properties else self.validator_org)(schema)
+
+    def validate(self, *args, **kwargs):
+        try:
+            self.validator.validate(*args, **kwargs)
+        except jsonschema.ValidationError as ex:
+            detail = ex.message
+            if ex.path:
+                detail = f'Invalid input for field/attribute {ex.path.pop()}. Value: {ex.instance}. {ex.message}'
+            raise exception.ValidationError(detail=detail) from ex
+
+
+def _schema_validation_helper(schema, target, min_version, max_version, args, kwargs, *,
+                              relax_additional_properties=False, is_body=True):
+    """Validate *target* if the request's microversion lies in the range.
+
+    Returns: whether it was validated.
+    Raises: ValidationError.
+    """
+    req = kwargs['req']
+    if req.is_legacy_v2():
+        if min_version in (None, '2.0'):
+            _SchemaValidator(schema, relax_additional_properties, is_body).validate(target)
+            return True
+    elif req.api_version_request.matches(APIVersionRequest(min_version), APIVersionRequest(max_version)):
+        _SchemaValidator(schema, False, is_body).validate(target)
+        return True
+    return False
+
+
+def schema(request_body_schema, min_version=None, max_version=None):
+    """Check the body against a schema before the method runs, within a range of microversions."""
+
+    def add_validator(func):
+        @functools.wraps(func)
+        def wrapper(*args, **kwargs):
+            _schema_validation_helper(
+                request_body_schema, kwargs['body'], min_version, max_version, args, kwargs,
+                relax_additional_properties=True)
+            return func(*args, **kwargs)
+        return wrapper
+    return add_validator
+
+
+def response_body_schema(response_body_schema, min_version=None, max_version=None):
+    """Check the answer against a schema after the method ran; a wrong one is only logged."""
+
+    def add_validator(func):
+        @functools.wraps(func)
+        def wrapper(*args, **kwargs):
+            response = func(*args, **kwargs)
+            body = jsonutils.loads(jsonutils.dumps(response))
+            try:
+                _schema_validation_helper(response_body_schema, body, min_version, max_version, args, kwargs)
+            except exception.ValidationError:
+                LOG.exception('Schema failed to validate')
+            return response
+        return wrapper
+    return add_validator
+
+
+# ------------------------------------------------------------ nova/api/openstack/compute/schemas/migrate_server.py
+
+# The order of the keys decides which fault a client hears of first.
+boolean = {
+    'type': ['boolean', 'string'],
+    'enum': [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes',
+             False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no'],
+}
+host = {'type': ['string', 'null'], 'pattern': '^[a-zA-Z0-9-._]*$', 'minLength': 1, 'maxLength': 255}
+_block_migration = {**boolean, 'enum': [*boolean['enum'], 'auto']}
+
+
+def _migrate_live_schema(required, **optional):
+    return {
+        'type': 'object',
+        'properties': {
+            'os-migrateLive': {
+                'type': 'object',
+                'properties': {**required, **optional},
+                'required': list(required),
+                'additionalProperties': False,
+            },
+        },
+        'required': ['os-migrateLive'],
+        'additionalProperties': False,
+    }
+
+
+migrate_live = _migrate_live_schema({'block_migration': boolean, 'disk_over_commit': boolean, 'host': host})
+migrate_live_v2_25 = _migrate_live_schema({'block_migration': _block_migration, 'host': host})
+migrate_live_v2_30 = _migrate_live_schema({'block_migration': _block_migration, 'host': host}, force=boolean)
+migrate_live_v2_68 = migrate_live_v2_25
+migrate_live_response = {'type': 'null'}
+
+# ----------------------------------------------------------------------------------- nova/api/openstack/common.py
+
+_STATE_MAP = {
+    'active': {'default': 'ACTIVE', 'migrating': 'MIGRATING', 'rebooting': 'REBOOT', 'rebooting_hard': 'HARD_REBOOT',
+               'updating_password': 'PASSWORD', 'rebuilding': 'REBUILD', 'resize_prep': 'RESIZE'},
+    'building': {'default': 'BUILD'}, 'stopped': {'default': 'SHUTOFF'}, 'resized': {'default': 'VERIFY_RESIZE'},
+    'paused': {'default': 'PAUSED', 'migrating': 'MIGRATING'}, 'suspended': {'default': 'SUSPENDED'},
+    'rescued': {'default': 'RESCUE'}, 'error': {'default': 'ERROR'}, 'deleted': {'default': 'DELETED'},
+    'soft-delete': {'default': 'SOFT_DELETED'}, 'shelved': {'default': 'SHELVED'},
+    'shelved_offloaded': {'default': 'SHELVED_OFFLOADED'},
+}
+
+
+def status_from_state(vm_state, task_state='default'):
+    """Name the status that users see (nova.api.openstack.common.status_from_state); not all tasks are here."""
+    task_map = _STATE_MAP.get(vm_state, {'default': 'UNKNOWN'})
+    return task_map.get(task_state, task_map['default'])
+
+
+def get_instance(compute_api, context, instance_id, expected_attrs=None, cell_down_support=False):
+    """Fetch the server, or answer 404."""
+    try:
+        return compute_api.get(
+            context, instance_id, expected_attrs=expected_attrs, cell_down_support=cell_down_support)
+    except exception.InstanceNotFound as e:
+        raise webob.exc.HTTPNotFound(explanation=e.format_message())
+
+
+def raise_http_conflict_for_instance_invalid_state(exc, action, server_id):
+    """Answer 409 and name the state that is in the way."""
+    attr, state = exc.kwargs.get('attr'), exc.kwargs.get('state')
+    if attr is not None and state is not None:
+        msg = f"Cannot '{action}' instance {server_id} while it is in {attr} {state}"
+    else:
+        msg = f"Instance {server_id} is in an invalid state for '{action}'"
+    raise webob.exc.HTTPConflict(explanation=msg)
+
+
+# --------------------------------------------------------------- nova/api/openstack/compute/migrate_server.py
+
+POLICY_ROOT = 'os_compute_api:os-migrate-server:%s'
+
+
+class MigrateServerController(Controller):
+    """Answer the key os-migrateLive (nova.api.openstack.compute.migrate_server.MigrateServerController).
+
+    Left out: the key migrate, a cold migration.
+    """
+
+    @response(202)
+    @expected_errors((400, 403, 404, 409))
+    @action('os-migrateLive')
+    @schema(migrate_live, '2.0', '2.24')
+    @schema(migrate_live_v2_25, '2.25', '2.29')
+    @schema(migrate_live_v2_30, '2.30', '2.67')
+    @schema(migrate_live_v2_68, '2.68')
+    @response_body_schema(migrate_live_response)
+    def _migrate_live(self, req, id, body):
+        context = req.environ['nova.context']
+        # The conductor looks at the NUMA topology later on.
+        instance = get_instance(
+            self.compute_api, context, id, expected_attrs=['numa_topology', 'system_metadata'])
+
+        host = body['os-migrateLive']['host']
+        rule = 'migrate_live:host' if host else 'migrate_live'
+        context.can(POLICY_ROOT % rule, target={'project_id': instance.project_id})
+
+        block_migration = body['os-migrateLive']['block_migration']
+        force = None
+        async_ = is_supported(req, '2.34')
+        if is_supported(req, '2.30'):
+            force = self._get_force_param_for_live_migration(body, host)
+        disk_over_commit = None
+        if is_supported(req, '2.25') and block_migration == 'auto':
+            block_migration = None
+        else:
+            block_migration = strutils.bool_from_string(block_migration, strict=True)
+        if not is_supported(req, '2.25'):
+            disk_over_commit = strutils.bool_from_string(body['os-migrateLive']['disk_over_commit'], strict=True)
+
+        try:
+            self.compute_api.live_migrate(context, instance, block_migration, disk_over_commit, host, force, async_)
+        except (exception.NoValidHost, exception.ComputeServiceUnavailable, exception.InvalidHypervisorType,
+                exception.InvalidCPUInfo, exception.UnableToMigrateToSelf, exception.DestinationHypervisorTooOld,
+                exception.InvalidLocalStorage, exception.InvalidSharedStorage, exception.HypervisorUnavailable,
+                exception.MigrationPreCheckError, exception.ForbiddenPortsWithAccelerator) as ex:
+            if async_:
+                LOG.error('Unexpected exception received from conductor during pre-live-migration checks: %s', ex)
+                raise
+            raise webob.exc.HTTPBadRequest(explanation=ex.format_message())
+        except exception.InstanceIsLocked as e:
+            raise webob.exc.HTTPConflict(explanation=e.format_message())
+        except (exception.ComputeHostNotFound, exception.ExtendedResourceRequestOldCompute,
+                exception.VTPMOldCompute) as e:
+            raise webob.exc.HTTPBadRequest(explanation=e.format_message())
+        except exception.InstanceInvalidState as state_error:
+            raise_http_conflict_for_instance_invalid_state(state_error, 'os-migrateLive', id)
+        except (exception.ForbiddenSharesNotSupported, exception.ForbiddenWithShare) as e:
+            raise webob.exc.HTTPConflict(explanation=e.format_message())
+
+    def _get_force_param_for_live_migration(self, body, host):
+        """Read *force*, which makes no sense without a host."""
+        force = strutils.bool_from_string(body['os-migrateLive'].get('force', False), strict=True)
+        if force is True and not host:
+            raise webob.exc.HTTPBadRequest(explanation="Can't force to a non-provided destination")
+        return force
+
+
+# ----------------------------------------- nova/api/openstack/compute/servers.py and versions.py: what clients ask first
+
+
+class ServersController(Controller):
+    """Tell the clients of servers (nova.api.openstack.compute.servers.ServersController).
+
+    Here because they ask by name before they act. Left out: all that changes a server, filters but *name*, and fields
+    that would need another service.
+    """
+
+    @expected_errors((400, 403))
+    def index(self, req):
+        req.environ['nova.context'].can('os_compute_api:servers:index')
+        return self._get_servers(req, is_detail=False)
+
+    @expected_errors((400, 403))
+    def detail(self, req):
+        req.environ['nova.context'].can('os_compute_api:servers:detail')
+        return self._get_servers(req, is_detail=True)
+
+    @expected_errors(404)
+    def show(self, req, id):
+        context = req.environ['nova.context']
+        instance = get_instance(self.compute_api, context, id, expected_attrs=['flavor'])
+        context.can('os_compute_api:servers:show', target={'project_id': instance.project_id})
+        return {'server': self._view(req, instance, is_detail=True)}
+
+    def _get_servers(self, req, is_detail):
+        context = req.environ['nova.context']
+        every = strutils.bool_from_string(req.GET.get('all_tenants', 'false'))
+        if every:
+            context.can(f'os_compute_api:servers:{"detail" if is_detail else "index"}:get_all_tenants')
+        try:
+            instances = self.compute_api.get_all(
+                context, {'name': req.GET.get('name', '')}, marker=req.GET.get('marker'), all_tenants=every)
+        except (exception.MarkerNotFound, re.error) as error:
+            raise webob.exc.HTTPBadRequest(explanation=str(error))
+        return {'servers': [self._view(req, instance, is_detail) for instance in instances]}
+
+    @staticmethod
+    def _view(req, instance, is_detail):
+        url = f'{req.application_url}/servers/{instance.uuid}'
+        server = {'id': instance.uuid, 'name': instance.display_name, 'links': [{'rel': 'self', 'href': url}]}
+        if not is_detail:
+            return server
+        flavor = {'id': instance.flavor.flavorid, 'links': []}
+        if is_supported(req, '2.47'):
+            flavor = {'original_name': instance.flavor.name, 'vcpus': instance.flavor.vcpus,
+                      'ram': instance.flavor.memory_mb, 'disk': instance.flavor.root_gb, 'ephemeral': 0, 'swap': 0,
+                      'extra_specs': instance.flavor.extra_specs}
+        server.update({
+            'status': status_from_state(instance.vm_state, instance.task_state),
+            'tenant_id': instance.project_id, 'user_id': instance.user_id, 'metadata': instance.metadata,
+            'created': instance.created_at.strftime('%Y-%m-%dT%H:%M:%SZ'), 'flavor': flavor, 'image': '',
+            'addresses': {}, 'OS-EXT-STS:vm_state': instance.vm_state, 'OS-EXT-STS:task_state': instance.task_state,
+            'OS-EXT-STS:power_state': instance.power_state})
+        if req.environ['nova.context'].is_admin:
+            server.update({'OS-EXT-SRV-ATTR:host': instance.host,
+                           'OS-EXT-SRV-ATTR:hypervisor_hostname': instance.node})
+        if is_supported(req, '2.9'):
+            server['locked'] = bool(instance.locked_by)
+        return server
+
+
+_LINKS = [{'rel': 'describedby', 'type': 'text/html', 'href': 'http://docs.openstack.org/'}]
+_MEDIA_TYPE = 'application/vnd.openstack.compute+json;version='
+VERSIONS = {
+    'v2.0': {'id': 'v2.0', 'status': 'DEPRECATED', 'version': '', 'min_version': '',
+             'updated': '2025-07-04T12:00:00Z', 'links': _LINKS,
+             'media-types': [{'base': 'application/json', 'type': _MEDIA_TYPE + '2'}]},
+    'v2.1': {'id': 'v2.1', 'status': 'CURRENT', 'version': _MAX_API_VERSION, 'min_version': _MIN_API_VERSION,
+             'updated': '2013-07-23T11:33:21Z', 'links': _LINKS,
+             'media-types': [{'base': 'application/json', 'type': _MEDIA_TYPE + '2.1'}]},
+}
+
+
+class Versions(Resource):
+    """List the versions of the API at / (nova.api.openstack.compute.versions.Versions)."""
+
+    support_api_request_version = False
+
+    def get_action_args(self, request_environment):
+        return {'action': 'index' if request_environment['PATH_INFO'] == '/' else 'multi'}
+
+    @staticmethod
+    def _self_link(req, version, path=''):
+        url = '/'.join([req.application_url.rstrip('/'), 'v2' if version == 'v2.0' else version, path.strip('/')])
+        return [{'rel': 'self', 'href': url}]
+
+    def index(self, req, body=None):
+        names = ('id', 'status', 'version', 'min_version', 'updated')
+        return {'versions': [
+            {**{name: version[name] for name in names}, 'links': self._self_link(req, version['id'])}
+            for version in VERSIONS.values()]}
+
+    @response(300)
+    def multi(self, req, body=None):
+        return {'choices': [
+            {'id': version['id'], 'status': version['status'],
+             'links': self._self_link(req, version['id'], req.path), 'media-types': version['media-types']}
+            for version in VERSIONS.values()]}
+
+
+class VersionsV2(Resource):
+    """Describe the version at /v2.1 (nova.api.openstack.compute.versions.VersionsV2)."""
+
+    def get_action_args(self, request_environment):
+        return {'action': 'index'}
+
+    def index(self, req, body=None):
+        version = VERSIONS['v2.0' if req.is_legacy_v2() else 'v2.1']
+        own = {'rel': 'self', 'href': req.application_url.rstrip('/') + '/'}
+        return {'version': {**version, 'links': [own, *version['links']]}}
+
+
+# ------------------------------------------------------------------------ nova/api/openstack/compute/routes.py
+
+
+def _create_controller(main_controller, action_controller_list, compute_api):
+    controller = Resource(main_controller(compute_api))
+    for ctl in action_controller_list:
+        controller.register_subcontroller_actions(ctl(compute_api))
+    return controller
+
+
+# ServersController has no method "action": the keys of the body lead to the controllers in the list.
+server_controller = functools.partial(_create_controller, ServersController, [MigrateServerController])
+
+ROUTE_LIST = (
+    ('/servers', {'GET': [server_controller, 'index']}),
+    ('/servers/detail', {'GET': [server_controller, 'detail']}),
+    ('/servers/{id}', {'GET': [server_controller, 'show']}),
+    ('/servers/{id}/action', {'POST': [server_controller, 'action']}),
+)
+
+
+class APIRouterV21(Router):
+    """Build the route table once, at boot (nova.api.openstack.compute.routes.APIRouterV21)."""
+
+    def __init__(self, compute_api):
+        super().__init__(ProjectMapper())
+        for path, methods in ROUTE_LIST:
+            for method, (controller, action) in methods.items():
+                self.map.create_route(path, method, controller(compute_api), action)
+
+
+# ------------------------------------------------------------------------------------------ nova/virt/hardware.py
+
+
+def _get_unique_flavor_image_meta(key, flavor, image_meta):
+    flavor_value, image_value = flavor.extra_specs.get(f'hw:{key}'), image_meta.get(f'hw_{key}')
+    if image_value and flavor_value and image_value != flavor_value:
+        raise exception.FlavorImageConflict(setting=key, flavor_val=flavor_value, image_val=image_value)
+    return flavor_value or image_value
+
+
+def get_vtpm_constraint(flavor, image_meta):
+    """Say which virtual TPM the server asks for: (version, model), or None."""
+    version = _get_unique_flavor_image_meta('tpm_version', flavor, image_meta)
+    if version is None:
+        return None
+    model = _get_unique_flavor_image_meta('tpm_model', flavor, image_meta) or 'tpm-tis'
+    if version not in ('1.2', '2.0'):
+        raise exception.Invalid(f'Invalid TPM version {version!r}. Allowed values: 1.2, 2.0.')
+    if model not in ('tpm-tis', 'tpm-crb'):
+        raise exception.Invalid(f'Invalid TPM model {model!r}. Allowed values: tpm-tis, tpm-crb.')
+    if model == 'tpm-crb' and version != '2.0':
+        raise exception.Invalid('TPM model CRB is only valid with TPM version 2.0.')
+    return version, model
+
+
+def get_tpm_secret_security_constraint(flavor):
+    return flavor.extra_specs.get('hw:tpm_secret_security')
+
+
+def get_mem_encryption_constraint(flavor, image_meta, machine_type=None):
+    """Say whether the server asks for encrypted memory; left out: models other than AMD SEV."""
+    by_flavor, by_image = (
+        None if text is None else strutils.bool_from_string(text)
+        for text in (flavor.extra_specs.get('hw:mem_encryption'), image_meta.get('hw_mem_encryption')))
+    if not by_flavor and not by_image:
+        return None
+    if by_flavor is not None and by_image is not None and by_flavor != by_image:
+        raise exception.FlavorImageConflict(setting='mem_encryption', flavor_val=by_flavor, image_val=by_image)
+    if image_meta.get('hw_firmware_type') != 'uefi':
+        raise exception.FlavorImageConflict(
+            setting='hw_firmware_type', flavor_val='uefi', image_val=image_meta.get('hw_firmware_type'))
+    machine_type = machine_type or image_meta.get('hw_machine_type')
+    if machine_type and 'q35' not in machine_type:
+        raise exception.InvalidMachineType(
+            mtype=machine_type, image_id='<no-id>', image_name=None, reason='q35 type is required for amd-sev to work')
+    return 'amd-sev'
+
+
+# -------------------------------------------------------------------------------------------- nova/network/neutron.py
+
+
+class NeutronAPI:
+    """The questions that the path asks Neutron (nova.network.neutron.API); this cloud's has no extensions."""
+
+    extensions = ()
+
+    def instance_has_extended_resource_request(self, instance_uuid):
+        return 'port-resource-request-groups' in self.extensions
+
+
+# --------------------------------------------------- nova/compute/api.py: the guards, innermost first, as Nova has them
+
+MIN_COMPUTE_MOVE_WITH_EXTENDED_RESOURCE_REQUEST = 59
+MIN_COMPUTE_VDPA_HOTPLUG_LIVE_MIGRATION = 63
+MIN_COMPUTE_VTPM_LIVE_MIGRATION = 72
+LIVE_MIGRATION = 'live-migration'
+
+
+def check_instance_state(vm_state=None, task_state=(None,), must_have_launched=True):
+    """Refuse a server that is in another state than these."""
+    vm_state, task_state = (None if states is None else set(states) for states in (vm_state, task_state))
+
+    def outer(f):
+        @functools.wraps(f)
+        def inner(self, context, instance, *args, **kw):
+            refuse = functools.partial(
+                exception.InstanceInvalidState, instance_uuid=instance.uuid, method=f.__name__)
+            if vm_state is not None and instance.vm_state not in vm_state:
+                raise refuse(attr='vm_state', state=instance.vm_state)
+            if task_state is not None and instance.task_state not in task_state:
+                raise refuse(attr='task_state', state=instance.task_state)
+            if must_have_launched and not instance.launched_at:
+                raise refuse(attr='launched_at', state=instance.launched_at)
+            return f(self, context, instance, *args, **kw)
+        return inner
+    return outer
+
+
+def check_instance_lock(function):
+    """Refuse a locked server to anybody but an administrator."""
+
+    @functools.wraps(function)
+    def inner(self, context, instance, *args, **kwargs):
+        if instance.locked and not context.is_admin:
+            raise exception.InstanceIsLocked(instance_uuid=instance.uuid)
+        return function(self, context, instance, *args, **kwargs)
+    return inner
+
+
+def reject_mem_enc_instances(operation):
+    """Refuse a server whose memory is encrypted."""
+
+    def outer(f):
+        @functools.wraps(f)
+        def inner(self, context, instance, *args, **kw):
+            if get_mem_encryption_constraint(instance.flavor, instance.image_meta):
+                raise exception.OperationNotSupportedForMemEncryption(instance_uuid=instance.uuid, operation=operation)
+            return f(self, context, instance, *args, **kw)
+        return inner
+    return outer
+
+
+def reject_legacy_vtpm_live_migration(function):
+    """Refuse a server with a virtual TPM, unless its secret may be read by the hosts."""
+
+    @functools.wraps(function)
+    def inner(self, context, instance, *args, **kwargs):
+        if get_vtpm_constraint(instance.flavor, instance.image_meta):
+            if (get_tpm_secret_security_constraint(instance.flavor) or 'user') != 'host':
+                raise exception.OperationNotSupportedForVTPM(instance_uuid=instance.uuid, operation=LIVE_MIGRATION)
+            if objects.Service.get_minimum_version(context, 'nova-compute') < MIN_COMPUTE_VTPM_LIVE_MIGRATION:
+                raise exception.VTPMOldCompute()
+        return function(self, context, instance, *args, **kwargs)
+    return inner
+
+
+def block_accelerators(until_service=None):
+    """Refuse a server whose flavor brings accelerators."""
+
+    def inner(func):
+        @functools.wraps(func)
+        def wrapper(self, context, instance, *args, **kwargs):
+            if instance.flavor.extra_specs.get('accel:device_profile'):
+                raise exception.ForbiddenWithAccelerators()
+            return func(self, context, instance, *args, **kwargs)
+        return wrapper
+    return inner
+
+
+def reject_vdpa_instances(operation, until=None):
+    """Refuse a server with vDPA ports while some computes are too old for it."""
+
+    def outer(f):
+        @functools.wraps(f)
+        def inner(self, context, instance, *args, **kw):
+            if any(vif['vnic_type'] == 'vdpa' for vif in instance.get_network_info()):
+                if until is None or objects.Service.get_minimum_version(context, 'nova-compute') < until:
+                    raise exception.OperationNotSupportedForVDPAInterface(
+                        instance_uuid=instance.uuid, operation=operation)
+            return f(self, context, instance, *args, **kw)
+        return inner
+    return outer
+
+
+def block_port_accelerators():
+    """Refuse a server whose ports bring accelerators."""
+
+    def inner(func):
+        @functools.wraps(func)
+        def wrapper(self, context, instance, *args, **kwargs):
+            for vif in instance.get_network_info():
+                if vif['vnic_type'] in ('accelerator-direct', 'accelerator-direct-physical'):
+                    raise exception.ForbiddenPortsWithAccelerator()
+            return func(self, context, instance, *args, **kwargs)
+        return wrapper
+    return inner
+
+
+def block_extended_resource_request(function):
+    """Refuse a server whose ports ask for groups of resources while some computes are too old for it."""
+
+    @functools.wraps(function)
+    def inner(self, context, instance, *args, **kwargs):
+        if self.network_api.instance_has_extended_resource_request(instance.uuid):
+            version = objects.Service.get_minimum_version(context, 'nova-compute')
+            if version < MIN_COMPUTE_MOVE_WITH_EXTENDED_RESOURCE_REQUEST:
+                raise exception.ExtendedResourceRequestOldCompute()
+        return function(self, context, instance, *args, **kwargs)
+    return inner
+
+
+def instance_has_share(context, instance):
+    """Look the server's shares up in its cell."""
+    im = objects.InstanceMapping.get_by_instance_uuid(context, instance.uuid)
+    with objects.target_cell(context, im.cell_mapping) as cctxt:
+        return objects.ShareMappingList.get_by_instance_uuid(cctxt, instance.uuid)
+
+
+def block_shares_not_supported():
+    """Refuse a server with shares."""
+
+    def inner(func):
+        @functools.wraps(func)
+        def wrapper(self, context, instance, *args, **kwargs):
+            if instance_has_share(context, instance):
+                raise exception.ForbiddenWithShare()
+            return func(self, context, instance, *args, **kwargs)
+        return wrapper
+    return inner
+
+
+class API:
+    """The compute API; it still runs in nova-api (nova.compute.api.API)."""
+
+    def __init__(self, compute_task_api):
+        self.network_api = NeutronAPI()
+        self.compute_task_api = compute_task_api
+
+    def get(self, context, instance_id, expected_attrs=None, cell_down_support=False):
+        """Find a server by its uuid.
+
+        Raises: InstanceNotFound, also for what is no uuid.
+        """
+        expected_attrs = [
+            *(expected_attrs or []), 'metadata', 'system_metadata', 'security_groups', 'info_cache']
+        if not uuidutils.is_uuid_like(instance_id):
+            raise exception.InstanceNotFound(instance_id=instance_id)
+        return self._get_instance(context, instance_id, expected_attrs, cell_down_support=cell_down_support)
+
+    def _get_instance(self, context, instance_uuid, expected_attrs, cell_down_support=False):
+        """Find the cell first. Left out: a server that is still being built."""
+        try:
+            inst_map = objects.InstanceMapping.get_by_instance_uuid(context, instance_uuid)
+        except exception.InstanceMappingNotFound:
+            raise exception.InstanceNotFound(instance_id=instance_uuid)
+        if inst_map.cell_mapping is None:
+            raise exception.InstanceNotFound(instance_id=instance_uuid)
+        return self._get_instance_from_cell(context, inst_map, expected_attrs, cell_down_support)
+
+    def _get_instance_from_cell(self, context, im, expected_attrs, cell_down_support):
+        """Ask the cell, and leave the context pointing at it. Left out: what 2.69 shows of a cell that is down."""
+        set_target_cell(context, im.cell_mapping)
+        uuid = im.instance_uuid
+        result = scatter_gather_single_cell(
+            context, im.cell_mapping, objects.Instance.get_by_uuid, uuid, expected_attrs=expected_attrs)
+        cell_uuid = im.cell_mapping.uuid
+        instance = result[cell_uuid]
+        if isinstance(instance, exception.InstanceNotFound):
+            raise exception.InstanceNotFound(instance_id=uuid)
+        if isinstance(instance, Exception):
+            raise exception.NovaException(
+                f'Cell {cell_uuid} is not responding or returned an exception, hence instance info is not available.')
+        return instance
+
+    def get_all(self, context, search_opts=None, limit=None, marker=None, all_tenants=False):
+        """List the servers that the caller may see and whose name matches, in order of creation."""
+        return objects.instance_get_all(context, search_opts['name'], marker, all_tenants)
+
+    def _record_action_start(self, context, instance, action):
+        objects.InstanceAction.action_start(context, instance.uuid, action, want_result=False)
+
+    @block_shares_not_supported()
+    @block_extended_resource_request
+    @block_port_accelerators()
+    @reject_vdpa_instances(LIVE_MIGRATION, until=MIN_COMPUTE_VDPA_HOTPLUG_LIVE_MIGRATION)
+    @block_accelerators()
+    @reject_legacy_vtpm_live_migration
+    @reject_mem_enc_instances(LIVE_MIGRATION)
+    @check_instance_lock
+    @check_instance_state(vm_state=['active', 'paused'])
+    def live_migrate(self, context, instance, block_migration, disk_over_commit, host_name, force=None,
+                     async_=False):
+        """Take the server for a migration and hand the work over to the conductor."""
+        if host_name:
+            nodes = objects.ComputeNodeList.get_all_by_host(context, host_name)
+        request_spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
+        instance.task_state = 'migrating'
+        instance.save(expected_task_state=[None])
+        self._record_action_start(context, instance, LIVE_MIGRATION)
+        # Before 2.30 force is None: then a host goes past the scheduler as if it were forced.
+        if force is False and host_name:
+            # Unset so that the scheduler still runs; the host survives in requested_destination.
+            host_name = None
+            target = nodes[0]
+            request_spec.requested_destination = objects.Destination(
+                host=target.host, node=target.hypervisor_hostname)
+        try:
+            self.compute_task_api.live_migrate_instance(
+                context, instance, host_name, block_migration=block_migration,
+                disk_over_commit=disk_over_commit, request_spec=request_spec, async_=async_)
+        except messaging.MessagingTimeout as messaging_timeout:
+            # The conductor may still be at it; the user shall find a trace.
+            objects.add_instance_fault_from_exc(context, instance, messaging_timeout)
+            raise
+
+
+# ----------------------------------------------------------------------------------------- nova/conductor/api.py
+
+
+class ComputeTaskAPI:
+    """The conductor's API; it still runs in nova-api (nova.conductor.api.ComputeTaskAPI)."""
+
+    def __init__(self, conductor_compute_rpcapi):
+        self.conductor_compute_rpcapi = conductor_compute_rpcapi
+
+    def live_migrate_instance(self, context, instance, host_name, block_migration, disk_over_commit,
+                              request_spec=None, async_=False):
+        """Choose the message: a cast that nobody waits for, or a call."""
+        scheduler_hint = {'host': host_name}
+        if async_:
+            self.conductor_compute_rpcapi.live_migrate_instance(
+                context, instance, scheduler_hint, block_migration, disk_over_commit, request_spec)
+        else:
+            self.conductor_compute_rpcapi.migrate_server(
+                context, instance, scheduler_hint, True, False, None, block_migration, disk_over_commit, None,
+                request_spec=request_spec)
+
+
+# -------------------------------------------------------------------------------------- nova/conductor/rpcapi.py
+
+RPC_TOPIC = 'conductor'
+RPC_RESPONSE_TIMEOUT = 60  # seconds, rpc_response_timeout
+LONG_RPC_TIMEOUT = 1800  # seconds, long_rpc_timeout
+
+
+class ComputeTaskRPCAPI:
+    """The client side of the messages (nova.conductor.rpcapi.ComputeTaskAPI)."""
+
+    def __init__(self, transport):
+        target = messaging.Target(topic=RPC_TOPIC, namespace='compute_task', version='1.0')
+        self.client = get_client(transport, target, serializer=NovaObjectSerializer())
+
+    def live_migrate_instance(self, context, instance, scheduler_hint, block_migration, disk_over_commit,
+                              request_spec):
+        """Cast: put the message on the bus and return."""
+        kw = {
+            'instance': instance, 'scheduler_hint': scheduler_hint, 'block_migration': block_migration,
+            'disk_over_commit': disk_over_commit, 'request_spec': request_spec,
+        }
+        version = '1.15'
+        cctxt = self.client.prepare(version=version)
+        cctxt.cast(context, 'live_migrate_instance', **kw)
+
+    def migrate_server(self, context, instance, scheduler_hint, live, rebuild, flavor, block_migration,
+                       disk_over_commit, reservations=None, clean_shutdown=True, request_spec=None, host_list=None,
+                       do_cast=False):
+        """Call: put the message on the bus and wait; to an older conductor speak an older version."""
+        kw = {
+            'instance': instance, 'scheduler_hint': scheduler_hint, 'live': live, 'rebuild': rebuild,
+            'flavor': flavor, 'block_migration': block_migration, 'disk_over_commit': disk_over_commit,
+            'reservations': reservations, 'clean_shutdown': clean_shutdown, 'request_spec': request_spec,
+            'host_list': host_list,
+        }
+        version = '1.20'
+        if not self.client.can_send_version(version):
+            del kw['host_list']
+            version = '1.13'
+        if not self.client.can_send_version(version):
+            del kw['request_spec']
+            version = '1.11'
+        if not self.client.can_send_version(version):
+            del kw['clean_shutdown']
+            version = '1.10'
+        if not self.client.can_send_version(version):
+            kw['flavor'] = flavor and flavor.obj_to_primitive()
+            version = '1.6'
+        if not self.client.can_send_version(version):
+            kw['instance'] = jsonutils.to_primitive(instance.obj_to_primitive())
+            version = '1.4'
+        cctxt = self.client.prepare(
+            version=version, call_monitor_timeout=RPC_RESPONSE_TIMEOUT, timeout=LONG_RPC_TIMEOUT)
+        if do_cast:
+            return cctxt.cast(context, 'migrate_server', **kw)
+        return cctxt.call(context, 'migrate_server', **kw)
+
+
+# -------------------------------------------------------------------------------------------------- nova/rpc.py
+
+
+class RequestContextSerializer(messaging.Serializer):
+    """Turn objects and the request context into plain data and back (nova.rpc.RequestContextSerializer)."""
+
+    def __init__(self, base, api_database=None):
+        self._base = base
+        self._api_database = api_database
+
+    def serialize_entity(self, context, entity):
+        return self._base.serialize_entity(context, entity)
+
+    def deserialize_entity(self, context, entity):
+        return self._base.deserialize_entity(context, entity)
+
+    def serialize_context(self, context):
+        return context.to_dict()
+
+    def deserialize_context(self, context):
+        ctxt = RequestContext.from_dict(context)
+        ctxt.api_database = self._api_database
+        return ctxt
+
+
+def get_client(transport, target, version_cap=None, serializer=None, call_monitor_timeout=None):
+    # One retry: without a broker the API shall answer after a second, not never.
+    return messaging.get_rpc_client(
+        transport, target, version_cap=version_cap, serializer=RequestContextSerializer(serializer), retry=1)
+
+
+def get_server(transport, target, endpoints, api_database, serializer=None):
+    return messaging.get_rpc_server(
+        transport, target, endpoints, serializer=RequestContextSerializer(serializer, api_database),
+        access_policy=messaging.DefaultRPCAccessPolicy)
+
+
+def create_transport(url):
+    """Open the bus: memory:// within this process, or any URL that oslo.messaging knows, such as rabbit://."""
+    messaging.set_transport_defaults('nova')
+    conf, exmods = cfg.CONF, [exception.__name__]  # the library reads its tracing options from the global CONF alone
+    if url != 'memory://':
+        return messaging.get_rpc_transport(conf, url=url, allowed_remote_exmods=exmods)
+    transport = messaging.get_rpc_transport(conf, url='fake://', allowed_remote_exmods=exmods)
+    transport._driver = bus.MemoryDriver(conf, url, default_exchange='nova', allowed_remote_exmods=exmods)
+    return transport
+
+
+# ------------------------------------------------------------------------------------- nova/conductor/manager.py
+
+# What ComputeTaskManager._live_migrate goes on to do in Nova, where our path ends.
+NEXT = (
+    ('nova.objects.migration.Migration.create', 'writes the migration down, with the status accepted'),
+    ('nova.conductor.tasks.live_migrate.LiveMigrationTask._execute', 'takes over'),
+    ('nova.conductor.tasks.live_migrate.LiveMigrationTask._check_instance_is_active',
+     'asks for a server that runs or is paused'),
+    ('nova.conductor.tasks.live_migrate.LiveMigrationTask._check_host_is_up', 'asks whether the source is alive'),
+    ('nova.conductor.tasks.migrate.replace_allocation_with_migration',
+     'moves the claim in Placement from the server to the migration'),
+    ('nova.conductor.tasks.live_migrate.LiveMigrationTask._find_destination', 'looks for a host until one will do'),
+    ('nova.scheduler.rpcapi.SchedulerAPI.select_destinations', 'calls the scheduler, and waits'),
+    ('nova.compute.rpcapi.ComputeAPI.check_can_live_migrate_destination', 'calls the host found, and waits'),
+    ('nova.objects.migration.Migration.save', 'writes the destination down'),
+    ('nova.compute.rpcapi.ComputeAPI.live_migration', 'casts to the source host, where the memory begins to move'),
+)
+
+
+def targets_cell(fn):
+    """Point the context at the server's cell before the method runs (nova.conductor.manager.targets_cell)."""
+
+    @functools.wraps(fn)
+    def wrapper(self, context, *args, **kwargs):
+        instance = kwargs.get('instance') or args[0]
+        try:
+            im = objects.InstanceMapping.get_by_instance_uuid(context, instance.uuid)
+        except exception.InstanceMappingNotFound:
+            LOG.error('InstanceMapping not found, unable to target cell')
+        else:
+            set_target_cell(context, im.cell_mapping)
+        return fn(self, context, *args, **kwargs)
+    return wrapper
+
+
+class ComputeTaskManager:
+    """The conductor's side of the messages (nova.conductor.manager.ComputeTaskManager); the path ends here."""
+
+    target = messaging.Target(namespace='compute_task', version='1.26')
+
+    @messaging.expected_exceptions(
+        exception.NoValidHost, exception.ComputeServiceUnavailable, exception.ComputeHostNotFound,
+        exception.InvalidHypervisorType, exception.InvalidCPUInfo, exception.UnableToMigrateToSelf,
+        exception.DestinationHypervisorTooOld, exception.InvalidLocalStorage, exception.InvalidSharedStorage,
+        exception.HypervisorUnavailable, exception.InstanceInvalidState, exception.MigrationPreCheckError,
+        exception.UnsupportedPolicyException)
+    @targets_cell
+    def migrate_server(self, context, instance, scheduler_hint, live, rebuild, flavor, block_migration,
+                       disk_over_commit, reservations=None, clean_shutdown=True, request_spec=None, host_list=None):
+        """Take the call. Left out: cold migration, which comes by the same message."""
+        if not live or rebuild or flavor:
+            raise NotImplementedError()
+        self._live_migrate(context, instance, scheduler_hint, block_migration, disk_over_commit, request_spec)
+
+    @targets_cell
+    def live_migrate_instance(self, context, instance, scheduler_hint, block_migration, disk_over_commit,
+                              request_spec):
+        """Take the cast."""
+        self._live_migrate(context, instance, scheduler_hint, block_migration, disk_over_commit, request_spec)
+
+    def _live_migrate(self, context, instance, scheduler_hint, block_migration, disk_over_commit, request_spec):
+        """Acknowledge the order, and say what Nova does next."""
+        destination = scheduler_hint.get('host')
+        following = NEXT
+        LOG.info('Live migration of %s to %s taken over; Nova would go on with: %s', instance.uuid,
+                 destination or 'a host of the scheduler', '; '.join(f'{name} {says}' for name, says in following))
+
+
+# -------------------------------------------------------------------------------------------------- the wiring
+
+
+def init_application(api_database, transport, tokens):
+    """Build the WSGI application (nova.api.openstack.wsgi_app.init_application).
+
+    Shape: *api_database* is an engine, *transport* from create_transport, *tokens* {token: (user, project, roles)}.
+    """
+    conf = cfg.ConfigOpts()
+    compute_api = API(ComputeTaskAPI(ComputeTaskRPCAPI(transport)))
+    filters = {
+        'cors': lambda app: cors.CORS(app, conf),
+        'http_proxy_to_wsgi': lambda app: http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf),
+        'compute_req_id': lambda app: ComputeReqIdMiddleware(app, conf),
+        'faultwrap': FaultWrapper,
+        'request_log': RequestLog,
+        'sizelimit': lambda app: sizelimit.RequestBodySizeLimiter(app, conf),
+        'osprofiler': lambda app: app,  # as in Nova where the library osprofiler is missing
+        'authtoken': lambda app: AuthProtocol(app, tokens),
+        'keystonecontext': lambda app: NovaKeystoneContext(app, api_database),
+        'legacy_v2_compatible': LegacyV2CompatibleWrapper,
+    }
+    apps = {
+        'oscomputeversionapp': Versions(None),
+        'oscomputeversionapp_v2': VersionsV2(None),
+        'osapi_compute_app_v21': APIRouterV21(compute_api),
+    }
+    urlmap = URLMap()
+    for path, (*names, app_name) in PIPELINES.items():
+        urlmap[path] = functools.reduce(lambda app, name: filters[name](app), reversed(names), apps[app_name])
+    return urlmap
+
+
+def start_conductor(api_database, transport, manager, host='conductor'):
+    """Start to take messages from the bus; the server returned has stop() and wait()."""
+    target = messaging.Target(topic=RPC_TOPIC, server=host)
+    server = get_server(transport, target, [manager], api_database, serializer=NovaObjectSerializer())
+    server.start()
+    return server

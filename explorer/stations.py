@@ -1,0 +1,321 @@
+"""The path as data: a row for each stop of the request.
+
+A row names the function as the real library names it; ours bears the same name in a module of ours (`Station.ours`).
+The hook resolves either name to code objects. A function that serves several callers says nothing about node, service or
+exploration: a visit takes them from the visit that called it.
+"""
+
+import dataclasses
+
+NOVA = '34.0.0'
+NODES = {'client': 'client', 'api': 'API node', 'bus': 'bus', 'conductor': 'conductor node'}
+
+
+class WrongUse(ValueError):
+    """A call of ours that can't be done; its one line says what is wrong and what would do."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Station:
+    """A stop of the request.
+
+    Shape: *key* is short and stable; *nova* is the dotted name in the real library; *node* is a key of NODES, *service*
+    the program there, *exploration* one of the seven keys, all three None where the caller decides. *shows* names the
+    locals that are recorded, None for all. *after* is the key of the station from which a request comes here on another
+    thread or node. *boot*: it runs when the service starts, not with the request.
+    """
+
+    key: str
+    nova: str
+    says: str
+    exploration: str | None = None
+    node: str | None = None
+    service: str | None = None
+    shows: tuple[str, ...] | None = None
+    after: str | None = None
+    boot: bool = False
+
+    @property
+    def ours(self):
+        """Give the dotted name of the function that runs in the miniature."""
+        if not self.nova.startswith(('nova.', 'keystonemiddleware.')):
+            return self.nova
+        module, qualname = split(self.nova)
+        owner, _, rest = qualname.partition('.')
+        owner = RENAMED.get(f'{module}.{owner}', owner)
+        home = 'objects' if module.startswith(IN_OBJECTS) else 'pipeline'
+        return f'explorer.{home}.{owner}{"." if rest else ""}{rest}'
+
+
+def split(name):
+    """Split the dotted name of a function into its module and its qualified name.
+
+    Shape: 'nova.compute.api.API.get' gives ('nova.compute.api', 'API.get').
+    """
+    parts = name.split('.')
+    for i, part in enumerate(parts):
+        if part.lstrip('_')[:1].isupper():
+            return '.'.join(parts[:i]), '.'.join(parts[i:])
+        if part == '<locals>':
+            return '.'.join(parts[:i - 1]), '.'.join(parts[i - 1:])
+    return '.'.join(parts[:-1]), parts[-1]
+
+
+# Two classes of Nova would share a name in one file of ours. What ours are called instead:
+RENAMED = {
+    'nova.conductor.rpcapi.ComputeTaskAPI': 'ComputeTaskRPCAPI',
+    'nova.network.neutron.API': 'NeutronAPI',
+}
+
+# The modules of Nova whose functions live in objects.py; those of all others live in pipeline.py.
+IN_OBJECTS = ('nova.context', 'nova.policy', 'nova.objects', 'nova.db')
+
+# Classes that carry the request: which attributes are their content. Of other classes that own a station, and of those
+# with (), only the name is shown: they are places. Anything else shows all its attributes.
+CARRIERS = {
+    'webob.request.BaseRequest': ('environ',),
+    'webob.response.Response': ('_status', '_headerlist', '_app_iter'),
+    'webob.exc.WSGIHTTPException': ('_status', 'explanation', '_headerlist'),
+    'requests.models.PreparedRequest': ('method', 'url', 'headers', 'body'),
+    'requests.models.Response': ('status_code', 'headers', '_content'),
+    'requests.structures.CaseInsensitiveDict': ('_store',),
+    'oslo_context.context.RequestContext': (
+        'user_id', 'project_id', 'roles', 'is_admin', 'request_id', 'auth_token', 'remote_address', 'cell_uuid'),
+    'explorer.pipeline.ResponseObject': ('obj', 'code'),
+    'explorer.pipeline.WSGICodes': ('_codes',),
+    'explorer.pipeline.Fault': ('wrapped_exc',),
+    'nova.api.openstack.wsgi.Fault': ('wrapped_exc',),
+    'oslo_messaging.target.Target': ('exchange', 'topic', 'namespace', 'version', 'server', 'fanout'),
+    'oslo_messaging._drivers.base.IncomingMessage': ('ctxt', 'message'),
+    'novaclient.base.Resource': ('_info',),
+    'novaclient.v2.client.Client': (),
+    'novaclient.base.Manager': (),
+    'oslo_config.cfg.ConfigOpts': (),
+    'routes.mapper.Mapper': (),
+    'routes.route.Route': ('routepath', 'conditions'),
+    'explorer.pipeline.Controller': (),
+    'explorer.pipeline.Resource': (),
+    'explorer.pipeline.Middleware': (),
+    'oslo_middleware.base.ConfigurableMiddleware': (),
+    'sqlalchemy.sql.visitors.Visitable': (),
+    'sqlalchemy.engine.base.Connection': (),
+    'sqlalchemy.engine.base.Engine': (),
+    'oslo_messaging.transport.Transport': (),
+}
+
+
+def _rows(exploration, node, service, *rows):
+    return tuple(Station(key, nova, says, exploration, node, service, **dict(more))
+                 for key, nova, says, *more in rows)
+
+
+STATIONS = (
+    *_rows(
+        'client', 'client', 'nova',
+        ('shell', 'novaclient.shell.OpenStackComputeShell.main', 'reads the command line', ('shows', ('argv',))),
+        ('discover_version', 'novaclient.api_versions.discover_version',
+         'asks the API for its versions and takes the highest that both know', ('shows', ('requested_version',))),
+        ('do_live_migration', 'novaclient.v2.shell.do_live_migration', 'is the subcommand', ('shows', ('args',))),
+        ('find_resource', 'novaclient.utils.find_resource', 'turns the name of a server into a server',
+         ('shows', ('name_or_id',))),
+        ('Server.live_migrate', 'novaclient.v2.servers.Server.live_migrate',
+         'fills in what the command line left open, by microversion'),
+        ('ServerManager.live_migrate', 'novaclient.v2.servers.ServerManager.live_migrate',
+         'drops what this microversion does not know'),
+        ('_action', 'novaclient.v2.servers.ServerManager._action_return_resp_and_body',
+         'packs the action into a body with one key', ('shows', ('action', 'info', 'body', 'url'))),
+        ('SessionClient.request', 'novaclient.client.SessionClient.request', 'adds the headers of the microversion',
+         ('shows', ('url', 'method', 'kwargs'))),
+        ('http', 'requests.sessions.Session.send', 'sends an HTTP request and waits for the answer',
+         ('shows', ('request',))),
+    ),
+    *_rows(
+        'client', 'api', 'nova-api',
+        ('VersionsV2.index', 'nova.api.openstack.compute.versions.VersionsV2.index', 'describes the API'),
+        ('ServersController.index', 'nova.api.openstack.compute.servers.ServersController.index',
+         'lists servers by name'),
+        ('ServersController.show', 'nova.api.openstack.compute.servers.ServersController.show', 'shows one server'),
+    ),
+    *_rows(
+        'service', 'api', 'nova-api',
+        ('URLMap', 'nova.api.openstack.urlmap.URLMap.__call__', 'chooses the pipeline by the version in the path',
+         ('shows', ('environ', 'path_info', 'content_type', 'app_url')), ('after', 'http')),
+        ('oslo_middleware', 'oslo_middleware.base.ConfigurableMiddleware.__call__',
+         'is CORS first, then the filter that believes a proxy', ('shows', ('req',))),
+        ('ComputeReqIdMiddleware', 'oslo_middleware.request_id.RequestId.__call__', 'gives the request its id',
+         ('shows', ('req', 'req_id'))),
+        ('FaultWrapper', 'nova.api.openstack.FaultWrapper.__call__', 'catches what nobody else catches'),
+        ('FaultWrapper._error', 'nova.api.openstack.FaultWrapper._error', 'turns an uncaught error into a fault'),
+        ('RequestLog', 'nova.api.openstack.requestlog.RequestLog.__call__', 'writes the access log'),
+        ('RequestBodySizeLimiter', 'oslo_middleware.sizelimit.RequestBodySizeLimiter.__call__',
+         'refuses bodies that are too long', ('shows', ('req', 'max_size'))),
+        ('AuthProtocol', 'keystonemiddleware.auth_token.AuthProtocol.process_request',
+         'exchanges the token for an identity'),
+        ('NovaKeystoneContext', 'nova.api.auth.NovaKeystoneContext.__call__',
+         'makes the request context of the identity'),
+        ('_create_context', 'nova.api.auth.NovaKeystoneContext._create_context', 'reads the identity headers'),
+    ),
+    *_rows(
+        'service', 'api', 'nova-api',
+        ('register_subcontroller_actions', 'nova.api.openstack.wsgi.Resource.register_subcontroller_actions',
+         'notes which method answers which key of a body', ('boot', True)),
+        ('create_route', 'nova.api.openstack.ProjectMapper.create_route', 'enters a path into the route table, twice',
+         ('boot', True)),
+    ),
+    *_rows(
+        'routes', 'api', 'nova-api',
+        ('Router', 'nova.api.wsgi.Router.__call__', 'hands the request to the route table'),
+        ('RoutesMiddleware', 'routes.middleware.RoutesMiddleware.__call__', 'asks the route table',
+         ('shows', ('environ', 'match'))),
+        ('routematch', 'nova.api.openstack.APIMapper.routematch', 'finds the route of the path'),
+        ('_dispatch', 'nova.api.wsgi.Router._dispatch', 'takes the application that the route names, or answers 404'),
+        ('Resource', 'nova.api.openstack.wsgi.Resource.__call__', 'negotiates version and content type'),
+        ('set_api_version_request', 'nova.api.openstack.wsgi.Request.set_api_version_request',
+         'reads the microversion'),
+        ('get_action_args', 'nova.api.openstack.wsgi.Resource.get_action_args', 'takes what the route found'),
+        ('get_body', 'nova.api.openstack.wsgi.Resource.get_body', 'takes the body as it came'),
+        ('get_content_type', 'nova.api.openstack.wsgi.Request.get_content_type', 'says what the body is'),
+        ('best_match_content_type', 'nova.api.openstack.wsgi.Request.best_match_content_type',
+         'says in what to answer'),
+        ('_process_stack', 'nova.api.openstack.wsgi.Resource._process_stack', 'finds the method and calls it'),
+        ('_get_method', 'nova.api.openstack.wsgi.Resource._get_method', 'finds the method by the key of the body'),
+        ('action_peek', 'nova.api.openstack.wsgi.action_peek', 'reads the one key of the body'),
+        ('_get_request_content', 'nova.api.openstack.wsgi.Resource._get_request_content', 'reads the body again'),
+        ('_from_json', 'nova.api.openstack.wsgi.JSONDeserializer._from_json', 'parses the JSON'),
+        ('dispatch', 'nova.api.openstack.wsgi.Resource.dispatch', 'calls the method'),
+        ('WSGICodes', 'nova.api.openstack.wsgi.WSGICodes.__call__', 'says which status a success has'),
+        ('serialize', 'nova.api.openstack.wsgi.ResponseObject.serialize', 'makes the response'),
+        ('Fault', 'nova.api.openstack.wsgi.Fault.__call__', 'makes a JSON answer of an HTTP error'),
+    ),
+    *_rows(
+        'controller', 'api', 'nova-api',
+        ('expected_errors', 'nova.api.openstack.wsgi.expected_errors.<locals>.decorator.<locals>.wrapped',
+         'lets the expected errors through and makes a 500 of others'),
+        ('schema', 'nova.api.validation.schema.<locals>.add_validator.<locals>.wrapper',
+         'guards the method with the schema of a range of microversions'),
+        ('response_body_schema', 'nova.api.validation.response_body_schema.<locals>.add_validator.<locals>.wrapper',
+         'checks the answer, too'),
+        ('_schema_validation_helper', 'nova.api.validation._schema_validation_helper',
+         'validates if the microversion is in the range'),
+        ('validate', 'nova.api.validation.validators._SchemaValidator.validate', 'runs jsonschema'),
+        ('_migrate_live', 'nova.api.openstack.compute.migrate_server.MigrateServerController._migrate_live',
+         'is the method for os-migrateLive'),
+        ('get_instance', 'nova.api.openstack.common.get_instance', 'fetches the server or answers 404'),
+        ('API.get', 'nova.compute.api.API.get', 'accepts uuids only'),
+        ('_get_instance', 'nova.compute.api.API._get_instance', 'finds the cell of the server'),
+        ('_get_instance_from_cell', 'nova.compute.api.API._get_instance_from_cell', 'asks the cell'),
+        ('scatter_gather_single_cell', 'nova.context.scatter_gather_single_cell', 'runs a query in another thread'),
+        ('_get_force_param', 'nova.api.openstack.compute.migrate_server.MigrateServerController.'
+         '_get_force_param_for_live_migration', 'reads force, from 2.30 on'),
+        ('raise_http_conflict', 'nova.api.openstack.common.raise_http_conflict_for_instance_invalid_state',
+         'answers 409 and names the state'),
+    ),
+    *_rows(
+        'compute-api', 'api', 'nova-api',
+        ('block_shares', 'nova.compute.api.block_shares_not_supported.<locals>.inner.<locals>.wrapper',
+         'refuses servers with shares'),
+        ('instance_has_share', 'nova.compute.api.instance_has_share', 'looks for shares in the cell'),
+        ('block_extended_resource_request', 'nova.compute.api.block_extended_resource_request.<locals>.inner',
+         'refuses ports that ask for groups of resources while computes are old'),
+        ('instance_has_extended_resource_request',
+         'nova.network.neutron.API.instance_has_extended_resource_request', 'asks Neutron'),
+        ('block_port_accelerators', 'nova.compute.api.block_port_accelerators.<locals>.inner.<locals>.wrapper',
+         'refuses ports with accelerators'),
+        ('reject_vdpa_instances', 'nova.compute.api.reject_vdpa_instances.<locals>.outer.<locals>.inner',
+         'refuses vDPA ports while computes are old'),
+        ('block_accelerators', 'nova.compute.api.block_accelerators.<locals>.inner.<locals>.wrapper',
+         'refuses flavors with accelerators'),
+        ('reject_vtpm', 'nova.compute.api.reject_legacy_vtpm_live_migration.<locals>.inner',
+         'refuses a virtual TPM whose secret the host may not read'),
+        ('reject_mem_enc', 'nova.compute.api.reject_mem_enc_instances.<locals>.outer.<locals>.inner',
+         'refuses encrypted memory'),
+        ('check_instance_lock', 'nova.compute.api.check_instance_lock.<locals>.inner',
+         'refuses locked servers to all but administrators'),
+        ('check_instance_state', 'nova.compute.api.check_instance_state.<locals>.outer.<locals>.inner',
+         'refuses servers that are neither active nor paused, or busy'),
+        ('live_migrate', 'nova.compute.api.API.live_migrate', 'takes the server for the migration'),
+        ('get_all_by_host', 'nova.objects.compute_node.ComputeNodeList.get_all_by_host', 'looks the given host up'),
+        ('RequestSpec.get_by_instance_uuid', 'nova.objects.request_spec.RequestSpec.get_by_instance_uuid',
+         'reads what the server once asked of the scheduler'),
+        ('Instance.save', 'nova.objects.instance.Instance.save', 'writes the task state'),
+        ('instance_update_and_get_original', 'nova.db.main.api.instance_update_and_get_original',
+         'updates the row if its task state is still the expected one'),
+        ('_record_action_start', 'nova.compute.api.API._record_action_start', 'notes the action for the user'),
+        ('action_start', 'nova.objects.instance_action.InstanceAction.action_start', 'writes the action down'),
+    ),
+    *_rows(
+        'conductor-api', 'api', 'nova-api',
+        ('ComputeTaskAPI.live_migrate_instance', 'nova.conductor.api.ComputeTaskAPI.live_migrate_instance',
+         'chooses between cast and call'),
+    ),
+    *_rows(
+        'rpc', 'api', 'nova-api',
+        ('rpcapi.live_migrate_instance', 'nova.conductor.rpcapi.ComputeTaskAPI.live_migrate_instance',
+         'casts: sends and forgets'),
+        ('rpcapi.migrate_server', 'nova.conductor.rpcapi.ComputeTaskAPI.migrate_server', 'calls: sends and waits'),
+        ('prepare', 'oslo_messaging.rpc.client.RPCClient.prepare', 'sets version and timeouts for one message'),
+        ('can_send_version', 'oslo_messaging.rpc.client._BaseCallContext.can_send_version',
+         'asks whether the receiver may be spoken to in a version'),
+        ('cast', 'oslo_messaging.rpc.client._BaseCallContext.cast', 'sends without waiting'),
+        ('call', 'oslo_messaging.rpc.client._BaseCallContext.call', 'sends and waits for the reply'),
+        ('_make_message', 'oslo_messaging.rpc.client._BaseCallContext._make_message',
+         'turns the objects into plain data'),
+    ),
+    *_rows(
+        'rpc', 'bus', 'oslo.messaging',
+        ('send', 'oslo_messaging.transport.Transport._send', 'puts the message on the bus'),
+    ),
+    *_rows(
+        'rpc', 'conductor', 'nova-conductor',
+        ('_process_incoming', 'oslo_messaging.rpc.server.RPCServer._process_incoming', 'takes a message from the bus',
+         ('shows', ('incoming',)), ('after', 'send')),
+        ('RPCDispatcher.dispatch', 'oslo_messaging.rpc.dispatcher.RPCDispatcher.dispatch',
+         'finds the endpoint by namespace and version', ('shows', ('method', 'args', 'namespace', 'version'))),
+        ('deserialize_context', 'nova.rpc.RequestContextSerializer.deserialize_context',
+         'makes the request context again'),
+        ('manager.migrate_server', 'nova.conductor.manager.ComputeTaskManager.migrate_server', 'takes the call'),
+        ('manager.live_migrate_instance', 'nova.conductor.manager.ComputeTaskManager.live_migrate_instance',
+         'takes the cast'),
+        ('_live_migrate', 'nova.conductor.manager.ComputeTaskManager._live_migrate',
+         'acknowledges; Nova goes on from here'),
+    ),
+    *_rows(
+        None, None, None,
+        ('RequestContext', 'nova.context.RequestContext.__init__', 'says who asks, with which rights',
+         ('shows', ('self', 'user_id', 'project_id', 'is_admin', 'kwargs'))),
+        ('check_is_admin', 'nova.policy.check_is_admin', 'asks whether the roles make an administrator'),
+        ('can', 'nova.context.RequestContext.can', 'asks whether the caller may'),
+        ('authorize', 'nova.policy.authorize', 'evaluates the rule of the policy'),
+        ('set_target_cell', 'nova.context.set_target_cell', 'points the context at the database of a cell'),
+        ('InstanceMapping.get_by_instance_uuid', 'nova.objects.instance_mapping.InstanceMapping.get_by_instance_uuid',
+         'asks the API database for the cell of a server'),
+        ('Instance.get_by_uuid', 'nova.objects.instance.Instance.get_by_uuid', 'reads the server from its cell',
+         ('after', 'scatter_gather_single_cell')),
+    ),
+)
+
+# Functions of Nova in the recordings that are no stations here, and why.
+LEFT_OUT = {
+    'nova.notifications.base.send_update':
+        'tells whoever listens to notifications that the task state changed; this cloud has no listeners',
+}
+
+# The names that a field takes on its way: ends of paths into a payload, a None standing for the payload itself.
+FIELDS = {
+    'block_migration': (('block_migrate',), ('block_migration',)),
+    'disk_over_commit': (('disk_over_commit',),),
+    'force': (('args', 'force'), ('os-migrateLive', 'force'), (None, 'force'), ('kwargs', 'force')),
+    'host': (
+        ('args', 'host'), ('info', 'host'), ('os-migrateLive', 'host'), (None, 'host'), (None, 'host_name'),
+        ('scheduler_hint', 'host'), ('requested_destination', 'host'),
+        ('requested_destination', 'nova_object.data', 'host'), (None, 'destination')),
+    'instance.task_state': (
+        ('instance', 'task_state'), ('instance', 'nova_object.data', 'task_state'), (None, 'self', 'task_state'),
+        ('updates', 'task_state'), ('values', 'task_state'), ('result', 'task_state')),
+    'microversion': (
+        ('HTTP_OPENSTACK_API_VERSION',), ('HTTP_X_OPENSTACK_NOVA_API_VERSION',), ('requested_version',),
+        ('OpenStack-API-Version',), ('api_version_request', 'ver_minor')),
+    'action': (('os-migrateLive',), (None, 'action'), (None, 'action_name'), ('result',)),
+    'async_': ((None, 'async_'), ('wait_for_reply',), (None, 'method')),
+    'request_id': (('openstack.request_id',), (None, 'req_id'), ('context', 'request_id'), ('ctxt', 'request_id')),
+}
