@@ -27,8 +27,9 @@ from explorer import cloud as clouds
 from explorer import exception, objects, pipeline
 from explorer.bus import oslo_messaging
 from explorer.explorations import Scenario
+from explorer.snapshots import snapshot
 from explorer.stations import NOVA, STATIONS, WrongUse
-from explorer.trace import Recorder, Trace, lasting_threads
+from explorer.trace import Recorder, Trace, lasting_threads, pack, steps
 
 LIBRARIES = ('WebOb', 'Routes', 'jsonschema', 'oslo.messaging', 'oslo.policy', 'oslo.versionedobjects', 'SQLAlchemy')
 
@@ -47,7 +48,7 @@ def boot():
     miniature = _engine('miniature')
     with Recorder([station for station in STATIONS if station.boot]) as recorder:
         miniature.wire()
-    return Trace('miniature', _versions(), {}, None, None, [], None, None, recorder.steps())
+    return Trace('miniature', _versions(), {}, None, None, [], None, None, pack(recorder.records()))
 
 
 def _engine(name):
@@ -98,7 +99,8 @@ class Miniature:
         self.tokens, self.cloud, self.conductor = {}, None, _Conductor()
         self.application = self.wire()
         with lasting_threads():
-            pipeline.start_conductor(self.database, self.transport, self.conductor)
+            server = pipeline.start_conductor(self.database, self.transport, self.conductor, workers=1)
+            server._work_executor.submit(int).result()  # the worker's thread begins with its first job
         self._server = None
 
     def wire(self):
@@ -124,15 +126,17 @@ class Miniature:
     def _traced(self, scenario, uuid, token):
         bare = bare_request(scenario)
         watched = [s for s in STATIONS if not s.boot and not (bare and s.service == 'nova')]
-        with Recorder(watched) as recorder:
+        # What the client asks first shows only who answers; the pipeline is shown once, for the action.
+        with Recorder(watched, aside=lambda values: not bare and values['environ']['REQUEST_METHOD'] == 'GET') as recorder:
             exchange, note = self._send(scenario, uuid, token)
             if not recorder.join(10):
                 note = 'the request is still being worked on'
-        packed = recorder.steps([token] if token else [])
-        trace = Trace('miniature', _versions(not bare), dataclasses.asdict(scenario), None, None, [],
-                      clouds.server_state(self.database, uuid), note, packed)
-        exchange = exchange or last_exchange(trace)
-        return dataclasses.replace(trace, request=exchange[0], response=exchange[1], messages=messages(trace))
+        records = recorder.records()
+        sent = steps([record for record in records if record[2] in ('http', 'send')])
+        request, response = snapshot(exchange or last_exchange(sent))
+        return Trace(
+            'miniature', _versions(not bare), dataclasses.asdict(scenario), request, response, messages(sent),
+            clouds.server_state(self.database, uuid), note, pack(records, [token] if token else []))
 
     # ------------------------------------------------------------------------------------------ before the request
 
@@ -144,15 +148,18 @@ class Miniature:
             self._caller_tokens = {who[0]: token for token, who in self.tokens.items()}
             self.tokens.update({token: who for token, (_, who) in list(self.tokens.items())})
             self.cloud = cloud
-        names = {**cloud.servers, **{uuid: uuid for uuid in cloud.servers.values()}}
-        if scenario.server not in names:
+            self._stale = set(cloud.servers.values())
+        names = {uuid: name for name, uuid in cloud.servers.items()}
+        if scenario.server not in (*names, *cloud.servers):
             raise WrongUse(f'no server {scenario.server!r}; there are {", ".join(cloud.servers)}')
         if unknown := sorted(set(scenario.state) - set(cloud.server_defaults)):
             raise WrongUse(f'a server has no {unknown[0]!r}; its state has {", ".join(cloud.server_defaults)}')
-        for name, uuid in cloud.servers.items():
-            this = scenario.server in (name, uuid)
-            clouds.seed_server(self.database, uuid, name, {**cloud.server_defaults, **(scenario.state if this else {})})
-        return names[scenario.server]
+        uuid = cloud.servers.get(scenario.server, scenario.server)
+        for name in self._stale - {uuid}:
+            clouds.seed_server(self.database, name, names[name], cloud.server_defaults)
+        self._stale = {uuid}
+        clouds.seed_server(self.database, uuid, names[uuid], {**cloud.server_defaults, **scenario.state})
+        return uuid
 
     def _token(self, caller):
         if caller in ('no_token', 'bad_token'):
@@ -311,22 +318,22 @@ def _parsed(text):
 # --------------------------------------------------------------------------------------------- read off the steps
 
 
-def last_exchange(trace):
+def last_exchange(steps):
     """Give (request, response) of the last HTTP exchange that the client had, or (None, None)."""
-    steps = trace.find('http')
-    if not steps:
+    exchanges = [step for step in steps if step.station == 'http']
+    if not exchanges:
         return None, None
-    sent, got = steps[-1].before['request'], steps[-1].result
+    sent, got = exchanges[-1].before['request'], exchanges[-1].result
     request = {'method': sent['method'], 'path': '/' + sent['url'].split('/', 3)[3],
                'headers': _headers(sent), 'body': _parsed(sent['body'] or '')}
     response = got and {'status': got['status_code'], 'headers': _headers(got),
-                        'body': _parsed(got['_content'])}
+                        'body': _parsed(got['content'])}
     return request, response
 
 
 def _headers(payload):
     """Read requests' headers: {lower: [Name, value]}, or the mask in place of the pair."""
-    pairs = payload['headers']['_store'].items()
+    pairs = payload['headers']['store'].items()
     return dict(pair if isinstance(pair, list) else (name, pair) for name, pair in pairs)
 
 
@@ -334,9 +341,9 @@ _INSTANCE = ('uuid', 'project_id', 'host', 'node', 'vm_state', 'task_state', 'po
 _SPEC = ('instance_uuid', 'project_id', 'num_instances', 'force_hosts', 'ignore_hosts')
 
 
-def messages(trace):
+def messages(steps):
     """Give the messages that were put on the bus, as `rpc` in the recordings."""
-    return [_message(step.before) for step in trace.find('send')]
+    return [_message(step.before) for step in steps if step.station == 'send']
 
 
 def _message(sent):

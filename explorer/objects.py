@@ -240,7 +240,9 @@ def database(url):
 
 def _rows(engine, statement):
     with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(statement).mappings()]
+        result = connection.execute(statement)
+        names = [str(name) for name in result.keys()]
+        return [dict(zip(names, row)) for row in result]
 
 
 def _insert(engine, table, **values):

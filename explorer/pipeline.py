@@ -1516,9 +1516,9 @@ def init_application(api_database, transport, tokens):
     return urlmap
 
 
-def start_conductor(api_database, transport, manager, host='conductor'):
-    """Start to take messages from the bus; the server returned has stop() and wait()."""
-    target = messaging.Target(topic=RPC_TOPIC, server=host)
+def start_conductor(api_database, transport, manager, workers=None):
+    """Start to take messages from the bus, *workers* at a time; the server returned has stop() and wait()."""
+    target = messaging.Target(topic=RPC_TOPIC, server='conductor')
     server = get_server(transport, target, [manager], api_database, serializer=NovaObjectSerializer())
-    server.start()
+    server.start(override_pool_size=workers)
     return server

@@ -15,7 +15,7 @@ class WrongUse(ValueError):
     """A call of ours that can't be done; its one line says what is wrong and what would do."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Station:
     """A stop of the request.
 
@@ -80,28 +80,32 @@ CARRIERS = {
     'requests.models.Response': ('status_code', 'headers', '_content'),
     'requests.structures.CaseInsensitiveDict': ('_store',),
     'oslo_context.context.RequestContext': (
-        'user_id', 'project_id', 'roles', 'is_admin', 'request_id', 'auth_token', 'remote_address', 'cell_uuid'),
-    'explorer.pipeline.ResponseObject': ('obj', 'code'),
-    'explorer.pipeline.WSGICodes': ('_codes',),
-    'explorer.pipeline.Fault': ('wrapped_exc',),
-    'nova.api.openstack.wsgi.Fault': ('wrapped_exc',),
+        'user_id', 'project_id', 'roles', '_is_admin', 'request_id', 'auth_token', 'remote_address', 'cell_uuid'),
     'oslo_messaging.target.Target': ('exchange', 'topic', 'namespace', 'version', 'server', 'fanout'),
     'oslo_messaging._drivers.base.IncomingMessage': ('ctxt', 'message'),
     'novaclient.base.Resource': ('_info',),
-    'novaclient.v2.client.Client': (),
-    'novaclient.base.Manager': (),
-    'oslo_config.cfg.ConfigOpts': (),
-    'routes.mapper.Mapper': (),
+    'novaclient.api_versions.APIVersion': ('ver_major', 'ver_minor'),
+    **{f'{home}.{name}': shown for home in ('explorer.pipeline', 'nova.api.openstack.wsgi') for name, shown in (
+        ('APIVersionRequest', ('ver_major', 'ver_minor')), ('ResponseObject', ('obj', 'code')),
+        ('WSGICodes', ('_codes',)), ('Fault', ('wrapped_exc',)))},
     'routes.route.Route': ('routepath', 'conditions'),
-    'explorer.pipeline.Controller': (),
-    'explorer.pipeline.Resource': (),
-    'explorer.pipeline.Middleware': (),
-    'oslo_middleware.base.ConfigurableMiddleware': (),
-    'sqlalchemy.sql.visitors.Visitable': (),
-    'sqlalchemy.engine.base.Connection': (),
-    'sqlalchemy.engine.base.Engine': (),
-    'oslo_messaging.transport.Transport': (),
+    **dict.fromkeys((
+        '_io._IOBase', 'concurrent.futures._base.Executor', 'concurrent.futures._base.Future',
+        'explorer.pipeline.Controller', 'explorer.pipeline.Middleware', 'explorer.pipeline.Resource',
+        'functools.partial', 'novaclient.base.Manager', 'novaclient.v2.client.Client', 'oslo_config.cfg.ConfigOpts',
+        'oslo_messaging.rpc.dispatcher.RPCDispatcher', 'oslo_messaging.transport.Transport',
+        'oslo_middleware.base.ConfigurableMiddleware', 'routes.mapper.Mapper', 'routes.util.URLGenerator',
+        'sqlalchemy.engine.base.Connection', 'sqlalchemy.engine.base.Engine', 'sqlalchemy.sql.visitors.Visitable',
+    ), ()),
 }
+
+
+# Of a WSGI environ that a request carries, these are the server's own and the libraries'.
+NOISE = frozenset({
+    *(f'wsgi.{name}' for name in ('version', 'input', 'errors', 'multithread', 'multiprocess', 'run_once', 'url_scheme',
+                                  'file_wrapper', 'input_terminated')),
+    'webob.adhoc_attrs', 'webob.is_body_seekable', 'routes.url', 'routes.route', 'GATEWAY_INTERFACE', 'SERVER_SOFTWARE',
+    'SERVER_PROTOCOL', 'REMOTE_HOST'})
 
 
 def _rows(exploration, node, service, *rows):

@@ -7,272 +7,24 @@ given a table of stations and watches the code objects that it names.
 import collections
 import contextlib
 import dataclasses
-import datetime
-import decimal
 import functools
-import hashlib
 import importlib
-import itertools
 import json
 import marshal
-import math
 import opcode
-import operator
 import os
-import re
 import sys
 import threading
 import time
 import types
-import uuid
 import zlib
 
-from explorer.stations import CARRIERS, FIELDS, STATIONS, WrongUse, split
+import orjson
+
+from explorer.snapshots import ATOMS, Copier, decoded, plan
+from explorer.stations import FIELDS, STATIONS, WrongUse, split
 
 SCHEMA = 1
-
-# ------------------------------------------------------------------------------------------------------- snapshots
-
-LONGEST_TEXT, MOST_ENTRIES, DEEPEST, DEEPEST_BODY = 10_000, 1_000, 12, 100
-OBJECT_DEPTH = 4  # an object that nobody has declared counts as so many levels
-NEVER_CUT = frozenset({'body', 'datastring', 'message', 'decoded'})
-MASKED = '***'
-_SECRET_NAME = re.compile(r'token|passw|adminpass|secret|cookie|authorization|credential', re.I)
-_SECRET_IN_TEXT = re.compile(
-    r'''((?:token|passw\w*|adminpass|secret|cookie|authorization)["']?\s*[:=]\s*["']?)([^\s"',;&}]+)''', re.I)
-_BY_TEXT = {
-    datetime.datetime: datetime.datetime.isoformat, datetime.date: datetime.date.isoformat,
-    datetime.timedelta: str, uuid.UUID: str, decimal.Decimal: str, complex: str}
-_BY_NAME = {
-    types.FunctionType: lambda f: f'<function {f.__qualname__}>',
-    types.BuiltinFunctionType: lambda f: f'<function {f.__qualname__}>',
-    types.MethodType: lambda m: f'<method {getattr(m.__func__, "__qualname__", "?")}>',
-    types.ModuleType: lambda m: f'<module {m.__name__}>'}
-_class_name = type.__dict__['__name__'].__get__
-_class_dict = type.__dict__['__dict__'].__get__
-_class_mro = type.__dict__['__mro__'].__get__
-
-
-def dotted(cls):
-    """Give the module and the qualified name of a class, without running code of its metaclass."""
-    return f'{_class_dict(cls).get("__module__", "")}.{type.__dict__["__qualname__"].__get__(cls)}'
-
-
-class _Memo:
-    """What was copied of one object, and what tells whether it has changed since."""
-
-    __slots__ = ('value', 'mapping', 'names', 'parts', 'kids', 'node', 'depth', 'whole', 'tick')
-
-
-class Copier:
-    """Copy values into plain data; what has not changed since the last copy is shared with it.
-
-    Runs no code of the values: no repr, str, getattr, property, comparison. A container is unchanged when its parts are
-    the same objects and every container among them is unchanged.
-    """
-
-    def __init__(self, places=frozenset()):
-        self._places = places
-        self._memos, self._texts, self._secret_names, self._kinds = {}, {}, {}, {}
-        self._tick, self._kids, self._open, self._whole = 0, [], set(), False
-
-    def locals(self, values, shows=None):
-        """Copy a frame's locals, or those of the names in *shows*."""
-        self._tick += 1
-        node = {}
-        for name, value in values.items():
-            if (shows is None or name in shows) and not name.startswith('__'):
-                self._whole = name in NEVER_CUT
-                depth = DEEPEST_BODY if self._whole else DEEPEST
-                node[name] = MASKED if self._secret(name) and value is not None else self._copy(value, depth)
-        self._whole = False
-        return node
-
-    def value(self, value):
-        """Copy one value."""
-        self._tick += 1
-        return self._copy(value, DEEPEST)
-
-    # A value's kind decides how it is read; it is found once a class, by the class alone.
-
-    def _copy(self, value, depth):
-        cls = type(value)
-        if cls is str:
-            return value if len(value) < 7 else self._text(value)
-        if value is None or cls is bool or cls is int:
-            return value
-        memo = self._memos.get(id(value))
-        if memo is not None and memo.depth >= depth and memo.whole >= self._whole and self._unchanged(memo):
-            self._kids.append(memo)
-            return memo.node
-        read = self._kinds.get(cls) or self._kind(cls)
-        return read(value, depth)
-
-    def _kind(self, cls):
-        mro = _class_mro(cls)
-        if cls in _BY_TEXT:
-            read = lambda value, depth: _BY_TEXT[cls](value)
-        elif cls in _BY_NAME:
-            read = lambda value, depth: _BY_NAME[cls](value)
-        elif type in mro:
-            read = lambda value, depth: f'<class {_class_name(value)}>'
-        elif str in mro:
-            read = lambda value, depth: self._text(str.__str__(value))
-        elif bytes in mro or bytearray in mro:
-            read = lambda value, depth: self._text(bytes(memoryview(value)).decode('utf-8', 'replace'))
-        elif int in mro:
-            read = lambda value, depth: int.__int__(value)
-        elif float in mro:
-            read = lambda value, depth: value if math.isfinite(value) else float.__repr__(value)
-        elif dict in mro:
-            read = lambda value, depth: self._container(value, depth, None, value, None)
-        elif set in mro or frozenset in mro or list in mro or tuple in mro or collections.deque in mro:
-            base = next(b for b in (set, frozenset, list, tuple, collections.deque) if b in mro)
-            read = functools.partial(self._sequence, base)
-        else:
-            read = self._object_kind(cls, mro)
-        self._kinds[cls] = read
-        return read
-
-    def _object_kind(self, cls, mro):
-        name = f'<{_class_name(cls)}>'
-        names = [dotted(base) for base in mro]
-        shown = next((CARRIERS[base] for base in names if base in CARRIERS), None)
-        if shown == () or (shown is None and not self._places.isdisjoint(names[:-1])):
-            return lambda value, depth: name
-        getters = [d['__dict__'].__get__ for d in map(_class_dict, mro)
-                   if type(d.get('__dict__')) is types.GetSetDescriptorType]
-        slots = [(key, slot.__get__) for d in map(_class_dict, reversed(mro)) for key, slot in d.items()
-                 if type(slot) is types.MemberDescriptorType]
-        args = BaseException.__dict__['args'].__get__ if BaseException in mro else None
-        if not (getters or slots or args):
-            return lambda value, depth: name
-
-        def read(value, depth):
-            fields = getters[0](value) if getters else {}
-            extra = {}
-            for key, get in slots:
-                with contextlib.suppress(AttributeError):
-                    extra[key] = get(value)
-            if args:
-                extra['args'] = args(value)
-            if extra:
-                fields = {**extra, **fields}
-            return self._container(value, depth, _class_name(cls), fields, shown)
-        return read
-
-    def _container(self, value, depth, class_name, mapping, shown):
-        """Copy a dict or an object's fields: {"": class name, **fields}."""
-        if id(value) in self._open or depth <= 0:
-            return f'<{class_name or "dict"}>'
-        names, parts = tuple(dict.keys(mapping)), tuple(dict.values(mapping))
-        outer, self._kids = self._kids, []
-        self._open.add(id(value))
-        versioned = '_changed_fields' in mapping
-        below = depth - (1 if class_name is None or versioned or shown is not None else OBJECT_DEPTH)
-        node = {} if class_name is None else {'': class_name}
-        for name, part in zip(names, parts):
-            if class_name is not None:
-                if shown is not None and name not in shown:
-                    continue
-                if name[:5] == '_obj_':  # how versioned objects keep their fields; the rest is bookkeeping
-                    name = name[5:]
-                elif shown is None and versioned:
-                    continue
-            elif type(name) is not str:
-                name = self._key(name)
-            if len(node) >= MOST_ENTRIES and not self._whole:
-                node['…'] = self._rest(parts)
-                break
-            if part is not None and self._secret(name):
-                node[name] = MASKED
-            else:
-                node[name] = self._copy(part, below)
-        return self._remember(value, depth, mapping, names, parts, node, outer)
-
-    def _sequence(self, base, value, depth):
-        """Copy a list, tuple, set or deque: as a list."""
-        if id(value) in self._open or depth <= 0:
-            return f'<{base.__name__}>'
-        parts = tuple(base.__iter__(value))
-        outer, self._kids = self._kids, []
-        self._open.add(id(value))
-        node, secret = [], False
-        for part in parts:
-            if len(node) >= MOST_ENTRIES and not self._whole:
-                node.append('… ' + self._rest(parts))
-                break
-            node.append(MASKED if secret and part is not None else self._copy(part, depth - 1))
-            # ('X-Auth-Token', '...') and ['--os-token', '...']: the name says that the next one is secret.
-            secret = type(part) is str and self._secret(part) and (part[:1] == '-' or len(parts) == 2)
-        if base in (set, frozenset) and all(type(part) is str for part in node):
-            node.sort()
-        return self._remember(value, depth, None, None, parts, node, outer)
-
-    def _remember(self, value, depth, mapping, names, parts, node, outer):
-        self._open.discard(id(value))
-        memo = _Memo()
-        memo.value, memo.mapping, memo.names, memo.parts, memo.node = value, mapping, names, parts, node
-        memo.kids, memo.depth, memo.whole, memo.tick = tuple(self._kids), depth, self._whole, self._tick
-        self._memos[id(value)] = memo
-        self._kids = outer
-        outer.append(memo)
-        return node
-
-    def _unchanged(self, memo):
-        if memo.tick == self._tick:
-            return True
-        parts, mapping = memo.parts, memo.mapping
-        if mapping is not None:
-            if len(mapping) != len(parts) or not (
-                    all(map(operator.is_, dict.values(mapping), parts)) and
-                    all(map(operator.is_, dict.keys(mapping), memo.names))):
-                return False
-        elif type(memo.value) is not tuple:
-            value = memo.value
-            if len(value) != len(parts) or not all(map(operator.is_, value, parts)):
-                return False
-        for kid in memo.kids:
-            if not self._unchanged(kid):
-                return False
-        memo.tick = self._tick
-        return True
-
-    def _text(self, text):
-        if text in self._texts and (len(text) <= LONGEST_TEXT or not self._whole):
-            return self._texts[text]
-        masked = _SECRET_IN_TEXT.sub(rf'\1{MASKED}', text)
-        if len(masked) > LONGEST_TEXT and not self._whole:
-            digest = hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
-            masked = f'{masked[:LONGEST_TEXT]}… [{len(text)} characters, sha256 {digest}]'
-        self._texts[text] = masked
-        return masked
-
-    def _rest(self, parts):
-        digest = hashlib.sha256(marshal.dumps([self._copy(part, 2) for part in parts[MOST_ENTRIES:]]))
-        return f'[{len(parts)} entries, sha256 {digest.hexdigest()[:16]}]'
-
-    @staticmethod
-    def _key(name):
-        return str(name) if name is None or type(name) in (int, bool, float) else f'<{_class_name(type(name))}>'
-
-    def _secret(self, name):
-        secret = self._secret_names.get(name)
-        if secret is None:
-            secret = self._secret_names[name] = bool(_SECRET_NAME.search(name))
-        return secret
-
-
-def snapshot(value):
-    """Copy *value* into plain data without running any of its code.
-
-    Shape:  mappings keep their keys; objects become {"": class name, **fields}; sequences become lists.
-    Limits: 12 levels, 10,000 characters a text, 1,000 entries; what is cut says its length and digest; secrets read
-            "***".
-    Raises: nothing; what can't be copied becomes "<ClassName>".
-    """
-    return Copier().value(value)
-
 
 # -------------------------------------------------------------------------------------------------------- the hook
 
@@ -324,7 +76,7 @@ def watch(watched, enter, line, leave):
     Shape: enter(code, frame), line(code, number), leave(code, frame, result, error); error is None for a return.
     The callbacks run in the thread of the function, and must not raise.
     """
-    with (_monitor if hasattr(sys, 'monitoring') else _settrace)(frozenset(watched), enter, line, leave):
+    with (_monitor if hasattr(sys, 'monitoring') else _settrace)(list(watched), enter, line, leave):
         yield
 
 
@@ -334,13 +86,13 @@ def _monitor(watched, enter, line, leave):
     tool = next((number for number in (4, 3, 2, 1, 0) if monitoring.get_tool(number) is None), None)
     if tool is None:
         raise HookError('all places for tools of sys.monitoring are taken; stop a debugger or a profiler')
-    events, frame = monitoring.events, sys._getframe
+    events, frame, ids = monitoring.events, sys._getframe, frozenset(map(id, watched))
     callbacks = {
         events.PY_START: lambda code, offset: enter(code, frame(1)),
         events.LINE: line,
         events.PY_RETURN: lambda code, offset, result: leave(code, frame(1), result, None),
         # This one can't be had for some codes only.
-        events.PY_UNWIND: lambda code, offset, error: leave(code, frame(1), None, error) if code in watched else None,
+        events.PY_UNWIND: lambda code, offset, error: leave(code, frame(1), None, error) if id(code) in ids else None,
     }
     monitoring.use_tool_id(tool, 'nova-explorer')
     try:
@@ -384,10 +136,10 @@ def lasting_threads():
 
 @contextlib.contextmanager
 def _settrace(watched, enter, line, leave):
-    return_value = opcode.opmap['RETURN_VALUE']
+    return_value, ids = opcode.opmap['RETURN_VALUE'], frozenset(map(id, watched))
 
     def on_call(frame, event, arg):
-        if frame.f_code not in watched:
+        if id(frame.f_code) not in ids:
             return None
         raised = []
 
@@ -407,7 +159,7 @@ def _settrace(watched, enter, line, leave):
 
     before, threads_before = sys.gettrace(), threading.gettrace()
     _gate['now'] = on_call
-    threading.settrace(on_call)
+    threading.settrace(_through_gate)
     sys.settrace(on_call)
     try:
         yield
@@ -423,26 +175,51 @@ def _settrace(watched, enter, line, leave):
 class _Visit:
     """A step in the making."""
 
-    __slots__ = ('station', 'code', 'frame', 'caller', 'thread', 'started_ns', 'ended_ns', 'before', 'after',
+    __slots__ = ('station', 'plan', 'aside', 'code', 'frame', 'caller', 'called', 'thread', 'started_ns', 'ended_ns', 'before', 'after',
                  'result', 'error', 'lines')
+
+
+@functools.cache
+def _table(stations, column):
+    """Give {id of a code: (code, station, plan of its locals)}; and the classes that own a station: they are places.
+
+    By id, as it takes microseconds to hash a code.
+    """
+    table = {}
+    for station in stations:
+        for code in codes(getattr(station, column)):
+            names = (*code.co_varnames, *(name for name in code.co_cellvars if name not in code.co_varnames))
+            table[id(code)] = code, station, plan(names, station.shows)
+    names = {name for station in stations for name in (station.nova, station.ours)}
+    return table, frozenset(name.rpartition('.')[0] for name in names if '<' not in name)
+
+
+def _next_instruction(frame):
+    """Give the offset of what a frame runs next, past the caches that follow the instruction it is at."""
+    instructions, offset = frame.f_code.co_code, frame.f_lasti + 2
+    while instructions[offset] == 0:
+        offset += 2
+    return offset
 
 
 class Recorder:
     """Record what happens at the stations, in all threads, while the block of `with` runs.
 
-    Shape: *stations* are rows of the table, *column* says which of their names to watch: 'ours' or 'nova'.
+    Shape: *stations* are rows of the table, *column* says which of their names to watch: 'ours' or 'nova'. *aside* is
+    asked with the locals of every visit that begins an exchange with the API; where it says yes, only the stations of
+    the exploration `client` are recorded until the visit ends.
     Raises: LookupError for a name that leads to no function; HookError, at the end, if a callback failed.
     """
 
-    def __init__(self, stations=STATIONS, column='ours'):
-        self._stations = {code: station for station in stations for code in codes(getattr(station, column))}
-        owners = {tuple(name.rsplit('.', 1)) for station in stations for name in (station.nova, station.ours)}
-        self._copier = Copier(frozenset(owner for owner, _ in owners if '<' not in owner))
+    def __init__(self, stations=STATIONS, column='ours', aside=lambda values: False):
+        self._stations, places = _table(tuple(stations), column)
+        self._aside = aside
+        self._copier = Copier(places)
         self._visits, self._stacks, self._failure = [], collections.defaultdict(list), None
-        self._copying, self._idle = threading.Lock(), threading.Condition()
+        self._idle = threading.Condition()
 
     def __enter__(self):
-        self._watch = watch(self._stations, self._guarded(self._enter), self._line, self._guarded(self._leave))
+        self._watch = watch([code for code, *_ in self._stations.values()], self._enter, self._line, self._leave)
         self._watch.__enter__()
         return self
 
@@ -456,26 +233,27 @@ class Recorder:
         with self._idle:
             return self._idle.wait_for(lambda: not any(self._stacks.values()), timeout)
 
-    def _guarded(self, callback):
-        def guarded(*args):
-            try:
-                callback(*args)
-            except Exception as error:
-                self._failure = self._failure or error
-        return guarded
-
     def _enter(self, code, frame):
-        visit, stack = _Visit(), self._stacks[threading.get_ident()]
-        visit.station = station = self._stations[code]
-        visit.code, visit.frame, visit.lines = code, id(frame), set()
-        visit.caller = stack[-1] if stack else None
-        visit.thread, visit.ended_ns = threading.current_thread().name, None
-        visit.after = visit.result = visit.error = None
-        with self._copying:
-            visit.before = self._copier.locals(frame.f_locals, station.shows)
-        stack.append(visit)
-        self._visits.append(visit)
-        visit.started_ns = time.perf_counter_ns()
+        try:
+            stack = self._stacks[threading.get_ident()]
+            visit = _Visit()
+            _, visit.station, visit.plan = self._stations[id(code)]
+            if stack:
+                visit.aside = stack[0].aside
+                if visit.aside and visit.station.exploration != 'client':
+                    return
+            else:
+                visit.aside = visit.station.after == 'http' and self._aside(frame.f_locals)
+            visit.code, visit.frame, visit.lines = code, id(frame), set()
+            visit.caller = stack[-1] if stack else None
+            visit.thread = visit.caller.thread if stack else threading.current_thread().name
+            visit.ended_ns = visit.after = visit.result = visit.error = visit.called = None
+            visit.before = self._copier.locals(frame.f_locals, visit.plan)
+            stack.append(visit)
+            self._visits.append(visit)
+            visit.started_ns = time.perf_counter_ns()
+        except Exception as error:
+            self._failure = self._failure or error
 
     def _line(self, code, number):
         stack = self._stacks.get(threading.get_ident())
@@ -483,25 +261,34 @@ class Recorder:
             stack[-1].lines.add(number)
 
     def _leave(self, code, frame, result, error):
-        ended_ns, stack = time.perf_counter_ns(), self._stacks[threading.get_ident()]
-        if not stack or stack[-1].frame != id(frame):
-            return  # it began before we watched
-        visit = stack.pop()
-        visit.ended_ns, visit.frame = ended_ns, None
-        with self._copying:
-            visit.after = self._copier.locals(frame.f_locals, visit.station.shows)
-            visit.result = self._copier.value(result)
+        ended_ns = time.perf_counter_ns()
+        try:
+            stack = self._stacks[threading.get_ident()]
+            if not stack or stack[-1].frame != id(frame):
+                return  # it began before we watched
+            visit, copier = stack.pop(), self._copier
+            visit.ended_ns, visit.frame = ended_ns, None
+            visit.after = copier.locals(
+                frame.f_locals, visit.plan, at_once=visit.called == (len(self._visits), frame.f_lasti))
+            visit.result = copier.value(result)
             if error is not None:
-                visit.error = self._copier.value(error)
-        if not stack:
-            with self._idle:
-                self._idle.notify_all()
+                visit.error = copier.value(error)
+            if stack:
+                # Where the caller's next instruction is its return, nothing runs between this copy and the next.
+                caller = frame.f_back
+                if caller is not None and caller.f_code is stack[-1].code:
+                    stack[-1].called = len(self._visits), _next_instruction(caller)
+            else:
+                with self._idle:
+                    self._idle.notify_all()
+        except Exception as failure:
+            self._failure = self._failure or failure
 
-    def steps(self, secrets=()):
-        """Put the visits into causal order and give them as packed records; none of *secrets* (texts) is in them.
+    def records(self):
+        """Put the visits into causal order and give them as records: tuples of the fields of Step, payloads still JSON.
 
         Order: a visit comes before what it calls. What it sends to another thread comes after its calls, but what nobody
-        waits for comes last. Of an exchange with the API that another followed, only the stations of `client` are kept.
+        waits for comes last.
         """
         visits = list(self._visits)
         senders = collections.defaultdict(list)
@@ -513,14 +300,14 @@ class Recorder:
                 calls[visit.caller].append(visit)
             elif sender := _sender(visit, senders[visit.station.after]):
                 hops[visit] = sender
-                waits = sender.before.get('wait_for_reply', True)
+                waits = sender.before.get('wait_for_reply', True)  # a cast does not
                 (calls[sender] if waits else roots).append(visit)
             else:
                 roots.append(visit)
-        ordered, exchanges = [], [v for v in visits if v.station.after and not v.caller and v.station.node == 'api']
+        ordered = []
         for root in roots:
-            _walk(root, calls, False, set(exchanges[:-1]), ordered)
-        return _pack(_records(ordered, hops), secrets)
+            _walk(root, calls, ordered)
+        return _records(ordered, hops)
 
 
 def _sender(visit, candidates):
@@ -532,26 +319,25 @@ def _sender(visit, candidates):
 
 def _request_id(visit):
     """Read the id that a message carries in its context."""
-    incoming = visit.before.get('incoming')
-    context = incoming[0].get('ctxt') if incoming else visit.before.get('ctxt')
+    incoming, context = (decoded(visit.before.get(name)) for name in ('incoming', 'ctxt'))
+    context = incoming[0].get('ctxt') if incoming else context
     return context.get('request_id') if isinstance(context, dict) else None
 
 
-def _walk(visit, calls, earlier, exchanges, ordered):
-    earlier = earlier or visit in exchanges
-    if not earlier or visit.station.exploration == 'client':
+def _walk(visit, calls, ordered):
+    if not visit.aside or visit.station.exploration == 'client':
         ordered.append(visit)
     for call in calls[visit]:
-        _walk(call, calls, earlier, exchanges, ordered)
+        _walk(call, calls, ordered)
 
 
 def _records(ordered, hops):
-    """Turn visits into the tuples of which steps are made; what a row leaves open comes from the caller."""
+    """Turn visits into records; what a row leaves open comes from the caller."""
     index, places, records = {}, {}, []
     for visit in ordered:
         station, caller = visit.station, visit.caller
         sender = hops.get(visit)
-        while caller is not None and caller not in index:  # pruned; what came to it came to us
+        while caller is not None and caller not in index:  # put aside; what came to it came to us
             caller, sender = caller.caller, hops.get(caller)
         given = places.get(caller or sender, (None, None, None))
         places[visit] = place = (
@@ -573,14 +359,6 @@ def _short(filename, name):
     package = f'{os.sep}{name.partition(".")[0]}{os.sep}'
     start = filename.rfind(package)
     return filename[start + 1:].replace(os.sep, '/') if start >= 0 else os.path.basename(filename)
-
-
-def _pack(records, secrets=()):
-    """Compress records; what steps share is kept once. A secret that was still in a text is overwritten."""
-    data = marshal.dumps(records)
-    for secret in secrets:
-        data = data.replace(secret.encode(), b'*' * len(secret.encode()))
-    return zlib.compress(data, 1)
 
 
 # ------------------------------------------------------------------------------------------- reading plain payloads
@@ -646,9 +424,47 @@ class Step:
     ended_ns: int | None
 
 
+_PAYLOADS = tuple(map(Step.__slots__.index, ('before', 'after', 'result', 'error')))
+
+
+def pack(records, secrets=()):
+    """Compress records; what they share is kept once. A *secret* that was still in a text is overwritten."""
+    data = marshal.dumps(records)
+    for secret in secrets:
+        data = data.replace(secret.encode(), b'*' * len(secret.encode()))
+    return zlib.compress(data, 1)
+
+
 @functools.lru_cache(maxsize=4)
 def _unpacked(packed):
-    return tuple(Step(*record) for record in marshal.loads(zlib.decompress(packed)))
+    return steps(marshal.loads(zlib.decompress(packed)))
+
+
+def steps(records):
+    """Make steps of records; payloads that were equal become one object."""
+    known = {}
+
+    def payload(copy):
+        if type(copy) is dict:
+            return {name: payload(part) for name, part in copy.items()}
+        if type(copy) is not bytes:
+            return copy
+        if copy not in known:
+            known[copy] = orjson.loads(copy)
+        return known[copy]
+
+    return tuple(Step(*(payload(field) if number in _PAYLOADS else field for number, field in enumerate(record)))
+                 for record in records)
+
+
+def _record(step):
+    """Make a record of a step again."""
+    def copy(payload):
+        return payload if type(payload) in ATOMS else orjson.dumps(payload)
+    return tuple(
+        {key: copy(part) for key, part in value.items()} if name in ('before', 'after') and value is not None else
+        copy(value) if name in ('result', 'error') else value
+        for name, value in ((name, getattr(step, name)) for name in Step.__slots__))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -704,14 +520,13 @@ class Trace:
         if missing := sorted(names - data.keys()):
             raise WrongUse(f'a damaged trace: {", ".join(missing)} missing; record it again')
         try:
-            records = [tuple(step[name] for name in Step.__slots__) for step in data.pop('steps')]
-            known = {station.key for station in STATIONS}
-            unknown = sorted({record[2] for record in records} - known)
+            steps_read = [Step(**{name: step[name] for name in Step.__slots__}) for step in data.pop('steps')]
+            unknown = sorted({step.station for step in steps_read} - {station.key for station in STATIONS})
         except (TypeError, KeyError) as error:
             raise WrongUse(f'a damaged trace: its steps lack {error}; record it again') from error
         if unknown:
             raise WrongUse(f'a foreign trace: unknown station {unknown[0]!r}; record it with this version')
-        return cls(**{name: data[name] for name in names - {'steps'}}, packed=_pack(records))
+        return cls(**{name: data[name] for name in names - {'steps'}}, packed=pack([_record(step) for step in steps_read]))
 
     def find(self, station):
         """Give the steps at a station, by its key."""

@@ -1,0 +1,233 @@
+"""Measure what the hook, the bus and the start cost: ours and its peers, on the same path, in the same run, as ratios."""
+
+import contextlib
+import functools
+import gc
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import types
+
+from explorer import engines, pipeline, snapshots, stations, trace
+from explorer.bus import oslo_messaging
+from explorer.cloud import Cloud
+from explorer.explorations import Scenario
+
+REQUEST = Scenario(request={
+    'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
+    'headers': {'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.34'},
+    'body': {'os-migrateLive': {'host': None, 'block_migration': 'auto'}}})
+ROUNDS, SERVERS, MESSAGES, STARTS = 150, 2_000, 300, 5
+LIBRARIES = ('webob.dec', 'routes.middleware', 'paste.urlmap', 'microversion_parse', 'jsonschema', 'oslo_policy.policy',
+             'oslo_middleware.cors', 'oslo_context.context', 'oslo_serialization.jsonutils', 'sqlalchemy',
+             'oslo_versionedobjects.base', 'oslo_messaging', 'novaclient.shell')
+
+
+def bench():
+    """Run all measurements: a list of {what, value, unit, bound}; bound is None for what only stands beside."""
+    return [*requests(), *memory(), *bus(), *starts()]
+
+
+def _row(what, value, unit='', bound=None):
+    return {'what': what, 'value': round(value, 3), 'unit': unit, 'bound': bound}
+
+
+# -------------------------------------------------------------------------------------------------- traced requests
+
+
+def requests():
+    """Compare one request untraced, traced by us, and by peers: in turn, so that a slow machine slows all alike."""
+    miniature, cloud = engines._miniature(), Cloud()
+    ways = {'untraced': contextlib.nullcontext, 'ours': _ours, 'idle settrace': _idle_settrace}
+    if hasattr(sys, 'monitoring'):
+        del ways['idle settrace']
+    with contextlib.suppress(ImportError):
+        ways['OpenTelemetry'] = functools.partial(_opentelemetry, _tracer())
+    times = {way: [] for way in ways}
+    for number in range(ROUNDS + 10):
+        for way, watching in ways.items():
+            uuid = miniature._seed(REQUEST, cloud)
+            token = miniature._token('admin')
+            start = time.perf_counter()
+            with watching():
+                miniature._send(REQUEST, uuid, token)
+            if number >= 10:
+                times[way].append(time.perf_counter() - start)
+    steps = len(miniature.run(REQUEST, cloud).steps)
+    rows = [_row(f'request, {way}', 1e3 * statistics.median(times[way]), 'ms') for way in ways]
+
+    def ratio(way, base):
+        return statistics.median(a / b for a, b in zip(times[way], times[base]))
+
+    def a_station(way):
+        return 1e6 * statistics.median(a - b for a, b in zip(times[way], times['untraced'])) / steps
+
+    base = 'untraced' if hasattr(sys, 'monitoring') else 'idle settrace'
+    rows.append(_row(f'request, ours / {base}', ratio('ours', base), 'times', 1.5))
+    rows.append(_row(f'cost a station, ours ({steps} stations)', a_station('ours'), 'µs'))
+    if 'OpenTelemetry' in ways:
+        rows.append(_row('cost a station, OpenTelemetry with JSON attributes', a_station('OpenTelemetry'), 'µs'))
+        rows.append(_row('cost a station, ours / OpenTelemetry', a_station('ours') / a_station('OpenTelemetry'),
+                         'times', 0.333))
+    else:
+        rows.append(_row('OpenTelemetry is missing (opentelemetry-sdk brings it); not compared', 0))
+    return rows
+
+
+_WATCHED = tuple(station for station in stations.STATIONS if not station.boot and station.service != 'nova')
+
+
+@contextlib.contextmanager
+def _ours():
+    with trace.Recorder(_WATCHED) as recorder:
+        yield
+        recorder.join(10)
+    trace.pack(recorder.records())
+
+
+@contextlib.contextmanager
+def _idle_settrace():
+    def nothing(frame, event, arg):
+        return None
+    before = sys.gettrace()
+    threading.settrace(nothing)
+    sys.settrace(nothing)
+    trace._gate['now'] = nothing
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+        threading.settrace(None)
+        trace._gate['now'] = None
+
+
+def _tracer():
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
+    return provider.get_tracer('bench')
+
+
+@contextlib.contextmanager
+def _opentelemetry(tracer):
+    """Make a span of each station, with the same payload as JSON attributes; even without the lines that ran."""
+    table, places = trace._table(_WATCHED, 'ours')
+    spans = threading.local()
+
+    def attributes(frame, plan):
+        copies = snapshots.Copier(places).locals(frame.f_locals, plan)
+        return json.dumps({name: snapshots.decoded(copy) for name, copy in copies.items()})
+
+    def enter(code, frame):
+        from opentelemetry import trace as otel
+        stack = spans.__dict__.setdefault('stack', [])
+        _, station, plan = table[id(code)]
+        span = tracer.start_span(station.nova, otel.set_span_in_context(stack[-1]) if stack else None)
+        span.set_attribute('before', attributes(frame, plan))
+        stack.append(span)
+
+    def leave(code, frame, result, error):
+        span = spans.stack.pop()
+        span.set_attribute('after', attributes(frame, table[id(code)][2]))
+        span.set_attribute('result', json.dumps(snapshots.decoded(snapshots.Copier(places).value(error or result))))
+        span.end()
+
+    with trace.watch([code for code, *_ in table.values()], enter, lambda code, line: None, leave):
+        yield
+
+
+# ------------------------------------------------------------------------------------------------------------ memory
+
+
+def memory():
+    """Keep the traces of many distinct servers and count what they hold."""
+    miniature = engines._miniature()
+    cloud = Cloud(servers={f'web-{n}': f'00000000-0000-4000-8000-{n:012x}' for n in range(SERVERS)})
+    kept = [miniature.run(Scenario(server=server, request=REQUEST.request), cloud) for server in cloud.servers]
+    return [_row(f'kept a traced request, over {SERVERS} servers', _deep_size(kept) / SERVERS / 1e3, 'kB', 40)]
+
+
+def _deep_size(root):
+    """Count the bytes of all data that *root* holds, each object once."""
+    seen, total, todo = set(), 0, [root]
+    while todo:
+        value = todo.pop()
+        if id(value) in seen or isinstance(value, type | types.ModuleType | types.FunctionType):
+            continue
+        seen.add(id(value))
+        total += sys.getsizeof(value)
+        todo.extend(gc.get_referents(value))
+    return total
+
+
+# --------------------------------------------------------------------------------------------------------------- bus
+
+
+class _Endpoint:
+    target = oslo_messaging.Target(namespace='bench', version='1.0')
+
+    def __init__(self):
+        self.received = threading.Semaphore(0)
+        self.at = 0
+
+    def ping(self, context):
+        self.at = time.perf_counter()
+        self.received.release()
+
+
+def bus():
+    """Time a cast from sending to receipt, and what an idle listener costs, beside the library's own driver."""
+    rows = []
+    for name, url, bounds in (('ours', 'memory://', (2, 1)), ('oslo.messaging fake', 'fake://', (None, None))):
+        transport, endpoint = pipeline.create_transport(url), _Endpoint()
+        server = oslo_messaging.get_rpc_server(
+            transport, oslo_messaging.Target(topic=f'bench-{name}', server='here'), [endpoint],
+            access_policy=oslo_messaging.DefaultRPCAccessPolicy)
+        server.start()
+        client = oslo_messaging.get_rpc_client(
+            transport, oslo_messaging.Target(topic=f'bench-{name}', namespace='bench', version='1.0'))
+        times = []
+        for _ in range(MESSAGES if bounds[0] else 30):
+            start = time.perf_counter()
+            client.cast({}, 'ping')
+            endpoint.received.acquire()
+            times.append(endpoint.at - start)
+        rows.append(_row(f'cast to receipt, {name}', 1e3 * statistics.median(times), 'ms', bounds[0]))
+        start, wall = time.process_time(), time.perf_counter()
+        threading.Event().wait(2)
+        idle = (time.process_time() - start) / (time.perf_counter() - wall)
+        rows.append(_row(f'idle listener, {name}', 100 * idle, '% of a core', bounds[1]))
+        server.stop()
+        server.wait()
+    return rows
+
+
+# ------------------------------------------------------------------------------------------------------------- start
+
+
+def starts():
+    """Time a first run in a fresh process against importing what the path stands on."""
+    ways = {
+        'libraries': 'import explorer.bus; import ' + ', '.join(LIBRARIES),
+        'first run': 'from explorer import run, Scenario; run(Scenario())',
+    }
+    times = {way: [] for way in ways}
+    for _ in range(STARTS):
+        for way, program in ways.items():
+            start = time.perf_counter()
+            subprocess.run([sys.executable, '-c', program], check=True)
+            times[way].append(time.perf_counter() - start)
+    heavy = subprocess.run(
+        [sys.executable, '-c', 'import sys, explorer; print(len({"pandas", "ipywidgets"} & set(sys.modules)))'],
+        check=True, capture_output=True, text=True).stdout
+    ratio = statistics.median(a / b for a, b in zip(times['first run'], times['libraries']))
+    return [
+        *(_row(f'fresh process, {way}', 1e3 * statistics.median(times[way]), 'ms') for way in ways),
+        _row('fresh process, first run / libraries', ratio, 'times', 3),
+        _row('pandas and ipywidgets loaded by `import explorer`', int(heavy), '', 0),
+    ]
