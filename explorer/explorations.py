@@ -51,8 +51,8 @@ class Scenario:
 class Exploration:
     """One leg of the walk.
 
-    Shape: *focus* are keys of stations, in the order of the walk; *follow* is a key of FIELDS; *compare* is a second
-    scenario that takes another way, and *compare_says* names it.
+    Shape: *focus* are keys of stations, in the order of the walk; *landmarks* are those of them that later pictures
+    keep; *follow* is a key of FIELDS; *compare* is a second scenario that takes another way, and *compare_says* names it.
     """
 
     key: str
@@ -60,6 +60,7 @@ class Exploration:
     question: str
     segment: str
     focus: tuple[str, ...]
+    landmarks: tuple[str, ...]
     follow: str
     scenario: Scenario = Scenario()
     compare: Scenario | None = None
@@ -80,8 +81,10 @@ EXPLORATIONS = (
         'client', 'From the command line to an HTTP request',
         'What leaves the client, and what did it ask before?',
         'ask',
-        ('shell', 'discover_version', 'do_live_migration', 'find_resource', 'Server.live_migrate',
-         'ServerManager.live_migrate', '_action', 'SessionClient.request', 'http'),
+        ('shell', 'discover_version', 'VersionsV2.index', 'do_live_migration', 'find_resource',
+         'ServersController.index', 'ServersController.show', 'Server.live_migrate', 'ServerManager.live_migrate',
+         '_action', 'SessionClient.request', 'http'),
+        ('do_live_migration', 'http'),
         'block_migration', compare=Scenario(block_migrate=True), compare_says='with --block-migrate'),
     Exploration(
         'service', 'Into the API service',
@@ -89,6 +92,7 @@ EXPLORATIONS = (
         'accept',
         ('URLMap', 'ComputeReqIdMiddleware', 'FaultWrapper', 'RequestBodySizeLimiter', 'AuthProtocol',
          'NovaKeystoneContext', 'RequestContext', 'check_is_admin'),
+        ('URLMap', 'NovaKeystoneContext'),
         'request_id', compare=Scenario(request={
             'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
             'headers': {'Content-Type': 'application/json'}, 'body': {'os-migrateLive': {}}}, caller='bad_token'),
@@ -99,6 +103,7 @@ EXPLORATIONS = (
         'route',
         ('Router', 'routematch', '_dispatch', 'Resource', 'set_api_version_request', 'get_body', '_process_stack',
          '_get_method', 'action_peek', 'dispatch', 'serialize'),
+        ('Resource', 'action_peek'),
         'microversion', compare=Scenario(microversion='2.999'), compare_says='with a microversion that does not exist'),
     Exploration(
         'controller', 'The controller decides',
@@ -107,6 +112,7 @@ EXPLORATIONS = (
         ('expected_errors', 'schema', '_schema_validation_helper', 'validate', '_migrate_live', 'get_instance',
          'API.get', '_get_instance_from_cell', 'scatter_gather_single_cell', 'Instance.get_by_uuid', 'can',
          'authorize'),
+        ('_migrate_live', 'get_instance', 'can'),
         'block_migration', compare=Scenario(caller='reader'), compare_says='as a reader'),
     Exploration(
         'compute-api', 'The compute API takes the server',
@@ -116,6 +122,7 @@ EXPLORATIONS = (
          'block_accelerators', 'reject_vtpm', 'reject_mem_enc', 'check_instance_lock', 'check_instance_state',
          'live_migrate', 'RequestSpec.get_by_instance_uuid', 'Instance.save', 'instance_update_and_get_original',
          'action_start'),
+        ('check_instance_state', 'live_migrate'),
         'instance.task_state', compare=Scenario(caller='manager', state={'locked_by': 'owner'}),
         compare_says='a locked server, as a manager'),
     Exploration(
@@ -124,6 +131,7 @@ EXPLORATIONS = (
         'decide',
         ('live_migrate', 'ComputeTaskAPI.live_migrate_instance', 'rpcapi.live_migrate_instance',
          'rpcapi.migrate_server'),
+        ('ComputeTaskAPI.live_migrate_instance',),
         'host', scenario=Scenario(host='host2'), compare=Scenario(host='host2', microversion='2.29'),
         compare_says='at microversion 2.29'),
     Exploration(
@@ -132,6 +140,7 @@ EXPLORATIONS = (
         'hand over',
         ('rpcapi.live_migrate_instance', 'prepare', 'cast', '_make_message', 'send', '_process_incoming',
          'RPCDispatcher.dispatch', 'deserialize_context', 'manager.live_migrate_instance', '_live_migrate'),
+        (),
         'async_', compare=Scenario(microversion='2.30'), compare_says='at microversion 2.30, as the openstack command'),
 )
 

@@ -1,0 +1,238 @@
+"""From a trace to a flowchart: every box and every arrow comes from a step.
+
+`flowchart` is pure and gives DOT; `render` is the one place that calls Graphviz, once a drawing.
+"""
+
+import functools
+import hashlib
+import pathlib
+
+import graphviz
+
+from explorer.explorations import EXPLORATIONS, exploration
+from explorer.stations import NODES, STATIONS, split
+
+# (fill, text, line) of a node; the same colours in the player, see player.css.
+COLOURS = {
+    'client': ('#dbeafe', '#172554', '#3b82f6'), 'api': ('#dcfce7', '#052e16', '#16a34a'),
+    'bus': ('#fef3c7', '#451a03', '#d97706'), 'conductor': ('#f3e8ff', '#3b0764', '#9333ea'),
+    'refused': ('#fee2e2', '#450a0a', '#dc2626')}
+SHAPES = {'bus': 'cylinder'}
+_KEYS = {station.key: station for station in STATIONS}
+_FOLDER = pathlib.Path(__file__).resolve().parent.parent / 'diagrams'
+
+
+def flowchart(trace, focus=None, *, step=None):
+    """Draw the way of a request in lanes, one for each node.
+
+    Shape: *focus* is the key of an exploration: then the path so far is drawn, with the stations of that exploration
+    strong and those before it faint; without it, every station of the trace. *step* marks the station of that step.
+    Returns: a graphviz.Digraph; nothing is rendered.
+    Raises: WrongUse for an unknown exploration.
+    """
+    steps = drawn_steps(trace, focus)
+    graph = graphviz.Digraph('path', graph_attr={
+        'rankdir': 'TB', 'newrank': 'true', 'ranksep': '0.22', 'nodesep': '0.3', 'fontname': 'Helvetica', 'fontsize': '11',
+        'bgcolor': 'transparent', 'label': graphviz.escape(caption(trace, focus)), 'labelloc': 'b'},
+        node_attr={'shape': 'box', 'style': 'filled,rounded', 'fontname': 'Helvetica', 'fontsize': '10',
+                   'height': '0.3', 'margin': '0.12,0.04'},
+        edge_attr={'fontname': 'Helvetica', 'fontsize': '9', 'arrowsize': '0.7', 'color': '#6b7280'})
+    active = trace.steps[step].station if step is not None else None
+    for node in NODES:
+        inside = [first for first in steps if first.node == node]
+        if inside:
+            with graph.subgraph(name=f'cluster_{node}') as lane:
+                fill, text, line = COLOURS[node]
+                lane.attr(label=NODES[node], labelloc='t', color=line, fontcolor=line, style='rounded', penwidth='1.2')
+                for first in inside:
+                    _box(lane, trace, first, focus, active)
+    _arrows(graph, trace, steps)
+    return graph
+
+
+def drawn_steps(trace, focus=None):
+    """Choose what is drawn, one step for each station, in order: the first, but of the client the last, which acts."""
+    wanted = set(_KEYS)
+    if focus is not None:
+        row = exploration(focus)
+        before = EXPLORATIONS[:row.number - 1]
+        wanted = {*row.focus, *(station for leg in before for station in leg.landmarks)}
+        wanted |= {step.station for step in trace.steps if refused_here(step, trace)}
+    drawn = {}
+    for step in trace.steps:
+        if step.station in wanted and (step.node == 'client' or step.station not in drawn):
+            drawn[step.station] = step
+    return sorted(drawn.values(), key=lambda step: step.index)
+
+
+def refused_here(step, trace):
+    """Say whether a step raised the error that turned the request back, rather than passing it on."""
+    return step.error is not None and not any(
+        child.parent == step.index and child.error is not None for child in trace.steps)
+
+
+def caption(trace, focus=None):
+    """Say what the picture shows: engine, version, microversion, answer."""
+    version = trace.versions.get('nova', '')
+    headers = {name.lower(): value for name, value in (trace.response or {}).get('headers', {}).items()}
+    microversion = headers.get('x-openstack-nova-api-version', 'none')
+    status = trace.response['status'] if trace.response else 'no answer'
+    leg = f'{exploration(focus).number}. {exploration(focus).title}. ' if focus else ''
+    return f'{leg}Engine {trace.engine}, Nova {version}, microversion {microversion}, answer {status}'
+
+
+def name_of(station):
+    """Name a station as a reader of Nova would: class and method, or function; with the module where two share that."""
+    return _NAMES[station]
+
+
+def _names():
+    names = {}
+    for key, station in _KEYS.items():
+        module, qualname = split(station.nova)
+        names[key] = module.rpartition('.')[2], qualname.partition('.<locals>')[0]
+    short = [name for _, name in names.values()]
+    return {key: f'{module}.{name}' if short.count(name) > 1 else name for key, (module, name) in names.items()}
+
+
+_NAMES = _names()
+
+
+def _box(lane, trace, first, focus, active):
+    visits = trace.find(first.station)
+    refused = any(refused_here(visit, trace) for visit in visits)
+    fill, text, line = COLOURS['refused' if refused else first.node]
+    faint = focus is not None and first.station not in exploration(focus).focus and not refused
+    label = name_of(first.station) + (f'  ×{len(visits)}' if len(visits) > 1 else '') + ('  ✗ refused' if refused else '')
+    classes = ['station', first.node, *(['refused'] if refused else []), *(['faint'] if faint else []),
+               *(['active'] if first.station == active else [])]
+    lane.node(
+        first.station, graphviz.escape(label), id=f'station-{first.station}', **{'class': ' '.join(classes)},
+        tooltip=graphviz.escape(f'{_KEYS[first.station].nova}: {_KEYS[first.station].says}'),
+        shape='octagon' if refused else SHAPES.get(first.node, 'box'), fillcolor='#ffffff' if faint else fill,
+        fontcolor='#374151' if faint else text, color=line,
+        penwidth='3' if first.station == active else '0.8' if faint else '1.4')
+
+
+def _arrows(graph, trace, steps):
+    """Join the boxes in the order of the steps; what crosses a lane says how."""
+    drawn = {step.station: step for step in steps}
+    previous = {}
+    for before, after in zip([None, *steps], steps):
+        sender = _sender(after, trace)
+        # What came from another thread comes from the box that sent it; else from the box before it in its lane.
+        source = _box_of(sender, drawn, trace) if sender is not None else previous.get(after.node) or before
+        if source is not None and source.station != after.station:
+            graph.edge(source.station, after.station, **_crossing(after, source, trace))
+        previous[after.node] = after
+        if after.node == 'bus':
+            previous['conductor'] = after
+    _answer(graph, trace, steps)
+
+
+def _sender(step, trace):
+    """Give the step on another thread from which a step was reached, if it is the first there."""
+    return trace.steps[step.hop_from] if step.hop_from is not None else None
+
+
+def _box_of(step, drawn, trace):
+    """Give the box that stands for a step: its own, or that of the nearest caller that is drawn for this visit."""
+    while drawn.get(step.station) != step:
+        if step.parent is None:
+            return None
+        step = trace.steps[step.parent]
+    return step
+
+
+def _crossing(after, source, trace):
+    """Say how an arrow looks: solid within a node, dashed over the bus; a call points both ways, a cast one way."""
+    if after.node == source.node:
+        return {}
+    if 'bus' in (after.node, source.node) and trace.messages:
+        message = trace.messages[-1]
+        call = message['kind'] == 'call'
+        label = f'{message["kind"]} {message["method"]} {message["version"]}' if after.node == 'bus' else ''
+        return {'style': 'dashed', 'dir': 'both' if call else 'forward', 'penwidth': '1.6', 'color': COLOURS['bus'][2],
+                'arrowhead': 'normal' if call else 'open', 'class': f'bus {message["kind"]}',
+                **({'label': graphviz.escape(label)} if label else {})}
+    if source.station == 'http' and trace.request:
+        return {'label': graphviz.escape(f'{trace.request["method"]} {path_of(trace)}'[:60]), 'class': 'http'}
+    return {'label': 'asks', 'class': 'http'} if after.node == 'api' else {}
+
+
+def path_of(trace):
+    """Give the path of the request with an {id} in the place of the server's uuid."""
+    uuid = trace.request['path'].partition('/servers/')[2].partition('/')[0]
+    return trace.request['path'].replace(uuid, '{id}') if len(uuid) == 36 else trace.request['path']
+
+
+def _answer(graph, trace, steps):
+    """Draw the answer back to the client, where there is one in the picture."""
+    api = [step.station for step in steps if step.node == 'api' and step.exploration in ('service', 'routes')]
+    if trace.response and api and any(step.station == 'http' for step in steps):
+        refused = trace.response['status'] >= 400
+        graph.edge(api[-1], 'http', constraint='false', style='dotted', label=str(trace.response['status']),
+                   color=COLOURS['refused'][2] if refused else '#6b7280',
+                   fontcolor=COLOURS['refused'][2] if refused else '#374151',
+                   **{'class': 'answer refused' if refused else 'answer'})
+
+
+# -------------------------------------------------------------------------------------------------------- rendering
+
+
+@functools.lru_cache(maxsize=64)
+def render(dot):
+    """Draw DOT text as SVG: with the program dot, else with the Graphviz that pygraphviz carries.
+
+    Returns: (svg, by whom), or (None, what is missing) where there is neither.
+    """
+    try:
+        return graphviz.Source(dot).pipe(format='svg', encoding='utf-8'), 'dot'
+    except graphviz.ExecutableNotFound:
+        pass
+    try:
+        import pygraphviz
+        return pygraphviz.AGraph(string=dot).draw(format='svg', prog='dot').decode(), 'pygraphviz'
+    except (ImportError, OSError, ValueError):
+        return None, 'no picture: Graphviz is missing; the package graphviz brings the program dot'
+
+
+def outline(trace, focus=None):
+    """Tell a flowchart as text: a line for each box, indented by lane."""
+    lines, lanes = [caption(trace, focus)], list(NODES)
+    for step in drawn_steps(trace, focus):
+        mark = '✗' if any(refused_here(visit, trace) for visit in trace.find(step.station)) else '•'
+        lines.append(f'{NODES[step.node]:>14} {"    " * lanes.index(step.node)}{mark} {name_of(step.station)}')
+    return '\n'.join(lines)
+
+
+def diagrams(trace):
+    """Give the pictures of `diagrams/`: {name: DOT}, the seven and the whole path."""
+    names = {f'nova-api-{row.number}': flowchart(trace, row.key).source for row in EXPLORATIONS}
+    return {**names, 'nova-api-path': flowchart(trace).source}
+
+
+def write_diagrams(trace, *, check=False, folder=_FOLDER):
+    """Write the pictures, or with *check* name those that are not up to date.
+
+    Shape: an SVG says in a comment of which DOT it was made, as its bytes differ between versions of Graphviz.
+    Returns: the names of the files written, or of those that are stale.
+    """
+    done = []
+    for name, dot in diagrams(trace).items():
+        mark = f'<!-- of DOT {hashlib.sha256(dot.encode()).hexdigest()} -->\n'
+        dot_file, svg_file = folder / f'{name}.dot', folder / f'{name}.svg'
+        if check:
+            if not dot_file.is_file() or dot_file.read_text(encoding='utf-8') != dot:
+                done.append(dot_file.name)
+            if not svg_file.is_file() or not svg_file.read_text(encoding='utf-8').endswith(mark):
+                done.append(svg_file.name)
+            continue
+        svg, by = render(dot)
+        folder.mkdir(exist_ok=True)
+        dot_file.write_text(dot, encoding='utf-8')
+        done.append(dot_file.name)
+        if svg:
+            svg_file.write_text(svg.rstrip() + '\n' + mark, encoding='utf-8')
+            done.append(svg_file.name)
+    return done
