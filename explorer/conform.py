@@ -3,8 +3,8 @@
 import json
 import re
 
+from explorer import engines
 from explorer.cloud import Cloud
-from explorer.engines import run
 from explorer.explorations import Scenario
 from explorer.stations import WrongUse
 
@@ -41,13 +41,13 @@ def answer(given, cloud, engine='miniature'):
     """Let an engine answer what was *given*, in the form of `expect`."""
     scenario = Scenario(server='server', caller=given['caller'], state=given['server'], request=given['request'],
                         conductor_reply=given['conductor_reply'], race=given.get('race'))
-    trace = run(scenario, engine=engine, cloud=cloud)
-    headers = {name.lower(): value for name, value in trace.response['headers'].items()}
+    trace, response = engines.answer(scenario, engine=engine, cloud=cloud)
+    headers = {name.lower(): value for name, value in response['headers'].items()}
     shown = {name: headers[name] for name in _HEADERS if name in headers}
     if 'vary' in headers:
         shown['vary'] = sorted(set(re.split(r',\s*', headers['vary'])))
     return _normalised({
-        'status': trace.response['status'], 'headers': shown, 'body': trace.response['body'],
+        'status': response['status'], 'headers': shown, 'body': response['body'],
         'rpc': trace.messages[0] if trace.messages else None, 'rpc_count': len(trace.messages), **trace.outcome,
     }, cloud.servers['server'])
 

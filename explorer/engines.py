@@ -38,9 +38,14 @@ def run(scenario=None, *, engine='miniature', cloud=None):
     """Let an engine answer a scenario.
 
     Returns: the trace.
-    Raises: WrongUse for an unknown engine, server, caller, state or host that can't be.
+    Raises: WrongUse for an unknown engine, server, caller or state.
     """
-    return _engine(engine).run(scenario or Scenario(), cloud or clouds.Cloud())
+    return answer(scenario or Scenario(), engine=engine, cloud=cloud)[0]
+
+
+def answer(scenario, *, engine='miniature', cloud=None):
+    """Let an engine answer a scenario: (trace, response). The response is as it came; the trace's is masked."""
+    return _engine(engine).answer(scenario, cloud or clouds.Cloud())
 
 
 def boot():
@@ -113,30 +118,34 @@ class Miniature:
             self._server = clouds.HTTPServer('127.0.0.1', 0, self.application).start()
         return f'http://127.0.0.1:{self._server.server_port}/v2.1'
 
-    def run(self, scenario, cloud, *, recorded=True):
-        """Answer a scenario; *recorded* is off for comparison only: then there is no trace."""
+    def answer(self, scenario, cloud):
         with self._lock:
             uuid = self._seed(scenario, cloud)
             token = self._token(scenario.caller)
             with self._disturbed(scenario, uuid):
-                if not recorded:
-                    return self._send(scenario, uuid, token)
                 return self._traced(scenario, uuid, token)
 
     def _traced(self, scenario, uuid, token):
         bare = bare_request(scenario)
         watched = [s for s in STATIONS if not s.boot and not (bare and s.service == 'nova')]
-        # What the client asks first shows only who answers; the pipeline is shown once, for the action.
-        with Recorder(watched, aside=lambda values: not bare and values['environ']['REQUEST_METHOD'] == 'GET') as recorder:
+
+        def aside(values):
+            # What the client asks first shows only who answers; the pipeline is shown once, for the action.
+            environ = values['environ']
+            return not bare and environ['REQUEST_METHOD'] == 'GET' and environ.get('HTTP_X_AUTH_TOKEN') in self.tokens
+
+        with Recorder(watched, aside=aside) as recorder:
             exchange, note = self._send(scenario, uuid, token)
             if not recorder.join(10):
                 note = 'the request is still being worked on'
         records = recorder.records()
         sent = steps([record for record in records if record[2] in ('http', 'send')])
-        request, response = snapshot(exchange or last_exchange(sent))
-        return Trace(
+        exchange = exchange or last_exchange(sent)
+        request, response = snapshot(exchange)
+        trace = Trace(
             'miniature', _versions(not bare), dataclasses.asdict(scenario), request, response, messages(sent),
             clouds.server_state(self.database, uuid), note, pack(records, [token] if token else []))
+        return trace, exchange[1]
 
     # ------------------------------------------------------------------------------------------ before the request
 
@@ -201,10 +210,12 @@ def _failure(reply, uuid):
     if not reply:
         return None
     name, kwargs = reply['raise'], _filled(reply.get('kwargs') or {}, {'$SERVER': uuid})
-    for home in (exception, oslo_messaging, builtins):
+    if not re.fullmatch('[A-Z][A-Za-z0-9]+', name):
+        raise WrongUse(f'no exception {name!r}; give one of Nova, oslo.messaging or Python')
+    for home in (oslo_messaging, builtins):
         if hasattr(home, name):
             return getattr(home, name)(**kwargs)
-    raise WrongUse(f'no exception {name!r}; give one of Nova, oslo.messaging or Python')
+    return exception.named(name)(**kwargs)
 
 
 def _rival(uuid, task_state):
@@ -311,7 +322,7 @@ def _parsed(text):
     """Read a body: JSON, else text, else None."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text or None
 
 

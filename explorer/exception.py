@@ -34,6 +34,7 @@ class NovaException(Exception, metaclass=_NovaClass):
 
 class Forbidden(NovaException): code, msg_fmt = 403, 'Forbidden'
 class PolicyNotAuthorized(Forbidden): msg_fmt = "Policy doesn't allow %(action)s to be performed."
+class VTPMSecretForbidden(Forbidden): pass
 class Unauthorized(NovaException): code, msg_fmt = 401, 'Not authorized.'
 
 class NotSupported(NovaException): code, msg_fmt = 400, 'Bad Request - Feature is not supported in Nova'
@@ -70,6 +71,8 @@ class DestinationHypervisorTooOld(Invalid):
 class InvalidCPUInfo(Invalid): msg_fmt = 'Unacceptable CPU info: %(reason)s'
 class InvalidMachineType(Invalid):
     msg_fmt = "Machine type '%(mtype)s' is not compatible with image %(image_name)s (%(image_id)s): %(reason)s"
+class StatelessFirmwareRequired(Invalid): msg_fmt = '%(feature)s requires stateless firmware'
+class InvalidVideoMode(Invalid): msg_fmt = 'Provided video model (%(model)s) is not supported.'
 class UnsupportedPolicyException(Invalid): msg_fmt = 'ServerGroup policy is not supported: %(reason)s'
 class ExtendedResourceRequestOldCompute(Invalid):
     msg_fmt = (
@@ -87,6 +90,7 @@ class MigrationError(NovaException): msg_fmt = 'Migration error: %(reason)s'
 class MigrationPreCheckError(MigrationError): msg_fmt = 'Migration pre-check error: %(reason)s'
 class MigrationSchedulerRPCError(MigrationError): msg_fmt = 'Migration select destinations error: %(reason)s'
 class NoValidHost(NovaException): msg_fmt = 'No valid host was found. %(reason)s'
+class MaxRetriesExceeded(NoValidHost): msg_fmt = 'Exceeded maximum number of retries. %(reason)s'
 class MalformedRequestBody(NovaException): msg_fmt = 'Malformed message body: %(reason)s'
 class FlavorImageConflict(NovaException):
     msg_fmt = 'Conflicting values for %(setting)s found in the flavor (%(flavor_val)s) and the image (%(image_val)s).'
@@ -102,3 +106,8 @@ class InstanceMappingNotFound(NotFound): msg_fmt = 'Instance %(uuid)s has no map
 class RequestSpecNotFound(NotFound): msg_fmt = 'RequestSpec not found for instance %(instance_uuid)s'
 class ComputeHostNotFound(NotFound): msg_fmt = 'Compute host %(host)s could not be found.'
 class MarkerNotFound(NotFound): msg_fmt = 'Marker %(marker)s could not be found.'
+
+
+def named(name):
+    """Give the class with a name; those of Nova's that the path treats all alike are made when they are asked for."""
+    return globals().setdefault(name, _NovaClass(name, (NovaException,), {'__module__': __name__}))

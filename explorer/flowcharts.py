@@ -43,7 +43,7 @@ def flowchart(trace, focus=None, *, step=None):
         if inside:
             with graph.subgraph(name=f'cluster_{node}') as lane:
                 fill, text, line = COLOURS[node]
-                lane.attr(label=NODES[node], labelloc='t', color=line, fontcolor=line, style='rounded', penwidth='1.2')
+                lane.attr(label=NODES[node], labelloc='t', labeljust='l', color=line, fontcolor=line, style='rounded', penwidth='1.2')
                 for first in inside:
                     _box(lane, trace, first, focus, active)
     _arrows(graph, trace, steps)
@@ -57,7 +57,7 @@ def drawn_steps(trace, focus=None):
         row = exploration(focus)
         before = EXPLORATIONS[:row.number - 1]
         wanted = {*row.focus, *(station for leg in before for station in leg.landmarks)}
-        wanted |= {step.station for step in trace.steps if refused_here(step, trace)}
+        wanted |= refused(trace)
     drawn = {}
     for step in trace.steps:
         if step.station in wanted and (step.node == 'client' or step.station not in drawn):
@@ -65,10 +65,14 @@ def drawn_steps(trace, focus=None):
     return sorted(drawn.values(), key=lambda step: step.index)
 
 
-def refused_here(step, trace):
-    """Say whether a step raised the error that turned the request back, rather than passing it on."""
-    return step.error is not None and not any(
-        child.parent == step.index and child.error is not None for child in trace.steps)
+def refused(trace):
+    """Give the keys of the stations that turned the request back: they raised the error, and did not just pass it on.
+
+    The client's own error, on a refusal that it got, is no refusal; but it is all there is where only the client knows.
+    """
+    passed_on = {step.parent for step in trace.steps if step.error is not None}
+    raised = [step for step in trace.steps if step.error is not None and step.index not in passed_on]
+    return {step.station for step in raised if step.node != 'client'} or {step.station for step in raised}
 
 
 def caption(trace, focus=None):
@@ -99,17 +103,16 @@ _NAMES = _names()
 
 
 def _box(lane, trace, first, focus, active):
-    visits = trace.find(first.station)
-    refused = any(refused_here(visit, trace) for visit in visits)
-    fill, text, line = COLOURS['refused' if refused else first.node]
-    faint = focus is not None and first.station not in exploration(focus).focus and not refused
-    label = name_of(first.station) + (f'  ×{len(visits)}' if len(visits) > 1 else '') + ('  ✗ refused' if refused else '')
-    classes = ['station', first.node, *(['refused'] if refused else []), *(['faint'] if faint else []),
+    visits, red = trace.find(first.station), first.station in refused(trace)
+    fill, text, line = COLOURS['refused' if red else first.node]
+    faint = focus is not None and first.station not in exploration(focus).focus and not red
+    label = name_of(first.station) + (f'  ×{len(visits)}' if len(visits) > 1 else '') + ('  ✗ refused' if red else '')
+    classes = ['station', first.node, *(['refused'] if red else []), *(['faint'] if faint else []),
                *(['active'] if first.station == active else [])]
     lane.node(
         first.station, graphviz.escape(label), id=f'station-{first.station}', **{'class': ' '.join(classes)},
         tooltip=graphviz.escape(f'{_KEYS[first.station].nova}: {_KEYS[first.station].says}'),
-        shape='octagon' if refused else SHAPES.get(first.node, 'box'), fillcolor='#ffffff' if faint else fill,
+        shape='octagon' if red else SHAPES.get(first.node, 'box'), fillcolor='#ffffff' if faint else fill,
         fontcolor='#374151' if faint else text, color=line,
         penwidth='3' if first.station == active else '0.8' if faint else '1.4')
 
@@ -167,14 +170,14 @@ def path_of(trace):
 
 
 def _answer(graph, trace, steps):
-    """Draw the answer back to the client, where there is one in the picture."""
-    api = [step.station for step in steps if step.node == 'api' and step.exploration in ('service', 'routes')]
+    """Draw the answer back to the client: from where the request was refused, else from the last box of the API."""
+    api = [step.station for step in steps if step.node == 'api' and step.exploration != 'client']
     if trace.response and api and any(step.station == 'http' for step in steps):
-        refused = trace.response['status'] >= 400
-        graph.edge(api[-1], 'http', constraint='false', style='dotted', label=str(trace.response['status']),
-                   color=COLOURS['refused'][2] if refused else '#6b7280',
-                   fontcolor=COLOURS['refused'][2] if refused else '#374151',
-                   **{'class': 'answer refused' if refused else 'answer'})
+        red = trace.response['status'] >= 400
+        source = next((station for station in api if station in refused(trace)), api[-1])
+        graph.edge(source, 'http', constraint='false', style='dotted', label=f' {trace.response["status"]} ',
+                   color=COLOURS['refused' if red else 'client'][2], fontcolor=COLOURS['refused' if red else 'client'][2],
+                   **{'class': 'answer refused' if red else 'answer'})
 
 
 # -------------------------------------------------------------------------------------------------------- rendering
@@ -201,7 +204,7 @@ def outline(trace, focus=None):
     """Tell a flowchart as text: a line for each box, indented by lane."""
     lines, lanes = [caption(trace, focus)], list(NODES)
     for step in drawn_steps(trace, focus):
-        mark = '✗' if any(refused_here(visit, trace) for visit in trace.find(step.station)) else '•'
+        mark = '✗' if step.station in refused(trace) else '•'
         lines.append(f'{NODES[step.node]:>14} {"    " * lanes.index(step.node)}{mark} {name_of(step.station)}')
     return '\n'.join(lines)
 

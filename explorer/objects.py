@@ -415,6 +415,33 @@ class InstanceInfoCache(NovaObject):
     }
 
 
+TPM_VERSIONS, TPM_MODELS = ('1.2', '2.0'), ('tpm-tis', 'tpm-crb')
+MEM_ENCRYPTION_MODELS = ('amd-sev', 'amd-sev-es', 'amd-sev-snp', 'intel-tdx')
+
+
+@NovaObjectRegistry.register
+class ImageMetaProps(NovaObject):
+    """What was set on the server's image; a ValueError for what can't be (nova.objects.image_meta.ImageMetaProps).
+
+    Left out: the properties that no guard of the path reads, so that their values are not checked either.
+    """
+
+    VERSION = '1.44'
+    fields = {
+        'hw_firmware_type': fields.EnumField(('uefi', 'bios')),
+        'hw_firmware_stateless': fields.FlexibleBooleanField(),
+        'hw_machine_type': fields.StringField(),
+        'hw_mem_encryption': fields.FlexibleBooleanField(),
+        'hw_mem_encryption_model': fields.EnumField(MEM_ENCRYPTION_MODELS),
+        'hw_tpm_model': fields.EnumField(TPM_MODELS),
+        'hw_tpm_version': fields.EnumField(TPM_VERSIONS),
+        'hw_video_model': fields.EnumField(('cirrus', 'qxl', 'vga', 'vmvga', 'xen', 'virtio', 'gop', 'none', 'bochs')),
+    }
+
+    def get(self, name, defvalue=None):
+        return getattr(self, name) if self.obj_attr_is_set(name) else defvalue
+
+
 # Read with the row in any case; all others are loaded when somebody asks for them.
 _ALWAYS = ('metadata', 'system_metadata', 'info_cache')
 _ON_DEMAND = ('flavor', 'numa_topology')
@@ -489,9 +516,9 @@ class Instance(NovaPersistentObject, NovaObject):
 
     @property
     def image_meta(self):
-        """Give the image's properties, as they were copied at boot: {name: text}."""
-        return {name[len('image_'):]: value for name, value in self.system_metadata.items()
-                if name.startswith('image_')}
+        """Give the properties of the image, as they were copied at boot."""
+        return ImageMetaProps(**{name: self.system_metadata[f'image_{name}'] for name in ImageMetaProps.fields
+                                 if f'image_{name}' in self.system_metadata})
 
     def get_network_info(self):
         """Give the ports as Neutron last described them: a list of dicts with vnic_type."""

@@ -35,16 +35,24 @@ LOG = logging.getLogger(__name__)
 SUPPORTED_CONTENT_TYPES = ('application/json', 'application/vnd.openstack.compute+json')
 
 
-def _parse_options_header(value):
+_QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_OPTION = re.compile(rf';\s*([^\s;=]+|{_QUOTED})\s*(?:=\s*([^;]+|{_QUOTED}))?\s*')
+
+
+def _unquote(text):
+    return text[1:-1] if text[:1] == text[-1:] == '"' else text
+
+
+def parse_options_header(value):
     """Split 'a/b; q=1' into ('a/b', {'q': '1'})."""
-    name, *options = (part.strip() for part in value.split(';'))
-    return name, {key: text.strip('"') for key, _, text in (option.partition('=') for option in options)}
+    found = [(_unquote(key), _unquote(text)) for key, text in _OPTION.findall(f';{value}')]
+    return (found[0][0], dict(found[1:])) if found else ('', {})
 
 
 class URLMap(paste.urlmap.URLMap):
     """Choose the application by the version in the path (nova.api.openstack.urlmap.URLMap).
 
-    Left out: *.json* at the end of a path, and applications that are bound to a domain.
+    Left out: applications that are bound to a domain, and that some headers that are none crash Nova here.
     """
 
     def _match(self, path_info):
@@ -56,30 +64,43 @@ class URLMap(paste.urlmap.URLMap):
                 return app, app_url
         return None, None
 
-    def _accept_strategy(self, environ):
-        """Find the content type that the client likes best, and the version it may name there."""
-        best, best_key = (None, {}), (-1.0, 0)
-        for content_type in SUPPORTED_CONTENT_TYPES:
-            for mask, params in map(_parse_options_header, parse_http_list(environ.get('HTTP_ACCEPT', ''))):
+    @staticmethod
+    def _match_mask(mask, content_type):
+        if '*' not in mask:
+            return mask == content_type
+        return mask == '*/*' or mask[:-2] == content_type.split('/')[0]
+
+    def _accept_strategy(self, environ, supported_content_types):
+        """Find the content type that the client likes best, and the parameters it gave with that."""
+        accepted = [parse_options_header(_unquote(item)) for item in parse_http_list(environ.get('HTTP_ACCEPT', ''))]
+        best_quality, best_mask, best = -1, '*/*', (None, {})
+        for content_type in supported_content_types:
+            for mask, params in accepted:
                 try:
-                    key = (float(params.get('q', 1)), -mask.count('*'))
+                    quality = float(params.get('q', 1))
                 except ValueError:
                     continue
-                if key > best_key and mask in (content_type, '*/*', content_type.split('/')[0] + '/*'):
-                    best, best_key = (content_type, params), key
+                worse = quality == best_quality and best_mask.count('*') <= mask.count('*')
+                if not (quality < best_quality or worse) and self._match_mask(mask, content_type):
+                    best_quality, best_mask, best = quality, mask, (content_type, params)
         return best
 
     def __call__(self, environ, start_response):
         path_info = self.normalize_url(environ['PATH_INFO'], False)[1]
-        content_type, params = self._accept_strategy(environ)
-        environ['nova.best_content_type'] = content_type or 'application/json'
         app, app_url = self._match(path_info)
-        if not app_url:
-            version = _parse_options_header(environ.get('CONTENT_TYPE', ''))[1].get('version') or params.get('version')
-            versioned, url = self._match(f'/v{version}') if version else (None, None)
-            if url:
-                environ['SCRIPT_NAME'] += url
-                return versioned(environ, start_response)
+        is_document = path_info in ('/', f'{app_url}/')
+        content_type, params = self._accept_strategy(
+            environ, (*SUPPORTED_CONTENT_TYPES, *(['application/atom+xml'] if is_document else [])))
+        suffix = 'application/' + path_info.rpartition('.')[2]
+        if suffix in SUPPORTED_CONTENT_TYPES:
+            content_type = suffix
+        environ['nova.best_content_type'] = content_type or 'application/json'
+        if not app_url:  # no version in the path: it may stand in a header
+            for options in (parse_options_header(environ.get('CONTENT_TYPE', ''))[1], params):
+                versioned, url = self._match(f'/v{options["version"]}') if 'version' in options else (None, None)
+                if url:
+                    environ['SCRIPT_NAME'] += url
+                    return versioned(environ, start_response)
         environ['SCRIPT_NAME'] += app_url
         environ['PATH_INFO'] = path_info[len(app_url):]
         return app(environ, start_response)
@@ -266,10 +287,16 @@ class RequestLog(Middleware):
             res = req.get_response(self.application)
             return res
         finally:
-            version = req.api_version_request
+            version, environ = req.api_version_request, req.environ
+            query = environ.get('QUERY_STRING')
+            # Not req.path_qs: a path need not be text in UTF-8.
+            uri = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '') + (f'?{query}' if query else '')
             LOG.info('%s "%s %s" status: %s len: %s microversion: %s time: %.6f', req.remote_addr, req.method,
-                     req.path_qs, res.status_int if res else 500, res.content_length if res else 0,
+                     uri, res.status_int if res else 500, res.content_length if res else 0,
                      '-' if version.is_null() else version.get_string(), time.time() - start)
+
+
+_IDENTITY_HEADERS = ('X-User-Id', 'X-Project-Id', 'X-Roles', 'X-Identity-Status', 'OpenStack-System-Scope')
 
 
 class AuthProtocol(Middleware):
@@ -287,10 +314,11 @@ class AuthProtocol(Middleware):
 
     def process_request(self, request):
         """Let the request pass with its identity, or refuse it."""
-        for name in ('X-User-Id', 'X-Project-Id', 'X-Roles', 'X-Identity-Status'):
+        for name in _IDENTITY_HEADERS:
             request.headers.pop(name, None)  # nobody may bring an identity along
         identity = self.fetch_token(request.headers.get('X-Auth-Token'))
-        if identity is None:
+        service = request.headers.get('X-Service-Token')
+        if identity is None or service and self.fetch_token(service) is None:
             message = 'The request you have made requires authentication.'
             return webob.exc.HTTPUnauthorized(
                 json={'error': {'code': 401, 'title': 'Unauthorized', 'message': message}},
@@ -1004,11 +1032,21 @@ class APIRouterV21(Router):
 # ------------------------------------------------------------------------------------------ nova/virt/hardware.py
 
 
+def _get_flavor_image_meta(key, flavor, image_meta):
+    return flavor.extra_specs.get(f'hw:{key}'), image_meta.get(f'hw_{key}')
+
+
 def _get_unique_flavor_image_meta(key, flavor, image_meta):
-    flavor_value, image_value = flavor.extra_specs.get(f'hw:{key}'), image_meta.get(f'hw_{key}')
+    flavor_value, image_value = _get_flavor_image_meta(key, flavor, image_meta)
     if image_value and flavor_value and image_value != flavor_value:
-        raise exception.FlavorImageConflict(setting=key, flavor_val=flavor_value, image_val=image_value)
+        # Nova wants to name the image in its FlavorImageConflict, and an instance does not know that name.
+        raise NotImplementedError("Cannot load 'name' in the base class")
     return flavor_value or image_value
+
+
+def _require(value, what, allowed):
+    if value not in allowed:
+        raise exception.Invalid(f'Invalid {what} {value!r}. Allowed values: {", ".join(allowed)}.')
 
 
 def get_vtpm_constraint(flavor, image_meta):
@@ -1016,11 +1054,11 @@ def get_vtpm_constraint(flavor, image_meta):
     version = _get_unique_flavor_image_meta('tpm_version', flavor, image_meta)
     if version is None:
         return None
-    model = _get_unique_flavor_image_meta('tpm_model', flavor, image_meta) or 'tpm-tis'
-    if version not in ('1.2', '2.0'):
-        raise exception.Invalid(f'Invalid TPM version {version!r}. Allowed values: 1.2, 2.0.')
-    if model not in ('tpm-tis', 'tpm-crb'):
-        raise exception.Invalid(f'Invalid TPM model {model!r}. Allowed values: tpm-tis, tpm-crb.')
+    _require(version, 'TPM version', objects.TPM_VERSIONS)
+    model = _get_unique_flavor_image_meta('tpm_model', flavor, image_meta)
+    if model is None:
+        return version, 'tpm-tis'
+    _require(model, 'TPM model', objects.TPM_MODELS)
     if model == 'tpm-crb' and version != '2.0':
         raise exception.Invalid('TPM model CRB is only valid with TPM version 2.0.')
     return version, model
@@ -1031,22 +1069,32 @@ def get_tpm_secret_security_constraint(flavor):
 
 
 def get_mem_encryption_constraint(flavor, image_meta, machine_type=None):
-    """Say whether the server asks for encrypted memory; left out: models other than AMD SEV."""
-    by_flavor, by_image = (
-        None if text is None else strutils.bool_from_string(text)
-        for text in (flavor.extra_specs.get('hw:mem_encryption'), image_meta.get('hw_mem_encryption')))
+    """Say with which model the server's memory is to be encrypted, or None."""
+    flavor_text, by_image = _get_flavor_image_meta('mem_encryption', flavor, image_meta)
+    by_flavor = None if flavor_text is None else strutils.bool_from_string(flavor_text)
     if not by_flavor and not by_image:
         return None
-    if by_flavor is not None and by_image is not None and by_flavor != by_image:
-        raise exception.FlavorImageConflict(setting='mem_encryption', flavor_val=by_flavor, image_val=by_image)
-    if image_meta.get('hw_firmware_type') != 'uefi':
-        raise exception.FlavorImageConflict(
-            setting='hw_firmware_type', flavor_val='uefi', image_val=image_meta.get('hw_firmware_type'))
-    machine_type = machine_type or image_meta.get('hw_machine_type')
-    if machine_type and 'q35' not in machine_type:
+    models = _get_flavor_image_meta('mem_encryption_model', flavor, image_meta)
+    for setting, (wanted, image_value) in {'mem_encryption': (by_flavor, by_image), 'mem_encryption_model': models}.items():
+        if None not in (wanted, image_value) and wanted != image_value:
+            raise exception.FlavorImageConflict(setting=setting, flavor_val=wanted, image_val=image_value)
+    model = models[1] or models[0] or 'amd-sev'
+    _require(model, 'memory encryption model', objects.MEM_ENCRYPTION_MODELS)
+    _check_mem_encryption_image(model, image_meta, machine_type or image_meta.get('hw_machine_type'))
+    return model
+
+
+def _check_mem_encryption_image(model, image_meta, machine_type):
+    firmware = image_meta.get('hw_firmware_type')
+    if firmware != 'uefi':
+        raise exception.FlavorImageConflict(setting='hw_firmware_type', flavor_val='uefi', image_val=firmware)
+    if machine_type is not None and 'q35' not in machine_type:
         raise exception.InvalidMachineType(
-            mtype=machine_type, image_id='<no-id>', image_name=None, reason='q35 type is required for amd-sev to work')
-    return 'amd-sev'
+            mtype=machine_type, image_id='<no-id>', image_name=None, reason=f'q35 type is required for {model} to work')
+    if model in ('amd-sev-snp', 'intel-tdx') and not image_meta.get('hw_firmware_stateless'):
+        raise exception.StatelessFirmwareRequired(feature=model)
+    if model == 'intel-tdx' and image_meta.get('hw_video_model') != 'none':
+        raise exception.InvalidVideoMode(model=model)
 
 
 # -------------------------------------------------------------------------------------------- nova/network/neutron.py

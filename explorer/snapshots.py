@@ -23,7 +23,7 @@ import orjson
 from explorer.stations import CARRIERS, NOISE
 
 LONGEST_TEXT, MOST_ENTRIES, DEEPEST, DEEPEST_OBJECT = 10_000, 1_000, 12, 4
-NEVER_CUT = frozenset({'body', 'datastring', 'message', 'incoming', 'msg'})
+NEVER_CUT = frozenset({'body', 'content', 'app_iter', 'datastring', 'message', 'incoming', 'msg'})
 ENVIRONS = frozenset({'environ', 'env', 'request_environment'})
 MASKED = b'"***"'
 ATOMS = frozenset({types.NoneType, bool, int})
@@ -39,7 +39,7 @@ def snapshot(value):
 
     Shape:  mappings keep their keys; objects become {"": class name, **fields}; sequences become lists.
     Limits: 12 levels of what nobody declared, 10,000 characters a text, 1,000 entries; what is cut says its length and
-            digest; secrets read "***".
+            digest; bodies and messages are not cut; secrets read "***".
     Raises: nothing; what can't be copied becomes "<ClassName>".
     """
     return decoded(Copier().value(value))
@@ -398,7 +398,8 @@ def _cut(plain):
     if isinstance(plain, str) and len(plain) > LONGEST_TEXT:
         return f'{plain[:LONGEST_TEXT]}… [{len(plain)} characters, sha256 {_digest(plain)}]'
     if isinstance(plain, dict):
-        node = {key: _cut(part) for key, part in itertools.islice(plain.items(), MOST_ENTRIES)}
+        node = {key: part if key in NEVER_CUT else _cut(part)
+                for key, part in itertools.islice(plain.items(), MOST_ENTRIES)}
         return node | {'…': f'[{len(plain)} entries, sha256 {_digest(plain)}]'} if len(plain) > MOST_ENTRIES else node
     if isinstance(plain, list):
         node = [_cut(part) for part in plain[:MOST_ENTRIES]]

@@ -302,8 +302,9 @@ class Recorder:
                 hops[visit] = sender
                 waits = sender.before.get('wait_for_reply', True)  # a cast does not
                 (calls[sender] if waits else roots).append(visit)
-            else:
+            elif visit.station.after in (None, 'http'):
                 roots.append(visit)
+            # Else it was sent by something that was put aside.
         ordered = []
         for root in roots:
             _walk(root, calls, ordered)
