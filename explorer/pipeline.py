@@ -97,10 +97,10 @@ class URLMap(paste.urlmap.URLMap):
         environ['nova.best_content_type'] = content_type or 'application/json'
         if not app_url:  # no version in the path: it may stand in a header
             for options in (parse_options_header(environ.get('CONTENT_TYPE', ''))[1], params):
-                versioned, url = self._match(f'/v{options["version"]}') if 'version' in options else (None, None)
-                if url:
-                    environ['SCRIPT_NAME'] += url
-                    return versioned(environ, start_response)
+                if 'version' in options:
+                    app, app_url = self._match(f'/v{options["version"]}')
+                    environ['SCRIPT_NAME'] += app_url
+                    return app(environ, start_response)
         environ['SCRIPT_NAME'] += app_url
         environ['PATH_INFO'] = path_info[len(app_url):]
         return app(environ, start_response)

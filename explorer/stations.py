@@ -104,7 +104,7 @@ CARRIERS = {
 NOISE = frozenset({
     *(f'wsgi.{name}' for name in ('version', 'input', 'errors', 'multithread', 'multiprocess', 'run_once', 'url_scheme',
                                   'file_wrapper', 'input_terminated')),
-    'webob.adhoc_attrs', 'webob.is_body_seekable', 'routes.url', 'routes.route', 'GATEWAY_INTERFACE', 'SERVER_SOFTWARE',
+    'webob.adhoc_attrs', 'webob.is_body_seekable', 'webob._body_file', 'webob._parsed_query_vars', 'routes.url', 'routes.route', 'GATEWAY_INTERFACE', 'SERVER_SOFTWARE',
     'SERVER_PROTOCOL', 'REMOTE_HOST'})
 
 
