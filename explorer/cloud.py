@@ -4,9 +4,11 @@ Shapes are those of the recordings (`callers`, `hosts`, `server_defaults`, `give
 scenario of a lesson seed the same cloud.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import functools
+import socket
 import socketserver
 import threading
 from collections.abc import Mapping
@@ -70,8 +72,6 @@ def seed_cloud(database, cloud):
     """Make the tables if they are missing, forget what they hold, and write hosts and cells; servers are not seeded."""
     METADATA.create_all(database)
     url = database.url.render_as_string(hide_password=False)
-    # A cell that is down: its database lies in a folder that does not exist.
-    cells = (('cell1', CELL1, url), ('down', CELL_DOWN, 'sqlite:////nonexistent/cell.db'))
     with database.begin() as connection:
         for table in METADATA.sorted_tables:
             connection.execute(table.delete())
@@ -80,9 +80,7 @@ def seed_cloud(database, cloud):
                 id=number, host=host['host'], hypervisor_hostname=host['node']))
             connection.execute(objects.SERVICES.insert().values(
                 host=host['host'], binary='nova-compute', version=objects.SERVICE_VERSION))
-        for number, (name, uuid, cell_url) in enumerate(cells, 1):
-            connection.execute(CELL_MAPPINGS.insert().values(
-                id=number, name=name, uuid=uuid, database_connection=cell_url))
+        connection.execute(CELL_MAPPINGS.insert().values(name='cell1', uuid=CELL1, database_connection=url))
 
 
 def seed_server(database, uuid, name, state):
@@ -95,11 +93,16 @@ def seed_server(database, uuid, name, state):
     image = {f'image_{key}': value for key, value in (state['image_props'] or {}).items()}
     ports = [{'id': 'port-1', 'vnic_type': state['vnic_type'] or 'normal'}]
     cell = sa.select(CELL_MAPPINGS.c.id).where(CELL_MAPPINGS.c.name == state['mapping']).scalar_subquery()
+    down = sa.select(CELL_MAPPINGS).where(CELL_MAPPINGS.c.name == 'down')
     with database.begin() as connection:
         connection.execute(INSTANCES.delete().where(INSTANCES.c.uuid == uuid))
         for table in METADATA.sorted_tables:
             if 'instance_uuid' in table.c:
                 connection.execute(table.delete().where(table.c.instance_uuid == uuid))
+        if state['mapping'] == 'down' and not connection.execute(down).first():
+            # Its database lies in a folder that does not exist.
+            connection.execute(CELL_MAPPINGS.insert().values(
+                name='down', uuid=CELL_DOWN, database_connection='sqlite:////nonexistent/cell.db'))
         compute = connection.execute(
             sa.select(COMPUTE_NODES).where(COMPUTE_NODES.c.host == state['host'])).mappings().first() or {}
         connection.execute(INSTANCES.insert().values(
@@ -139,6 +142,9 @@ def server_state(database, uuid):
 # ----------------------------------------------------------------------------------------------------- the socket
 
 
+_LONGEST_REST = 10_000_000  # bytes of a body that is read only to be dropped
+
+
 class _Response(simple_server.ServerHandler):
     os_environ = {}  # the request's environ shall not hold the environment of this process
 
@@ -164,6 +170,16 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
     """
 
     daemon_threads = True
+
+    def shutdown_request(self, request):
+        """Close when the client has sent all it has: a body that nobody read would turn the answer into a reset."""
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_WR)
+            request.settimeout(1)
+            left = _LONGEST_REST
+            while left > 0 and (read := len(request.recv(65536))):
+                left -= read
+        self.close_request(request)
 
     def __init__(self, host, port, app):
         super().__init__((host, port), _Handler)

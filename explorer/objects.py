@@ -223,6 +223,8 @@ SERVICES = _table(
 SHARE_MAPPING = _table(
     'share_mapping', sa.Column('instance_uuid', sa.String(36)), sa.Column('share_id', _String))
 
+MARK = sa.Table('nova_explorer', METADATA, sa.Column('schema', sa.Integer))  # says that the tables beside it are ours
+
 
 @functools.cache
 def database(url):

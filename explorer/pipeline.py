@@ -1525,10 +1525,12 @@ class ComputeTaskManager:
 
     def _live_migrate(self, context, instance, scheduler_hint, block_migration, disk_over_commit, request_spec):
         """Acknowledge the order, and say what Nova does next."""
-        destination = scheduler_hint.get('host')
+        wanted = request_spec and request_spec.requested_destination
+        destination = scheduler_hint.get('host') or (wanted and wanted.host)
         following = NEXT
-        LOG.info('Live migration of %s to %s taken over; Nova would go on with: %s', instance.uuid,
-                 destination or 'a host of the scheduler', '; '.join(f'{name} {says}' for name, says in following))
+        LOG.info('Live migration of %s to %s taken over. Nova would go on so:\n%s', instance.uuid,
+                 destination or 'a host that the scheduler chooses',
+                 '\n'.join(f'  {name} {says}' for name, says in following))
 
 
 # -------------------------------------------------------------------------------------------------- the wiring

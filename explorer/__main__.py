@@ -1,0 +1,138 @@
+"""The command line: `python -m explorer`, also `nova-explorer`. Standard output holds the result alone."""
+
+import argparse
+import json
+import os
+import sys
+
+from explorer.stations import WrongUse
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise WrongUse(f'{message}; {self.prog} --help shows what there is')
+
+
+def main(argv=None):
+    """Run a command: 0 where it did its work, 1 where a check failed, 2 for wrong use, in one line."""
+    try:
+        arguments = _parser().parse_args(argv)
+        code = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
+    except WrongUse as error:
+        print(f'nova-explorer: {error}', file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser():
+    parser = _Parser(prog='nova-explorer', description="Walk a live-migration request through OpenStack Nova's API.")
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+
+    def command(run):
+        made = commands.add_parser(run.__name__.strip('_'), help=run.__doc__, description=run.__doc__, allow_abbrev=False)
+        made.set_defaults(run=run)
+        return made.add_argument
+
+    add = command(_trace)
+    add('server', nargs='?', default='web-1', metavar='SERVER')
+    add('--host', metavar='H', help='where to; left out, the scheduler chooses')
+    add('--block-migrate', action='store_true', help='take the disks along')
+    add('--force', action='store_true', help='do not ask the scheduler about the host; 2.30 to 2.67')
+    add('--microversion', metavar='V', help='such as 2.34; by default the client negotiates')
+    add('--as', dest='caller', default='admin', metavar='CALLER')
+    add('--engine', default='miniature', metavar='miniature|recorded|nova')
+    add('--json', action='store_true', help='print the trace as JSON')
+
+    add = command(_conform)
+    add('cases', metavar='CASES.json')
+    add('--level', choices=('status', 'message', 'rpc', 'full'), default='rpc')
+    add('--inside-only', action='store_true', help='leave out the cases that are marked outside_path')
+    add('--engine', default='miniature', metavar='miniature|nova')
+    add('--answers', metavar='OUT.json', help='write every answer there')
+
+    add = command(_serve)
+    add('--host', default='127.0.0.1')
+    add('--port', type=_port, default=8774, help='0 picks one')
+    add('--transport-url', default='memory://', metavar='URL', help='the bus; rabbit://USER:PASSWORD@HOST:PORT/')
+    add('--database-url', metavar='URL', help='by default a database that goes with the process')
+
+    add = command(_conductor)
+    add('--transport-url', required=True, metavar='URL')
+    add('--database-url', required=True, metavar='URL', help='that of the API')
+
+    command(_diagrams)('--check', action='store_true', help='name the files that are not up to date')
+    command(_bench)('--json', action='store_true')
+    return parser
+
+
+def _port(text):
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f'{text!r} is no port; give 0 to 65535')
+    return int(text)
+
+
+def _trace(arguments):
+    """send a request and tell its way, step by step"""
+    from explorer import engines, explorations, views
+    scenario = explorations.Scenario(
+        server=arguments.server, host=arguments.host, block_migrate=arguments.block_migrate, force=arguments.force,
+        microversion=arguments.microversion, caller=arguments.caller)
+    trace = engines.run(scenario, engine=arguments.engine)
+    print(trace.to_json() if arguments.json else views.tell(trace))
+    return 0
+
+
+def _conform(arguments):
+    """compare our answers with recordings of the real Nova"""
+    from explorer.conform import conform
+    lines, agree = conform(arguments.cases, arguments.level, inside_only=arguments.inside_only,
+                           engine=arguments.engine, answers=arguments.answers)
+    print('\n'.join(lines))
+    return 0 if agree else 1
+
+
+def _serve(arguments):
+    """serve the API, for the real nova and openstack commands"""
+    from explorer.services import serve
+    serve(arguments.host, arguments.port, arguments.transport_url, arguments.database_url)
+    return 0
+
+
+def _conductor(arguments):
+    """take the messages from a broker, in a process of its own"""
+    from explorer.services import conduct
+    conduct(arguments.transport_url, arguments.database_url)
+    return 0
+
+
+def _diagrams(arguments):
+    """draw the flowcharts in diagrams/"""
+    from explorer import engines, flowcharts
+    names = flowcharts.write_diagrams(engines.run(), check=arguments.check)
+    if arguments.check:
+        print('\n'.join(f'{name} is not up to date; run nova-explorer diagrams' for name in names)
+              or 'all diagrams are up to date')
+        return 1 if names else 0
+    print('\n'.join(names))
+    return 0
+
+
+def _bench(arguments):
+    """measure what the hook, the bus and the start cost"""
+    from explorer.bench import bench
+    rows = bench()
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    for row in rows:
+        bound = '' if row['bound'] is None else f'at most {row["bound"]}: {"yes" if row["value"] <= row["bound"] else "NO"}'
+        print(f'{row["what"]:62} {row["value"]:10.3f} {row["unit"]:12} {bound}'.rstrip())
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

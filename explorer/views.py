@@ -1,0 +1,197 @@
+"""What a person sees of a trace, as text and as HTML. Pure functions: the player, the notebook and the terminal share them.
+
+Whatever comes from a payload is text and stays text: it is escaped here, and nowhere interpreted.
+"""
+
+import functools
+import inspect
+import json
+import shlex
+from html import escape
+
+from explorer.explorations import Scenario, exploration
+from explorer.flowcharts import caption, name_of, path_of, refused
+from explorer.stations import NODES, STATIONS
+from explorer.trace import codes, difference
+
+MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}
+_STATIONS = {station.key: station for station in STATIONS}
+_MISSING = object()
+
+
+# --------------------------------------------------------------------------------------------------- what is to be told
+
+
+def asked(trace):
+    """Say in one line what was asked: the command, if there was one, and the request it sent."""
+    request = f'{trace.request["method"]} {path_of(trace)}' if trace.request else 'nothing was sent'
+    if 'python-novaclient' not in trace.versions:
+        return request
+    return f'nova {shlex.join(Scenario(**trace.scenario).command())}: {request}'
+
+
+def answered(trace):
+    """Say in one line what was answered."""
+    return ' '.join([str(trace.response['status'] if trace.response else 'no answer'), *([trace.note] if trace.note else [])])
+
+
+def in_focus(trace, key):
+    """Give the steps at the focus of an exploration, in order, and those that turned the request back."""
+    wanted = {*exploration(key).focus, *refused(trace)}
+    return [step for step in trace.steps if step.station in wanted]
+
+
+def changes(trace, step):
+    """List what a station did: (mark, dotted path, value as text), the result or error last."""
+    found = trace.changes(step)
+    rows = [(MARKS[kind], _dotted(path), short(value)) for kind in ('added', 'dropped') for path, value in found[kind].items()]
+    rows += [('~', _dotted(path), f'{short(old)} → {short(new)}') for path, (old, new) in found['changed'].items()]
+    if step.error is not None:
+        rows.append(('✗', 'raises', short(step.error)))
+    elif step.result is not None:
+        rows.append(('=', 'returns', short(step.result)))
+    return rows
+
+
+def journey(trace, name):
+    """List where a field first has a name and a value on a node: (index, station, dotted path, value as text)."""
+    rows = {}
+    for step, _, path, value in trace.follow(name):
+        rows.setdefault((step.node, path[-2:], short(value)), (step.index, name_of(step.station), _dotted(path), short(value)))
+    return list(rows.values())
+
+
+def _dotted(path):
+    return '.'.join(map(str, path))
+
+
+def short(value, longest=72):
+    """Show plain data in one line of at most *longest* characters."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= longest else f'{text[:longest - 1]}…'
+
+
+# -------------------------------------------------------------------------------------------------------------- text
+
+
+def tell(trace, key=None):
+    """Tell a trace as text: the steps in focus and the followed field of an exploration; without *key*, every step."""
+    row = exploration(key) if key else None
+    steps = in_focus(trace, key) if row else trace.steps
+    lines = [*([f'{row.number}. {row.title}', row.question] if row else []), f'{asked(trace)} → {answered(trace)}', '']
+    for step in steps:
+        lines.append(f'{step.index:4} {NODES[step.node]:14} {name_of(step.station)}: {_STATIONS[step.station].says}')
+        if row is None:
+            continue
+        lines += [f'{"":9}{mark} {path} {text}' for mark, path, text in changes(trace, step)]
+    if row:
+        lines += ['', f'{row.follow} on its way']
+        lines += [f'{index:4} {station}: {path} = {text}' for index, station, path, text in journey(trace, row.follow)]
+        lines.append(f'and {len(trace.steps) - len(steps)} more steps')
+    return '\n'.join(['' if line.isspace() else line for line in lines])
+
+
+# -------------------------------------------------------------------------------------------------------------- HTML
+
+
+def page(trace, key):
+    """Tell what `tell` tells, as HTML that needs no script."""
+    row, steps = exploration(key), in_focus(trace, key)
+    parts = [f'<h4>{row.number}. {escape(row.title)}</h4><p>{escape(row.question)}<br><code>{escape(asked(trace))}</code> '
+             f'→ {escape(answered(trace))}</p>',
+             '<table><tr><th>step</th><th>where</th><th>station</th><th>what it did</th></tr>']
+    for step in steps:
+        done = '<br>'.join(f'{mark} <code>{escape(path)}</code> {escape(text)}' for mark, path, text in changes(trace, step))
+        parts.append(f'<tr><td>{step.index}</td><td>{NODES[step.node]}</td><td><code>{escape(name_of(step.station))}</code> '
+                     f'{escape(_STATIONS[step.station].says)}</td><td>{done}</td></tr>')
+    return ''.join([*parts, '</table>', journey_html(trace, row.follow),
+                    f'<p>and {len(trace.steps) - len(steps)} more steps. {escape(caption(trace))}</p>'])
+
+
+def journey_html(trace, name):
+    """Show the names and values of a field as a table."""
+    rows = ''.join(
+        f'<tr><td>{index}</td><td><code>{escape(station)}</code></td><td><code>{escape(path)}</code></td>'
+        f'<td>{escape(text)}</td></tr>' for index, station, path, text in journey(trace, name))
+    return (f'<table><caption>{escape(name)} on its way</caption><tr><th>step</th><th>station</th><th>name</th>'
+            f'<th>value</th></tr>{rows}</table>')
+
+
+@functools.lru_cache(512)
+def source(station, column, line):
+    """Show the function of a station, a line an element: data-line tells the number, "code" that it can run.
+
+    Shape: *column* says under which name it is watched, 'ours' or 'nova'; *line* is its first, where it has variants.
+    """
+    row = _STATIONS[station]
+    head = f'<p><code>{escape(row.nova)}</code></p>'
+    try:
+        code = next(code for code in codes(getattr(row, column)) if code.co_firstlineno == line)
+        lines, first = inspect.getsourcelines(code)
+    except (LookupError, StopIteration, OSError):
+        return f'{head}<p>Its text is not at hand in this environment.</p>'
+    runs = {number for _, _, number in code.co_lines()}
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    listing = ''.join(
+        f'<span data-line="{number}"{" class=code" if number in runs else ""}>{escape(text[indent:].rstrip())}\n</span>'
+        for number, text in enumerate(lines, first))
+    return f'{head}<pre>{listing}</pre>'
+
+
+def payload(step):
+    """Show what a step was given and what it made of it, as a tree; what changed is marked and unfolded."""
+    outcome = {'raises': step.error} if step.error is not None else {'returns': step.result}
+    return (f'<ul>{_branches(step.before or {}, step.after or {})}</ul>'
+            f'<ul class="outcome">{_branches(outcome, outcome)}</ul>')
+
+
+def _branches(old, new):
+    names = [name for name in [*new, *(name for name in old if name not in new)] if name != '']
+    return ''.join(_branch(name, old.get(name, _MISSING), new.get(name, _MISSING)) for name in names)
+
+
+def _branch(name, old, new):
+    kind = 'added' if old is _MISSING else 'dropped' if new is _MISSING else ''
+    value = old if new is _MISSING else new
+    before, after = _parts(old), _parts(value)
+    if after:
+        changed = not kind and old is not new and bool(before) and any(difference(old, new).values())
+        if not kind and not before:
+            kind = 'changed'
+        inner = _branches(before if before and not kind else after, after)
+        opened = ' open' if kind or changed else ''
+        return (f'<li{_class(kind)}><details{opened}><summary>{_name(name, kind)}{escape(_brief(value))}</summary>'
+                f'<ul>{inner}</ul></details></li>')
+    if not kind and (old != new or type(old) is not type(new)):
+        kind = 'changed'
+    was = f'<del>{_text(old)}</del> → ' if kind == 'changed' and not before else ''
+    return f'<li{_class(kind)}>{_name(name, kind)}{was}{_text(value)}</li>'
+
+
+def _parts(value):
+    """Give what is in a container by name, or nothing."""
+    return value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list) else {}
+
+
+def _class(kind):
+    return f' class="{kind}"' if kind else ''
+
+
+def _name(name, kind):
+    mark = f'<b title="{kind}">{MARKS[kind]}</b> ' if kind else ''
+    return f'{mark}<code>{escape(str(name))}</code> '
+
+
+def _brief(value):
+    """Name a container that is folded: the class of an object, or how much is in it."""
+    if isinstance(value, dict):
+        return value[''] if isinstance(value.get(''), str) else f'{{{len(value)}}}'
+    return f'[{len(value)}]'
+
+
+def _text(value):
+    """Show a value that holds nothing; what is long is folded."""
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) <= 160:
+        return f'<bdi>{escape(text)}</bdi>'
+    return f'<details><summary>{escape(text[:120])}…</summary><bdi>{escape(text)}</bdi></details>'
