@@ -16,11 +16,12 @@ from explorer.bus import oslo_messaging
 from explorer.cloud import Cloud
 from explorer.explorations import Scenario
 
-REQUEST = Scenario(request={
+WHOLE = Scenario()
+BARE = Scenario(request={
     'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
     'headers': {'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.34'},
     'body': {'os-migrateLive': {'host': None, 'block_migration': 'auto'}}})
-ROUNDS, SERVERS, MESSAGES, STARTS = 150, 2_000, 300, 5
+ROUNDS, SERVERS, MESSAGES, STARTS = 100, 2_000, 300, 5
 LIBRARIES = ('webob.dec', 'routes.middleware', 'paste.urlmap', 'microversion_parse', 'jsonschema', 'oslo_policy.policy',
              'oslo_middleware.cors', 'oslo_context.context', 'oslo_serialization.jsonutils', 'sqlalchemy',
              'oslo_versionedobjects.base', 'oslo_messaging', 'novaclient.shell')
@@ -28,7 +29,8 @@ LIBRARIES = ('webob.dec', 'routes.middleware', 'paste.urlmap', 'microversion_par
 
 def bench():
     """Run all measurements: a list of {what, value, unit, bound}; bound is None for what only stands beside."""
-    return [*requests(), *memory(), *bus(), *starts()]
+    return [*requests('request, client to conductor', WHOLE, bound=1.5), *requests('bare HTTP request', BARE),
+            *memory(), *pictures(), *bus(), *starts()]
 
 
 def _row(what, value, unit='', bound=None):
@@ -38,10 +40,11 @@ def _row(what, value, unit='', bound=None):
 # -------------------------------------------------------------------------------------------------- traced requests
 
 
-def requests():
+def requests(name, scenario, bound=None):
     """Compare one request untraced, traced by us, and by peers: in turn, so that a slow machine slows all alike."""
     miniature, cloud = engines._miniature(), Cloud()
-    ways = {'untraced': contextlib.nullcontext, 'ours': _ours, 'idle settrace': _idle_settrace}
+    ours = functools.partial(_ours, miniature, engines.bare_request(scenario))
+    ways = {'untraced': contextlib.nullcontext, 'ours': ours, 'idle settrace': _idle_settrace}
     if hasattr(sys, 'monitoring'):
         del ways['idle settrace']
     with contextlib.suppress(ImportError):
@@ -49,40 +52,36 @@ def requests():
     times = {way: [] for way in ways}
     for number in range(ROUNDS + 10):
         for way, watching in ways.items():
-            uuid = miniature._seed(REQUEST, cloud)
+            uuid = miniature._seed(scenario, cloud)
             token = miniature._token('admin')
             start = time.perf_counter()
             with watching():
-                miniature._send(REQUEST, uuid, token)
+                miniature._send(scenario, uuid, token)
             if number >= 10:
                 times[way].append(time.perf_counter() - start)
-    steps = len(miniature.run(REQUEST, cloud).steps)
-    rows = [_row(f'request, {way}', 1e3 * statistics.median(times[way]), 'ms') for way in ways]
+    stations = len(miniature.answer(scenario, cloud)[0].steps)
+    rows = [_row(f'{name}, {way}', 1e3 * statistics.median(times[way]), 'ms') for way in ways]
 
     def ratio(way, base):
         return statistics.median(a / b for a, b in zip(times[way], times[base]))
 
     def a_station(way):
-        return 1e6 * statistics.median(a - b for a, b in zip(times[way], times['untraced'])) / steps
+        return 1e6 * statistics.median(a - b for a, b in zip(times[way], times['untraced'])) / stations
 
-    base = 'untraced' if hasattr(sys, 'monitoring') else 'idle settrace'
-    rows.append(_row(f'request, ours / {base}', ratio('ours', base), 'times', 1.5))
-    rows.append(_row(f'cost a station, ours ({steps} stations)', a_station('ours'), 'µs'))
-    if 'OpenTelemetry' in ways:
-        rows.append(_row('cost a station, OpenTelemetry with JSON attributes', a_station('OpenTelemetry'), 'µs'))
-        rows.append(_row('cost a station, ours / OpenTelemetry', a_station('ours') / a_station('OpenTelemetry'),
-                         'times', 0.333))
-    else:
-        rows.append(_row('OpenTelemetry is missing (opentelemetry-sdk brings it); not compared', 0))
-    return rows
-
-
-_WATCHED = tuple(station for station in stations.STATIONS if not station.boot and station.service != 'nova')
+    for base in [way for way in ways if way in ('untraced', 'idle settrace')]:
+        fair = base == 'idle settrace' or 'idle settrace' not in ways
+        rows.append(_row(f'{name}, ours / {base}', ratio('ours', base), 'times', bound if fair else None))
+    if 'OpenTelemetry' not in ways:
+        return [*rows, _row('OpenTelemetry is missing (opentelemetry-sdk brings it); not compared', 0)]
+    return [
+        *rows,
+        *(_row(f'a station of {stations}, {way}', a_station(way), 'µs') for way in ('ours', 'OpenTelemetry')),
+        _row('a station, ours / OpenTelemetry', a_station('ours') / a_station('OpenTelemetry'), 'times', bound and 0.333)]
 
 
 @contextlib.contextmanager
-def _ours():
-    with trace.Recorder(_WATCHED) as recorder:
+def _ours(miniature, bare):
+    with miniature.recorder(bare) as recorder:
         yield
         recorder.join(10)
     trace.pack(recorder.records())
@@ -116,7 +115,7 @@ def _tracer():
 @contextlib.contextmanager
 def _opentelemetry(tracer):
     """Make a span of each station, with the same payload as JSON attributes; even without the lines that ran."""
-    table, places = trace._table(_WATCHED, 'ours')
+    table, places = trace._table(tuple(station for station in stations.STATIONS if not station.boot), 'ours')
     spans = threading.local()
 
     def attributes(frame, plan):
@@ -148,7 +147,7 @@ def memory():
     """Keep the traces of many distinct servers and count what they hold."""
     miniature = engines._miniature()
     cloud = Cloud(servers={f'web-{n}': f'00000000-0000-4000-8000-{n:012x}' for n in range(SERVERS)})
-    kept = [miniature.run(Scenario(server=server, request=REQUEST.request), cloud) for server in cloud.servers]
+    kept = [miniature.answer(Scenario(server=server, request=BARE.request), cloud)[0] for server in cloud.servers]
     return [_row(f'kept a traced request, over {SERVERS} servers', _deep_size(kept) / SERVERS / 1e3, 'kB', 40)]
 
 
@@ -163,6 +162,21 @@ def _deep_size(root):
         total += sys.getsizeof(value)
         todo.extend(gc.get_referents(value))
     return total
+
+
+# ---------------------------------------------------------------------------------------------------------- pictures
+
+
+def pictures():
+    """Count the runs of Graphviz for a trace that is stepped through from end to end."""
+    from explorer import flowcharts, player
+    trace = engines.run(WHOLE)
+    flowcharts.render.cache_clear()
+    shown = player.Player(trace, 'client')
+    for shown.step in range(len(trace.steps)):
+        pass
+    return [_row(f'runs of Graphviz for a player that shows {len(trace.steps)} steps', flowcharts.render.cache_info().misses,
+                 '', 1)]
 
 
 # --------------------------------------------------------------------------------------------------------------- bus

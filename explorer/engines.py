@@ -125,16 +125,18 @@ class Miniature:
             with self._disturbed(scenario, uuid):
                 return self._traced(scenario, uuid, token)
 
-    def _traced(self, scenario, uuid, token):
-        bare = bare_request(scenario)
-        watched = [s for s in STATIONS if not s.boot and not (bare and s.service == 'nova')]
-
+    def recorder(self, bare):
+        """Make a recorder of one request: with the client's stations, or *bare*."""
         def aside(values):
             # What the client asks first shows only who answers; the pipeline is shown once, for the action.
             environ = values['environ']
             return not bare and environ['REQUEST_METHOD'] == 'GET' and environ.get('HTTP_X_AUTH_TOKEN') in self.tokens
 
-        with Recorder(watched, aside=aside) as recorder:
+        return Recorder([s for s in STATIONS if not s.boot and not (bare and s.service == 'nova')], aside=aside)
+
+    def _traced(self, scenario, uuid, token):
+        bare = bare_request(scenario)
+        with self.recorder(bare) as recorder:
             exchange, note = self._send(scenario, uuid, token)
             if not recorder.join(10):
                 note = 'the request is still being worked on'

@@ -138,10 +138,11 @@ EXPLORATIONS = (
         'rpc', 'Over the bus',
         'What exactly travels, and who picks it up?',
         'hand over',
-        ('rpcapi.live_migrate_instance', 'prepare', 'cast', '_make_message', 'send', '_process_incoming',
-         'RPCDispatcher.dispatch', 'deserialize_context', 'manager.live_migrate_instance', '_live_migrate'),
+        ('rpcapi.live_migrate_instance', 'rpcapi.migrate_server', 'prepare', 'cast', 'call', '_make_message', 'send',
+         '_process_incoming', 'RPCDispatcher.dispatch', 'deserialize_context', 'manager.live_migrate_instance',
+         'manager.migrate_server', '_live_migrate'),
         (),
-        'async_', compare=Scenario(microversion='2.30'), compare_says='at microversion 2.30, as the openstack command'),
+        'async_', compare=Scenario(microversion='2.30'), compare_says='at microversion 2.30'),
 )
 
 

@@ -110,7 +110,7 @@ def _box(lane, trace, first, focus, active):
     classes = ['station', first.node, *(['refused'] if red else []), *(['faint'] if faint else []),
                *(['active'] if first.station == active else [])]
     lane.node(
-        first.station, graphviz.escape(label), id=f'station-{first.station}', **{'class': ' '.join(classes)},
+        first.station, graphviz.escape(label), id=f'station_{first.station}', **{'class': ' '.join(classes)},
         tooltip=graphviz.escape(f'{_KEYS[first.station].nova}: {_KEYS[first.station].says}'),
         shape='octagon' if red else SHAPES.get(first.node, 'box'), fillcolor='#ffffff' if faint else fill,
         fontcolor='#374151' if faint else text, color=line,

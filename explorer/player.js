@@ -1,8 +1,8 @@
 // The player's side in the browser. It knows the position and nothing else: all that it shows, Python has made.
 // Fragments of HTML come from views.py, which escapes whatever comes from a payload; plain texts go in as text.
 
-const ACTIONS = { first: ['⏮', 'first step'], previous: ['◀', 'previous step'], next: ['▶', 'next step'], last: ['⏭', 'last step'], play: ['⏯', 'play'] };
-const KEYS = { Home: 'first', ArrowLeft: 'previous', ArrowRight: 'next', End: 'last', ' ': 'play' };
+const ACTIONS = ["first", "previous", "next", "last", "play"];
+const KEYS = { Home: "first", ArrowLeft: "previous", ArrowRight: "next", End: "last", " ": "play" };
 const PACE = 900; // milliseconds a step
 
 function make(tag, attributes = {}, ...children) {
@@ -45,8 +45,7 @@ function render({ model, el }) {
       ...content.form.map((field) => control(field, `${id}-${field.name}`)),
       make("button", { type: "submit", "data-action": "send" }, "Send"));
     if (content.compare) form.append(make("button", { type: "button", "data-action": "compare" }, `Compare: ${content.compare}`));
-    const buttons = Object.entries(ACTIONS).map(([action, [sign, name]]) =>
-      make("button", { type: "button", "data-action": action, "aria-label": name, title: name }, sign));
+    const buttons = ACTIONS.map((action) => make("button", { type: "button", "data-action": action }, action));
     const slider = make("input", { type: "range", min: 0, max: content.steps.length - 1, "aria-label": "step" });
     const count = make("output");
     const pane = (name) => make("div", { "data-pane": name, role: "region", "aria-label": name, tabindex: "0" });
@@ -117,7 +116,7 @@ function render({ model, el }) {
   function center(pane, element) {
     const [outer, inner] = [pane.getBoundingClientRect(), element.getBoundingClientRect()];
     pane.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
-    if (inner.left < outer.left || inner.right > outer.right) pane.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
+    pane.scrollLeft += inner.left - outer.left - Math.max(0, (outer.width - inner.width) / 2);
   }
 
   function stop() {
@@ -191,9 +190,15 @@ function render({ model, el }) {
   });
   build();
   el.append(root);
-  // Only now there is a size to center by.
-  requestAnimationFrame(() => show(Number(root.dataset.step), false));
-  return stop;
+  // There is a size to center by only when the page has been laid out.
+  const laidOut = new ResizeObserver(() => {
+    if (root.clientHeight > 0) show(Number(root.dataset.step), false);
+  });
+  laidOut.observe(root);
+  return () => {
+    stop();
+    laidOut.disconnect();
+  };
 }
 
 export default { render };

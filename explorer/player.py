@@ -97,7 +97,7 @@ def content(trace, key):
     steps, sources = [], {}
     for step in trace.steps:
         text = f'{step.file}:{step.line}'
-        sources.setdefault(text, views.source(step.station, _column(trace), step.line))
+        sources.setdefault(text, views.source(step.station, _column(trace), step.file, step.line))
         steps.append({
             'station': step.station, 'node': step.node, 'where': NODES[step.node], 'name': name_of(step.station),
             'says': _SAYS[step.station], 'source': text, 'lines': step.lines, 'payload': views.payload(step),
@@ -118,7 +118,7 @@ def start(trace, key):
 
 def drawing(svg):
     """Prepare an SVG of Graphviz for a page: without its head, each box marked with its station."""
-    return svg[svg.index('<svg'):].replace('id="station-', 'data-station="')
+    return svg[svg.index('<svg'):].replace('id="station_', 'data-station="')
 
 
 def drawing_as_list(trace, why):

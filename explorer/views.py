@@ -118,19 +118,20 @@ def journey_html(trace, name):
 
 
 @functools.lru_cache(512)
-def source(station, column, line):
+def source(station, column, file, line):
     """Show the function of a station, a line an element: data-line tells the number, "code" that it can run.
 
-    Shape: *column* says under which name it is watched, 'ours' or 'nova'; *line* is its first, where it has variants.
+    Shape: *column* says under which name it is watched, 'ours' or 'nova'; *file* and *line* as in the step, for a function
+    may have variants.
     """
     row = _STATIONS[station]
-    head = f'<p><code>{escape(row.nova)}</code></p>'
+    head = f'<p><code>{escape(row.nova)}</code>, here at <code>{escape(file)}:{line}</code></p>'
     try:
         code = next(code for code in codes(getattr(row, column)) if code.co_firstlineno == line)
         lines, first = inspect.getsourcelines(code)
     except (LookupError, StopIteration, OSError):
         return f'{head}<p>Its text is not at hand in this environment.</p>'
-    runs = {number for _, _, number in code.co_lines()}
+    runs = {number for _, _, number in code.co_lines()} - {line}
     indent = len(lines[0]) - len(lines[0].lstrip())
     listing = ''.join(
         f'<span data-line="{number}"{" class=code" if number in runs else ""}>{escape(text[indent:].rstrip())}\n</span>'
@@ -150,6 +151,16 @@ def _branches(old, new):
     return ''.join(_branch(name, old.get(name, _MISSING), new.get(name, _MISSING)) for name in names)
 
 
+def _changed_first(before, after):
+    """Show what has changed in a container, and fold what has not."""
+    same = {name: part for name, part in after.items() if name in before and before[name] == part and name != ''}
+    if len(same) < 4:
+        return _branches(before, after)
+    old, new = ({name: part for name, part in parts.items() if name not in same} for parts in (before, after))
+    return (f'{_branches(old, new)}<li><details><summary class="rest">{len(same)} unchanged</summary>'
+            f'<ul>{_branches(same, same)}</ul></details></li>')
+
+
 def _branch(name, old, new):
     kind = 'added' if old is _MISSING else 'dropped' if new is _MISSING else ''
     value = old if new is _MISSING else new
@@ -158,7 +169,7 @@ def _branch(name, old, new):
         changed = not kind and old is not new and bool(before) and any(difference(old, new).values())
         if not kind and not before:
             kind = 'changed'
-        inner = _branches(before if before and not kind else after, after)
+        inner = _changed_first(before, after) if changed else _branches(before if before and not kind else after, after)
         opened = ' open' if kind or changed else ''
         return (f'<li{_class(kind)}><details{opened}><summary>{_name(name, kind)}{escape(_brief(value))}</summary>'
                 f'<ul>{inner}</ul></details></li>')

@@ -1,0 +1,29 @@
+"""Run the notebook from top to bottom and store what it shows: `make notebook`.
+
+What is stored has no view of a live widget, which nobody could open without its kernel; text and HTML say the same.
+"""
+
+import pathlib
+import sys
+
+import nbformat
+from nbclient import NotebookClient
+
+NOTEBOOK = pathlib.Path(__file__).with_name('01_nova_api.ipynb')
+LIVE = 'application/vnd.jupyter.widget-view+json'
+
+
+def refresh(path):
+    """Run the notebook at *path* in its folder, and write it back with its outputs."""
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=60, store_widget_state=False, record_timing=False, coalesce_streams=True,
+                   resources={'metadata': {'path': str(path.parent)}}).execute()
+    for cell in notebook.cells:
+        for output in cell.get('outputs', ()):
+            output.get('data', {}).pop(LIVE, None)
+    notebook.metadata.language_info = {'name': 'python'}
+    nbformat.write(notebook, path)
+
+
+if __name__ == '__main__':
+    refresh(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else NOTEBOOK)
