@@ -145,7 +145,7 @@ class Miniature:
         exchange = exchange or last_exchange(sent)
         request, response = snapshot(exchange)
         trace = Trace(
-            'miniature', _versions(not bare), dataclasses.asdict(scenario), request, response, messages(sent),
+            'miniature', _versions(not bare), snapshot(dataclasses.asdict(scenario)), request, response, messages(sent),
             clouds.server_state(self.database, uuid), note, pack(records, [token] if token else []))
         return trace, exchange[1]
 

@@ -34,7 +34,8 @@ class Scenario:
     race: Mapping | None = None
 
     def __post_init__(self):
-        if self.microversion is not None and not re.fullmatch(r'latest|\d+\.\d+', str(self.microversion)):
+        known = isinstance(self.microversion, str) and re.fullmatch(r'latest|\d+\.\d+', self.microversion)
+        if self.microversion is not None and not known:
             raise WrongUse(f'{self.microversion!r} is no microversion; give one like 2.34, or latest')
 
     def command(self):

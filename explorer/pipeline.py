@@ -317,8 +317,8 @@ class AuthProtocol(Middleware):
         for name in _IDENTITY_HEADERS:
             request.headers.pop(name, None)  # nobody may bring an identity along
         identity = self.fetch_token(request.headers.get('X-Auth-Token'))
-        service = request.headers.get('X-Service-Token')
-        if identity is None or service and self.fetch_token(service) is None:
+        service_token = request.headers.get('X-Service-Token')
+        if identity is None or service_token and self.fetch_token(service_token) is None:
             message = 'The request you have made requires authentication.'
             return webob.exc.HTTPUnauthorized(
                 json={'error': {'code': 401, 'title': 'Unauthorized', 'message': message}},

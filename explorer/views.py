@@ -67,7 +67,7 @@ def _dotted(path):
 
 def short(value, longest=72):
     """Show plain data in one line of at most *longest* characters."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)  # Routes' results have no order of their own
     return text if len(text) <= longest else f'{text[:longest - 1]}…'
 
 

@@ -1,0 +1,52 @@
+# Everything needs python3 (3.11 or newer, with venv) and make; the rest is set up here, in .venv.
+PYTHON ?= python3
+PORT ?= 8888
+VENV := .venv
+READY := $(VENV)/ready
+BIN := $(VENV)/bin
+NOTEBOOK := notebooks/01_nova_api.ipynb
+# JupyterLab does not start for root without being told so; containers know no other user.
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: help lab test test-browser notebook lock clean
+
+help:
+	@echo "make lab           open the notebook in JupyterLab (PORT=8888)"
+	@echo "make test          run all tests but those in a browser"
+	@echo "make test-browser  run the notebook in JupyterLab in Chromium"
+	@echo "make notebook      draw diagrams/ anew and store the notebook's outputs anew"
+	@echo "make lock          pin the newest libraries in requirements.lock"
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install the package python3, 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "$$($(PYTHON) --version) is too old: give 3.11 or newer, as in make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo "Python's venv is missing: install the package python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock -e .
+	@# No question about news from the network over the notebook.
+	@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
+	@touch $@
+
+lab: $(READY)
+	@command -v dot >/dev/null || echo "dot is missing, the pictures are drawn by pygraphviz: the package graphviz brings dot"
+	$(BIN)/jupyter lab $(ROOT) --port=$(PORT) --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LABFLAGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not browser" $(TESTFLAGS)
+
+test-browser: $(READY)
+	$(BIN)/python -m pytest -m browser $(TESTFLAGS)
+
+notebook: $(READY)
+	$(BIN)/python -m explorer diagrams
+	$(BIN)/python notebooks/refresh.py $(NOTEBOOK)
+
+lock: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --upgrade --no-header \
+	    -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,108 @@
+"""What many tests share: one walked trace, the marks of what is optional, and how to speak with our API."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+import webob
+
+from explorer import Scenario, cloud, objects, pipeline, run, services
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CASES = ROOT / 'tests/data/cases.json'
+NOTEBOOK = ROOT / 'notebooks/01_nova_api.ipynb'
+WEB_1 = cloud.Cloud().servers['web-1']
+RABBITMQ = pathlib.Path('/usr/lib/rabbitmq/bin/rabbitmq-server')
+
+_NEEDS = {
+    'dot': (shutil.which('dot'), 'no program dot; the package graphviz brings it'),
+    'broker': (RABBITMQ.exists() and shutil.which('erl'), 'no RabbitMQ; the package rabbitmq-server brings it'),
+    'browser': (shutil.which('chromium'), 'no Chromium; the package chromium brings it'),
+}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for mark, (there, reason) in _NEEDS.items():
+            if not there and item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope='session')
+def walk():
+    """A trace of what `nova live-migration web-1` does."""
+    return run(Scenario())
+
+
+@pytest.fixture
+def explorer():
+    """Run the command line in a process of its own; give its CompletedProcess."""
+    def call(*words, **options):
+        return subprocess.run([sys.executable, '-m', 'explorer', *words], cwd=ROOT, capture_output=True, text=True,
+                              timeout=300, **options)
+    return call
+
+
+@pytest.fixture
+def python():
+    """Run a program in a fresh Python; give what it printed."""
+    def call(program, **environment):
+        done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, timeout=120,
+                              env={**os.environ, **environment})
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    return call
+
+
+class Api:
+    """Our API without a socket, with its database and its bus."""
+
+    def __init__(self, folder):
+        self.cloud = cloud.Cloud()
+        self.database = objects.database(f'sqlite:///{folder}/nova.db')
+        cloud.seed_cloud(self.database, self.cloud)
+        self.seed()
+        self.transport = pipeline.create_transport('memory://')
+        self.application = pipeline.init_application(self.database, self.transport, services.tokens(self.cloud))
+        self.conductor = pipeline.start_conductor(self.database, self.transport, pipeline.ComputeTaskManager())
+
+    def seed(self, **state):
+        cloud.seed_server(self.database, WEB_1, 'web-1', {**self.cloud.server_defaults, **state})
+
+    def state(self):
+        return cloud.server_state(self.database, WEB_1)
+
+    def ask(self, method, path, body=None, token='admin', **headers):
+        """Send a request; give the response, its body parsed as `json`."""
+        request = webob.Request.blank(path, method=method)
+        if body is not None:
+            request.headers['Content-Type'] = 'application/json'
+            if isinstance(body, (dict, list)):
+                request.json = body
+            else:
+                request.body = body
+        if token:
+            request.headers['X-Auth-Token'] = token
+        for name, value in headers.items():
+            request.headers[name.replace('_', '-')] = value
+        return request.get_response(self.application)
+
+    def migrate(self, token='admin', version='2.34', **fields):
+        """Ask for a live migration of web-1."""
+        body = {'os-migrateLive': {'host': None, 'block_migration': 'auto', **fields}}
+        headers = {'OpenStack_API_Version': f'compute {version}'} if version else {}
+        response = self.ask('POST', f'/v2.1/servers/{WEB_1}/action', body, token, **headers)
+        assert self.transport._driver.join(10)
+        return response
+
+
+@pytest.fixture
+def api(tmp_path):
+    """Our API, to speak HTTP with."""
+    there = Api(tmp_path)
+    yield there
+    there.conductor.stop()
+    there.conductor.wait()

@@ -1,0 +1,92 @@
+"""The bus in memory: text travels, and nobody polls."""
+
+import threading
+
+import pytest
+
+from explorer import exception, pipeline
+from explorer.bus import oslo_messaging as messaging
+
+
+class Endpoint:
+    target = messaging.Target(namespace='test', version='1.3')
+
+    def __init__(self):
+        self.received, self.arrived = [], threading.Event()
+
+    def take(self, context, **args):
+        self.received.append((context, args))
+        self.arrived.set()
+        return {'taken': sorted(args)}
+
+    def fail(self, context):
+        raise exception.InstanceIsLocked(instance_uuid='web-1')
+
+
+@pytest.fixture
+def bus():
+    """A transport, an endpoint that listens, and a client."""
+    transport, endpoint = pipeline.create_transport('memory://'), Endpoint()
+    server = messaging.get_rpc_server(transport, messaging.Target(topic='t', server='here'), [endpoint],
+                                      access_policy=messaging.DefaultRPCAccessPolicy)
+    server.start()
+    client = messaging.get_rpc_client(transport, messaging.Target(topic='t', namespace='test', version='1.0'))
+    yield transport._driver, endpoint, client
+    server.stop()
+    server.wait()
+
+
+def test_a_cast_returns_at_once_and_arrives(bus):
+    driver, endpoint, client = bus
+    assert client.cast({'user': 'me'}, 'take', x=1) is None
+    assert driver.join(5)
+    assert endpoint.received == [({'user': 'me'}, {'x': 1})]
+
+
+def test_a_call_brings_the_answer_back(bus):
+    _, _, client = bus
+    assert client.call({}, 'take', b=2, a=1) == {'taken': ['a', 'b']}
+
+
+def test_an_error_travels_back_as_a_remote_error(bus):
+    _, _, client = bus
+    with pytest.raises(exception.InstanceIsLocked, match='Instance web-1 is locked'):
+        client.call({}, 'fail')
+
+
+def test_nobody_shares_an_object(bus):
+    driver, endpoint, client = bus
+    sent = {'list': [1]}
+    client.cast({}, 'take', x=sent)
+    sent['list'].append(2)
+    assert driver.join(5)
+    assert endpoint.received[0][1] == {'x': {'list': [1]}}
+
+
+def test_a_broker_that_is_away_raises_and_delivers_nothing(bus):
+    driver, endpoint, client = bus
+    driver.outage = messaging.MessageDeliveryFailure('away')
+    with pytest.raises(messaging.MessageDeliveryFailure):
+        client.cast({}, 'take')
+    driver.outage = None
+    client.call({}, 'take')
+    assert len(endpoint.received) == 1
+
+
+def test_a_version_that_the_other_side_does_not_speak_is_refused(bus):
+    _, _, client = bus
+    with pytest.raises(messaging.RemoteError, match='UnsupportedVersion'):
+        client.prepare(version='1.4').call({}, 'take')
+
+
+def test_a_call_that_nobody_answers_times_out(bus):
+    driver, _, client = bus
+    with pytest.raises(messaging.MessagingTimeout):
+        client.prepare(topic='nobody', timeout=0.01).call({}, 'take')
+
+
+def test_two_transports_are_two_buses(bus):
+    other = pipeline.create_transport('memory://')
+    client = messaging.get_rpc_client(other, messaging.Target(topic='t', namespace='test', version='1.0'))
+    client.cast({}, 'take')
+    assert bus[1].received == []

@@ -1,0 +1,55 @@
+"""The seven explorations as data."""
+
+import pytest
+
+from explorer import EXPLORATIONS, STATIONS, Scenario, run
+from explorer.explorations import exploration
+from explorer.stations import FIELDS, WrongUse
+
+KEYS = ['client', 'service', 'routes', 'controller', 'compute-api', 'conductor-api', 'rpc']
+
+
+def test_there_are_seven_in_the_order_of_the_article():
+    assert [row.key for row in EXPLORATIONS] == KEYS
+    assert [row.number for row in EXPLORATIONS] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize('row', EXPLORATIONS, ids=KEYS)
+def test_each_has_a_focus_that_its_request_reaches_and_a_field_to_follow(row):
+    trace = run(row.scenario)
+    visited = {step.station for step in trace.steps}
+    either_way = {'rpcapi.migrate_server', 'manager.migrate_server', 'call', 'scatter_gather_single_cell'}
+    assert set(row.focus) - visited <= either_way
+    assert set(row.landmarks) <= set(row.focus)
+    assert row.follow in FIELDS
+    assert trace.follow(row.follow)
+
+
+@pytest.mark.parametrize('row', EXPLORATIONS, ids=KEYS)
+def test_each_comparison_takes_another_way(row):
+    way, other = run(row.scenario), run(row.compare)
+    assert row.compare_says
+    assert (way.messages, way.response['status']) != (other.messages, other.response['status'])
+
+
+@pytest.mark.parametrize('row', EXPLORATIONS, ids=KEYS)
+def test_the_stations_of_each_are_rows_of_the_table(row):
+    assert row.stations
+    assert set(row.stations) <= set(STATIONS)
+
+
+def test_a_scenario_is_a_command_line():
+    scenario = Scenario(block_migrate=True, host='host2', microversion='2.30', force=True)
+    assert scenario.command() == ['--os-compute-api-version', '2.30', 'live-migration', '--block-migrate', '--force', 'web-1', 'host2']
+    assert Scenario(microversion='latest').command()[:2] == ['--os-compute-api-version', '2.latest']
+
+
+@pytest.mark.parametrize('version', ['', '2', 'two', '2.34\n', '2.34 ', '2.-1', 2.34])
+def test_a_microversion_that_is_none_is_refused_at_once(version):
+    with pytest.raises(WrongUse, match='no microversion; give one like 2.34, or latest'):
+        Scenario(microversion=version)
+
+
+def test_an_unknown_exploration_is_refused_with_those_there_are():
+    with pytest.raises(WrongUse, match="no exploration 'client2'; there are client, service"):
+        exploration('client2')

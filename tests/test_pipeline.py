@@ -1,0 +1,199 @@
+"""The path, in HTTP conversations with our API."""
+
+import json
+import logging
+
+import pytest
+
+from tests.conftest import WEB_1
+
+ACTION = f'/v2.1/servers/{WEB_1}/action'
+LIVE = {'os-migrateLive': {'host': None, 'block_migration': 'auto'}}
+
+
+def message(response):
+    return next(iter(response.json.values()))['message']
+
+
+# -------------------------------------------------------------------------------------------- before Nova is asked
+
+
+def test_versions_are_told_without_a_token(api):
+    there = api.ask('GET', '/', token=None)
+    assert there.status_int == 300 or there.status_int == 200
+    assert [version['id'] for version in there.json['versions']] == ['v2.0', 'v2.1']
+    assert api.ask('GET', '/v2.1/', token=None).json['version']['version'] == '2.104'
+
+
+def test_without_a_token_nobody_gets_in(api):
+    refused = api.ask('POST', ACTION, LIVE, token=None)
+    assert refused.status_int == 401
+    assert refused.headers['WWW-Authenticate'].startswith('Keystone uri=')
+
+
+def test_every_answer_has_a_request_id_of_its_own(api):
+    ids = [api.ask('GET', '/v2.1/servers').headers['X-Compute-Request-Id'] for _ in range(2)]
+    assert all(one.startswith('req-') for one in ids)
+    assert ids[0] != ids[1]
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_is_read(api):
+    assert api.ask('POST', ACTION, b' ' * 114_689).status_int == 413
+
+
+def test_identity_headers_of_a_client_are_not_believed(api):
+    refused = api.ask('POST', ACTION, LIVE, token='bad', X_Roles='admin', X_User_Id='root', X_Identity_Status='Confirmed')
+    assert refused.status_int == 401
+    assert api.migrate(token='reader').status_int == 403
+
+
+def test_the_access_log_names_the_request_and_not_the_token(api, caplog):
+    with caplog.at_level(logging.INFO):
+        api.migrate(token='admin:demo')
+    lines = [record.getMessage() for record in caplog.records if record.name == 'explorer.pipeline']
+    assert any(f'"POST {ACTION}" status: 202' in line for line in lines), lines
+    assert 'admin:demo' not in caplog.text
+
+
+# ---------------------------------------------------------------------------------------------- route and version
+
+
+@pytest.mark.parametrize(('path', 'status'), [
+    (f'/v2.1/servers/{WEB_1}/action', 202), (f'/v2.1/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/servers/{WEB_1}/action', 202),
+    (f'/v2.1/servers/{WEB_1}/actions', 404), ('/v2.1/nowhere', 404), (f'/v3/servers/{WEB_1}/action', 404)])
+def test_the_route_decides_who_answers(api, path, status):
+    assert api.ask('POST', path, LIVE, OpenStack_API_Version='compute 2.34').status_int in (
+        status, 300 if path.startswith('/v3') else status)
+
+
+@pytest.mark.parametrize(('headers', 'version'), [
+    ({}, '2.1'), ({'OpenStack_API_Version': 'compute 2.34'}, '2.34'), ({'X_OpenStack_Nova_API_Version': '2.30'}, '2.30'),
+    ({'OpenStack_API_Version': 'compute latest'}, '2.104'), ({'OpenStack_API_Version': 'volume 3.1, compute 2.40'}, '2.40'),
+    ({'OpenStack_API_Version': 'compute 2.40', 'X_OpenStack_Nova_API_Version': '2.30'}, '2.40')])
+def test_the_microversion_comes_from_either_header(api, headers, version):
+    response = api.ask('GET', '/v2.1/servers', **headers)
+    assert response.headers['OpenStack-API-Version'] == f'compute {version}'
+    assert response.headers['X-OpenStack-Nova-API-Version'] == version
+
+
+@pytest.mark.parametrize(('version', 'status', 'says'), [
+    ('2.105', 406, 'Version 2.105 is not supported by the API. Minimum is 2.1 and maximum is 2.104.'),
+    ('two', 400, 'API Version String two is of invalid format. Must be of format MajorNum.MinorNum.')])
+def test_a_microversion_that_cannot_be_served_is_refused(api, version, status, says):
+    refused = api.migrate(version=version)
+    assert (refused.status_int, message(refused)) == (status, says)
+
+
+def test_an_action_that_nobody_answers_is_named(api):
+    refused = api.ask('POST', ACTION, {'os-fly': {}})
+    assert (refused.status_int, message(refused)) == (400, 'There is no such action: os-fly')
+
+
+@pytest.mark.parametrize('body', [b'', b'{', b'[]', b'{}', b'{"a": 1, "b": 2}', b'\xff'])
+def test_a_body_that_is_no_action_is_malformed(api, body):
+    refused = api.ask('POST', ACTION, body)
+    assert refused.status_int == 400
+    assert json.loads(refused.text)
+
+
+def test_what_is_not_json_is_not_understood(api):
+    response = api.ask('POST', ACTION, None, Content_Type='text/plain')
+    assert response.status_int in (400, 415)
+
+
+# ---------------------------------------------------------------------------------------------------- the controller
+
+
+@pytest.mark.parametrize(('version', 'fields', 'status'), [
+    (None, {}, 400), ('2.1', {'disk_over_commit': False, 'block_migration': False}, 202),
+    ('2.24', {'disk_over_commit': 'yes', 'block_migration': 'no'}, 202), ('2.24', {}, 400),
+    ('2.25', {'disk_over_commit': False}, 400), ('2.25', {}, 202), ('2.29', {'force': True}, 400),
+    ('2.30', {'force': True}, 400), ('2.30', {'force': True, 'host': 'host2'}, 202), ('2.67', {'force': False}, 202),
+    ('2.68', {'force': False}, 400), ('2.104', {}, 202), ('2.34', {'host': ''}, 400), ('2.34', {'host': 5}, 400),
+    ('2.34', {'block_migration': 'maybe'}, 400)])
+def test_each_range_of_microversions_has_its_schema(api, version, fields, status):
+    assert api.migrate(version=version, **fields).status_int == status
+
+
+def test_the_body_is_judged_before_the_person(api):
+    assert api.migrate(token='reader', host='').status_int == 400
+    assert api.migrate(token='reader').status_int == 403
+
+
+def test_a_server_of_another_project_does_not_exist(api):
+    refused = api.migrate(token='member_other_project')
+    assert (refused.status_int, message(refused)) == (404, f'Instance {WEB_1} could not be found.')
+
+
+# --------------------------------------------------------------------------------------------------- the compute API
+
+
+@pytest.mark.parametrize(('state', 'status'), [
+    ({'vm_state': 'paused', 'power_state': 3}, 202), ({'vm_state': 'stopped'}, 409), ({'task_state': 'rebooting'}, 409),
+    ({'locked_by': 'owner'}, 202), ({'share': True}, 409), ({'vnic_type': 'accelerator-direct'}, 400),
+    ({'flavor_extra': {'accel:device_profile': 'gpu'}}, 400), ({'flavor_extra': {'hw:mem_encryption': 'true'}, 'image_props': {'hw_firmware_type': 'uefi'}}, 409),
+    ({'mapping': None}, 404), ({'launched': False}, 409), ({'deleted': True}, 404)])
+def test_the_guards_know_which_servers_to_turn_back(api, state, status):
+    api.seed(**state)
+    before = api.state()
+    response = api.migrate()
+    assert response.status_int == status, response.text
+    if status != 202:
+        assert api.state() == before
+
+
+def test_a_locked_server_is_refused_before_live_migrate_runs(api):
+    api.seed(locked_by='owner')
+    refused = api.migrate(token='manager')
+    assert (refused.status_int, message(refused)) == (409, f'Instance {WEB_1} is locked')
+    assert api.state()['actions'] == []
+    assert api.state()['task_state_after'] is None
+
+
+def test_the_server_is_marked_and_the_action_noted(api):
+    assert api.migrate().status_int == 202
+    assert api.state()['task_state_after'] == 'migrating'
+    assert [action['action'] for action in api.state()['actions']] == ['live-migration']
+    assert api.migrate().status_int == 409
+
+
+def test_a_host_that_nobody_knows_is_refused(api):
+    refused = api.migrate(host='host9')
+    assert (refused.status_int, message(refused)) == (400, 'Compute host host9 could not be found.')
+
+
+def test_servers_are_listed_by_name_and_shown_with_their_state(api):
+    listed = api.ask('GET', '/v2.1/servers?name=web-1').json['servers']
+    assert [server['name'] for server in listed] == ['web-1']
+    api.migrate()
+    assert api.ask('GET', f'/v2.1/servers/{WEB_1}').json['server']['OS-EXT-STS:task_state'] == 'migrating'
+    assert api.ask('GET', '/v2.1/servers/web-1').status_int in (400, 404)
+
+
+# ----------------------------------------------------------------------------------------------------- over the bus
+
+
+@pytest.mark.parametrize(('version', 'method', 'told'), [
+    ('2.33', 'migrate_server', '1.20'), ('2.34', 'live_migrate_instance', '1.15')])
+def test_from_2_34_on_nobody_waits(api, monkeypatch, version, method, told):
+    sent = []
+    send = api.transport._driver._send
+    monkeypatch.setattr(api.transport._driver, '_send',
+                        lambda target, ctxt, message, wait_for_reply=None, *rest, **more:
+                        (sent.append((message, bool(wait_for_reply))),
+                         send(target, ctxt, message, wait_for_reply, *rest, **more))[1])
+    assert api.migrate(version=version).status_int == 202
+    (message, waits), = sent
+    assert (message['method'], message['version'], waits) == (method, told, method == 'migrate_server')
+
+
+def test_the_conductor_receives_objects_of_its_own(api, monkeypatch):
+    from explorer import objects, pipeline
+    received = []
+    monkeypatch.setattr(pipeline.ComputeTaskManager, '_live_migrate', lambda self, *args: received.append(args))
+    api.migrate(host='host2')
+    context, instance, hint, *_, spec = received[0]
+    assert isinstance(context, objects.RequestContext)
+    assert isinstance(instance, objects.Instance)
+    assert (instance.uuid, instance.task_state, hint) == (WEB_1, 'migrating', {'host': None})
+    assert spec.requested_destination.host == 'host2'

@@ -1,0 +1,314 @@
+"""The hook and the trace."""
+
+import contextlib
+import json
+import sys
+import threading
+import time
+
+import pytest
+
+from explorer import Scenario, Trace, pipeline, run, trace
+from explorer.stations import STATIONS, Station, WrongUse
+
+# ---------------------------------------------------------------------------------------------------- the hook
+
+
+def plain(x, fails=False):
+    y = x + 1
+    if fails:
+        raise ValueError(y)
+    return y
+
+
+def caught(x):
+    with contextlib.suppress(ValueError):
+        plain(x, fails=True)
+    return 'went on'
+
+
+def generator(x):
+    yield x
+    yield x + 1
+
+
+class Log:
+    def __init__(self):
+        self.events, self.lines = [], []
+
+    def enter(self, code, frame):
+        self.events.append(('enter', code.co_name, dict(frame.f_locals)))
+
+    def line(self, code, number):
+        self.lines.append(number - code.co_firstlineno)
+
+    def leave(self, code, frame, result, error):
+        self.events.append(('leave', code.co_name, result, repr(error) if error else None))
+
+
+def watched(function, call=None):
+    log = Log()
+    with trace.watch([function.__code__], log.enter, log.line, log.leave):
+        (call or (lambda: function(1)))()
+    return log
+
+
+def test_the_hook_sees_arguments_lines_and_result():
+    log = watched(plain)
+    assert log.events == [('enter', 'plain', {'x': 1, 'fails': False}), ('leave', 'plain', 2, None)]
+    assert log.lines == [1, 2, 4]
+
+
+def test_the_hook_sees_the_true_exception():
+    log = watched(plain, lambda: caught(1))
+    assert log.events[-1] == ('leave', 'plain', None, 'ValueError(2)')
+
+
+def test_an_exception_that_is_caught_inside_is_no_error_of_the_function():
+    assert watched(caught).events[-1] == ('leave', 'caught', 'went on', None)
+
+
+def test_the_hook_sees_other_threads():
+    def call():
+        thread = threading.Thread(target=plain, args=(1,))
+        thread.start()
+        thread.join()
+    assert [event[0] for event in watched(plain, call).events] == ['enter', 'leave']
+
+
+def test_functions_that_are_not_watched_are_not_seen():
+    assert watched(plain, lambda: generator(1)).events == []
+
+
+def test_the_hook_is_gone_afterwards_even_after_an_error():
+    before = sys.gettrace(), threading.gettrace()
+    tools = [sys.monitoring.get_tool(n) for n in range(6)] if hasattr(sys, 'monitoring') else []
+    for error in (ValueError, KeyboardInterrupt, SystemExit):
+        with pytest.raises(error), trace.watch([plain.__code__], *[lambda *_: None] * 3):
+            raise error
+    assert (sys.gettrace(), threading.gettrace()) == before
+    assert tools == ([sys.monitoring.get_tool(n) for n in range(6)] if hasattr(sys, 'monitoring') else [])
+
+
+@pytest.mark.skipif(hasattr(sys, 'monitoring'), reason='only where there is no sys.monitoring, before Python 3.12')
+def test_a_debugger_that_was_there_before_is_there_again():
+    def debugger(frame, event, arg):
+        return None
+    before = sys.gettrace()
+    sys.settrace(debugger)
+    try:
+        watched(plain)
+        assert sys.gettrace() is debugger
+    finally:
+        sys.settrace(before)
+
+
+def test_an_error_in_the_hook_is_an_error_of_the_hook_and_never_of_the_request(monkeypatch):
+    from explorer.snapshots import Copier
+    monkeypatch.setattr(Copier, 'value', lambda self, value: 1 / 0)
+    recorder = trace.Recorder([row(__name__ + '.plain')])
+    with pytest.raises(trace.HookError, match='ZeroDivisionError'), recorder:
+        assert plain(1) == 2
+
+
+def row(name, **more):
+    return Station(name.rpartition('.')[2], name, 'is tested', 'client', 'api', 'test', **more)
+
+
+# ------------------------------------------------------------------------------------------------------ names to codes
+
+
+def test_decorators_are_unwrapped():
+    assert {code.co_name for code in trace.codes('explorer.pipeline.API.live_migrate')} == {'live_migrate'}
+    assert [code.co_name for code in trace.codes('explorer.pipeline.Resource.__call__')] == ['__call__']  # below wsgify
+
+
+def test_a_function_with_versions_has_a_code_for_each():
+    assert len(trace.codes('novaclient.v2.servers.ServerManager.live_migrate')) > 1
+
+
+@pytest.mark.parametrize('name', ['explorer.pipeline.API.fly', 'nowhere.at.all', 'explorer.pipeline.LOG',
+                                  'explorer.pipeline.expected_errors.<locals>.nobody'])
+def test_a_name_that_leads_to_no_function_fails_loudly(name):
+    with pytest.raises(LookupError, match='no function'):
+        trace.codes(name)
+
+
+# --------------------------------------------------------------------------------------------------- what is recorded
+
+
+def test_the_walk_is_whole(walk):
+    assert walk.response['status'] == 202
+    assert [step.index for step in walk.steps] == list(range(len(walk.steps)))
+    assert {step.exploration for step in walk.steps} == {
+        'client', 'service', 'routes', 'controller', 'compute-api', 'conductor-api', 'rpc'}
+    assert {step.node for step in walk.steps} == {'client', 'api', 'bus', 'conductor'}
+    assert all(step.ended_ns >= step.started_ns for step in walk.steps)
+
+
+def test_causes_come_before_effects(walk):
+    for step in walk.steps:
+        for cause in (step.parent, step.hop_from):
+            assert cause is None or cause < step.index
+
+
+def test_the_conductors_half_comes_last_and_hangs_on_the_message(walk):
+    taken, = walk.find('_process_incoming')
+    sent, = walk.find('send')
+    assert taken.hop_from == sent.index
+    assert all(step.node in ('bus', 'conductor') for step in walk.steps[taken.index:])
+    assert taken.thread != sent.thread
+
+
+def test_a_call_is_answered_before_the_api_goes_on():
+    called = run(Scenario(microversion='2.30'))
+    taken, = called.find('manager.migrate_server')
+    assert called.steps[-1].node != 'conductor'
+    assert any(step.index > taken.index and step.node == 'api' for step in called.steps)
+
+
+def test_the_order_does_not_depend_on_who_is_faster(walk, monkeypatch):
+    slow = pipeline.ComputeTaskManager._live_migrate
+
+    def slower(self, *args):
+        time.sleep(0.2)  # the work itself: nothing waits for it
+        return slow(self, *args)
+    monkeypatch.setattr(pipeline.ComputeTaskManager, '_live_migrate', slower)
+    again = run(Scenario())
+    assert [step.station for step in again.steps if step.station != '_live_migrate'] == [
+        step.station for step in walk.steps if step.station != '_live_migrate']
+
+
+def test_lines_are_those_that_ran(walk):
+    step, = walk.find('ComputeTaskAPI.live_migrate_instance')
+    source = open(pipeline.__file__, encoding='utf-8').read().splitlines()
+    ran = '\n'.join(source[number - 1] for number in step.lines)
+    assert step.file == 'explorer/pipeline.py'
+    assert 'live_migrate_instance(' in ran
+    assert 'migrate_server(' not in ran
+
+
+def test_locals_are_seen_before_and_after(walk):
+    step, = walk.find('_migrate_live')
+    assert 'async_' not in step.before
+    assert step.after['async_'] is True
+    added = walk.changes(step)['added']
+    assert added[('async_',)] is True
+    assert walk.changes(step.index) == walk.changes(step)
+
+
+def test_the_error_is_recorded_where_it_is_raised_and_where_it_passes():
+    refused = run(Scenario(caller='manager', state={'locked_by': 'owner'}))
+    raised = {step.station: step.error[''] for step in refused.steps if step.error}
+    assert raised['check_instance_lock'] == 'InstanceIsLocked'
+    assert raised['_migrate_live'] == 'HTTPConflict'
+
+
+# ------------------------------------------------------------------------------------------------------- the secrets
+
+
+def secrets_in(text, *known):
+    return [word for word in known if word in text]
+
+
+def test_no_token_is_in_a_trace(monkeypatch):
+    from explorer import engines
+    tokens = []
+    monkeypatch.setattr(engines.secrets, 'token_hex', lambda size: tokens.append(f'ab{len(tokens):030}') or tokens[-1])
+    miniature = engines.Miniature()
+    traced, _ = miniature.answer(Scenario(), engines.clouds.Cloud())
+    assert tokens
+    assert secrets_in(traced.to_json(), *tokens) == []
+    assert '***' in traced.to_json()
+
+
+@pytest.mark.parametrize('where', ['headers', 'query', 'body'])
+def test_what_a_client_sends_under_a_secret_name_is_masked(where):
+    request = {'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': {'Content-Type': 'application/json'},
+               'body': {'os-migrateLive': {}}}
+    if where == 'headers':
+        request['headers'].update({'Authorization': 'Basic c3cr3t', 'Cookie': 'session=c3cr3t', 'X-Service-Token': 'c3cr3t'})
+    elif where == 'query':
+        request['path'] += '?token=c3cr3t'
+    else:
+        request['body'] = {'os-migrateLive': {'adminPass': 'c3cr3t', 'password': 'c3cr3t'}}
+    assert 'c3cr3t' not in run(Scenario(request=request)).to_json()
+
+
+# --------------------------------------------------------------------------------------------------------- as JSON
+
+
+def test_a_trace_survives_as_json(walk):
+    text = walk.to_json()
+    again = Trace.from_json(text)
+    assert again == walk
+    assert again.steps == walk.steps
+    assert again.to_json() == text
+
+
+def test_the_json_has_the_fields_that_others_rely_on(walk):
+    data = json.loads(walk.to_json())
+    assert {'schema', 'engine', 'versions', 'scenario', 'request', 'response', 'messages', 'steps'} <= set(data)
+    assert {'index', 'exploration', 'station', 'qualname', 'file', 'line', 'lines', 'node', 'service', 'process', 'thread',
+            'parent', 'hop_from', 'before', 'after', 'result', 'error', 'started_ns', 'ended_ns'} == set(data['steps'][0])
+    assert {'status', 'headers', 'body'} == set(data['response'])
+    keys = {station.key: station.nova for station in STATIONS}
+    assert all(step['qualname'] == keys[step['station']] for step in data['steps'])
+    assert all(isinstance(step['exploration'], str) for step in data['steps'])
+
+
+def damaged(change):
+    def make(text):
+        data = json.loads(text)
+        change(data)
+        return json.dumps(data)
+    return make
+
+
+@pytest.mark.parametrize(('damage', 'says'), [
+    (lambda text: text[:1000], 'not a trace'),
+    (lambda text: '', 'not a trace'),
+    (lambda text: '[]', 'names no schema'),
+    (lambda text: '{"a": 1}', 'names no schema'),
+    (damaged(lambda data: data.update(schema=99)), 'schema 99'),
+    (damaged(lambda data: data.pop('messages')), 'messages'),
+    (damaged(lambda data: data['steps'][3].pop('before')), 'before'),
+    (damaged(lambda data: data['steps'][3].update(station='moon')), "unknown station 'moon'"),
+    (damaged(lambda data: data.update(steps=5)), 'damaged'),
+    (damaged(lambda data: data.update(steps=[5])), 'damaged'),
+], ids=['cut', 'empty', 'list', 'foreign', 'other schema', 'no messages', 'no before', 'unknown station', 'steps no list',
+        'step no object'])
+def test_a_damaged_or_foreign_trace_is_refused_in_one_line(walk, damage, says):
+    with pytest.raises(WrongUse, match=says) as error:
+        Trace.from_json(damage(walk.to_json()))
+    assert '\n' not in str(error.value)
+
+
+# ----------------------------------------------------------------------------------------------------------- tables
+
+
+def test_the_journey_of_a_field_tells_names_and_values(walk):
+    table = walk.journey('block_migration')
+    assert list(table.columns) == ['step', 'exploration', 'node', 'station', 'when', 'name', 'type', 'value']
+    assert list(dict.fromkeys(table['value']))[-2:] == ['auto', None]
+    assert {name.rpartition('.')[2] for name in table['name']} >= {'block_migration'}
+    assert set(table['node']) >= {'client', 'api', 'bus', 'conductor'}
+
+
+def test_the_journey_of_everything_is_longer(walk):
+    assert len(walk.journey()) > 20 * len(walk.journey('block_migration'))
+
+
+def test_a_field_that_does_not_occur_has_no_journey(walk):
+    assert len(walk.journey('no_such_field')) == 0
+
+
+@pytest.mark.parametrize(('old', 'new', 'found'), [
+    ({'a': 1}, {'a': 1}, {'added': {}, 'changed': {}, 'dropped': {}}),
+    ({'a': 1}, {'a': True}, {'added': {}, 'changed': {('a',): [1, True]}, 'dropped': {}}),
+    ({'a': {'b': 1, 'c': 2}}, {'a': {'b': 2, 'd': 3}},
+     {'added': {('a', 'd'): 3}, 'changed': {('a', 'b'): [1, 2]}, 'dropped': {('a', 'c'): 2}}),
+    ({'a': [1, 2]}, {'a': [1, 3]}, {'added': {}, 'changed': {('a', 1): [2, 3]}, 'dropped': {}}),
+    ({'a': [1]}, {'a': [1, 2]}, {'added': {}, 'changed': {('a',): [[1], [1, 2]]}, 'dropped': {}})])
+def test_the_difference_of_two_payloads(old, new, found):
+    assert trace.difference(old, new) == found
