@@ -35,12 +35,40 @@ class NovaException(Exception, metaclass=_NovaClass):
 class Forbidden(NovaException): code, msg_fmt = 403, 'Forbidden'
 class PolicyNotAuthorized(Forbidden): msg_fmt = "Policy doesn't allow %(action)s to be performed."
 class VTPMSecretForbidden(Forbidden): pass
+class AdminRequired(Forbidden): msg_fmt = 'User does not have admin privileges'
+class ExternalNetworkAttachForbidden(Forbidden):
+    msg_fmt = 'It is not allowed to create an interface on external network %(network_uuid)s'
+class BootFromVolumeRequiredForZeroDiskFlavor(Forbidden):
+    msg_fmt = 'Only volume-backed servers are allowed for flavors with zero disk.'
+class ImageNUMATopologyForbidden(Forbidden):
+    msg_fmt = "Image property '%(name)s' is not permitted to override NUMA configuration set against the flavor"
+class ImagePCINUMAPolicyForbidden(Forbidden):
+    msg_fmt = (
+        "Image property 'hw_pci_numa_affinity_policy' is not permitted to override the 'hw:pci_numa_affinity_policy' "
+        'flavor extra spec.')
+class ImageCPUPinningForbidden(Forbidden):
+    msg_fmt = "Image property 'hw_cpu_policy' is not permitted to override CPU pinning policy set against the flavor"
+class ImageCPUThreadPolicyForbidden(Forbidden):
+    msg_fmt = (
+        "Image property 'hw_cpu_thread_policy' is not permitted to override CPU thread pinning policy set against the "
+        'flavor')
 class Unauthorized(NovaException): code, msg_fmt = 401, 'Not authorized.'
 
 class NotSupported(NovaException): code, msg_fmt = 400, 'Bad Request - Feature is not supported in Nova'
 class ForbiddenWithAccelerators(NotSupported): msg_fmt = 'Feature not supported with instances that have accelerators.'
 class ForbiddenSharesNotSupported(NotSupported): msg_fmt = 'Feature not supported until computes have not been updated.'
 class ForbiddenWithShare(NotSupported): msg_fmt = 'Feature not supported with instances that have shares.'
+class ForbiddenSharesNotConfiguredCorrectly(NotSupported):
+    msg_fmt = 'Feature not supported because either compute or instance are not configured correctly.'
+class ForbiddenWithRemoteManagedPorts(NotSupported):
+    msg_fmt = 'This feature is not supported when remote-managed ports are in use.'
+class MultiattachNotSupportedByVirtDriver(NotSupported):
+    msg_fmt = "Volume %(volume_id)s has 'multiattach' set, which is not supported for this instance."
+class NotSupportedComputeForEvacuateV295(NotSupported):
+    msg_fmt = (
+        'Starting with microversion 2.95, evacuate API will stop instance on destination. To evacuate before upgrades are '
+        'complete please use an older microversion. Required version for compute %(expected), current version '
+        '%(currently)s')
 class ForbiddenPortsWithAccelerator(NotSupported): msg_fmt = 'Feature not supported with Ports that have accelerators.'
 class OperationNotSupportedForMemEncryption(NotSupported):
     msg_fmt = "Operation '%(operation)s' not supported for mem encryption enabled instance (%(instance_uuid)s)."
@@ -60,6 +88,11 @@ class InvalidGlobalAPIVersion(Invalid):
 class InstanceInvalidState(Invalid):
     msg_fmt = 'Instance %(instance_uuid)s in %(attr)s %(state)s. Cannot %(method)s while the instance is in this state.'
 class InstanceIsLocked(InstanceInvalidState): msg_fmt = 'Instance %(instance_uuid)s is locked'
+class UnshelveInstanceInvalidState(InstanceInvalidState):
+    code = 409
+    msg_fmt = (
+        'Specifying an availability zone or a host when unshelving server "%(instance_uuid)s" with status "%(state)s" is '
+        'not supported. The server status must be SHELVED_OFFLOADED.')
 class ServiceUnavailable(Invalid): msg_fmt = 'Service is unavailable at this time.'
 class ComputeServiceUnavailable(ServiceUnavailable):
     msg_fmt = 'Compute service of %(host)s is unavailable at this time.'
@@ -104,7 +137,8 @@ class NotFound(NovaException): code, msg_fmt = 404, 'Resource could not be found
 class InstanceNotFound(NotFound): msg_fmt = 'Instance %(instance_id)s could not be found.'
 class InstanceMappingNotFound(NotFound): msg_fmt = 'Instance %(uuid)s has no mapping to a cell.'
 class RequestSpecNotFound(NotFound): msg_fmt = 'RequestSpec not found for instance %(instance_uuid)s'
-class ComputeHostNotFound(NotFound): msg_fmt = 'Compute host %(host)s could not be found.'
+class HostNotFound(NotFound): msg_fmt = 'Host %(host)s could not be found.'
+class ComputeHostNotFound(HostNotFound): msg_fmt = 'Compute host %(host)s could not be found.'
 class MarkerNotFound(NotFound): msg_fmt = 'Marker %(marker)s could not be found.'
 
 

@@ -22,16 +22,28 @@ _KEYS = {station.key: station for station in STATIONS}
 _FOLDER = pathlib.Path(__file__).resolve().parent.parent / 'diagrams'
 
 
+class Flowchart(graphviz.Digraph):
+    """A drawing that shows itself in a notebook, by whatever can draw here; *outline* is the same as text."""
+
+    outline = ''
+
+    def _repr_mimebundle_(self, include=None, exclude=None, **_):
+        svg, why = render(self.source)
+        if svg is None:
+            return {'text/plain': f'{why}\n{self.outline}'}
+        return {'image/svg+xml': svg, 'text/plain': self.outline}
+
+
 def flowchart(trace, focus=None, *, step=None):
     """Draw the way of a request in lanes, one for each node.
 
     Shape: *focus* is the key of an exploration: then the path so far is drawn, with the stations of that exploration
     strong and those before it faint; without it, every station of the trace. *step* marks the station of that step.
-    Returns: a graphviz.Digraph; nothing is rendered.
+    Returns: a graphviz.Digraph that shows itself in a notebook; nothing is rendered yet.
     Raises: WrongUse for an unknown exploration.
     """
     steps = drawn_steps(trace, focus)
-    graph = graphviz.Digraph('path', graph_attr={
+    graph = Flowchart('path', graph_attr={
         'rankdir': 'TB', 'newrank': 'true', 'ranksep': '0.22', 'nodesep': '0.3', 'fontname': 'Helvetica', 'fontsize': '11',
         'bgcolor': 'transparent', 'label': graphviz.escape(caption(trace, focus)), 'labelloc': 'b'},
         node_attr={'shape': 'box', 'style': 'filled,rounded', 'fontname': 'Helvetica', 'fontsize': '10',
@@ -47,6 +59,7 @@ def flowchart(trace, focus=None, *, step=None):
                 for first in inside:
                     _box(lane, trace, first, focus, active)
     _arrows(graph, trace, steps)
+    graph.outline = outline(trace, focus)
     return graph
 
 

@@ -123,7 +123,7 @@ class RequestContext(oslo_context.RequestContext):
     def elevated(self, read_deleted=None):
         """Copy the context with the administrator's rights (nova.context.RequestContext.elevated)."""
         context = copy.copy(self)
-        context.roles = sorted({*self.roles, 'admin'})
+        context.roles = [*self.roles, *(['admin'] if 'admin' not in self.roles else [])]
         context.is_admin = True
         context.read_deleted = read_deleted or self.read_deleted
         return context

@@ -74,7 +74,7 @@ class Player(anywidget.AnyWidget):
         if said.get('kind') == 'compare':
             self.send_compare()
         elif said.get('kind') == 'send':
-            self.send(**said.get('values', {}))
+            self.send(**(said.get('values') or {}))
 
     def __repr__(self):
         step = self.trace.steps[self.step] if self.trace.steps else None
@@ -104,7 +104,7 @@ def content(trace, key):
             'refused': step.station in red and step.error is not None})
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'question': row.question, 'asked': views.asked(trace),
-        'answer': views.answered(trace), 'failed': not trace.response or trace.response['status'] >= 400,
+        'answer': views.answered(trace), 'failed': bool(trace.note) or not trace.response or trace.response['status'] >= 400,
         'caption': caption(trace), 'flowchart': drawing(svg) if svg else drawing_as_list(trace, why),
         'focus': row.focus, 'start': start(trace, key), 'steps': steps, 'sources': sources,
         'journey': views.journey_html(trace, row.follow), 'form': form(trace.scenario), 'compare': row.compare_says}

@@ -230,7 +230,7 @@ STATIONS = (
         ('block_accelerators', 'nova.compute.api.block_accelerators.<locals>.inner.<locals>.wrapper',
          'refuses flavors with accelerators'),
         ('reject_vtpm', 'nova.compute.api.reject_legacy_vtpm_live_migration.<locals>.inner',
-         'refuses a virtual TPM whose secret the host may not read'),
+         'refuses a virtual TPM, unless the security of its secret is host'),
         ('reject_mem_enc', 'nova.compute.api.reject_mem_enc_instances.<locals>.outer.<locals>.inner',
          'refuses encrypted memory'),
         ('check_instance_lock', 'nova.compute.api.check_instance_lock.<locals>.inner',

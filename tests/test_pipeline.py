@@ -131,7 +131,7 @@ def test_a_server_of_another_project_does_not_exist(api):
 @pytest.mark.parametrize(('state', 'status'), [
     ({'vm_state': 'paused', 'power_state': 3}, 202), ({'vm_state': 'stopped'}, 409), ({'task_state': 'rebooting'}, 409),
     ({'locked_by': 'owner'}, 202), ({'share': True}, 409), ({'vnic_type': 'accelerator-direct'}, 400),
-    ({'flavor_extra': {'accel:device_profile': 'gpu'}}, 400), ({'flavor_extra': {'hw:mem_encryption': 'true'}, 'image_props': {'hw_firmware_type': 'uefi'}}, 409),
+    ({'flavor_extra': {'accel:device_profile': 'gpu'}}, 400), ({'flavor_extra': {'hw:mem_encryption': 'true'}, 'image_props': {'hw_firmware_type': 'uefi'}}, 400),
     ({'mapping': None}, 404), ({'launched': False}, 409), ({'deleted': True}, 404)])
 def test_the_guards_know_which_servers_to_turn_back(api, state, status):
     api.seed(**state)
@@ -197,3 +197,24 @@ def test_the_conductor_receives_objects_of_its_own(api, monkeypatch):
     assert isinstance(instance, objects.Instance)
     assert (instance.uuid, instance.task_state, hint) == (WEB_1, 'migrating', {'host': None})
     assert spec.requested_destination.host == 'host2'
+
+
+@pytest.mark.parametrize('name', ['X-Domain-Id', 'X-User-Domain-Id', 'X-Service-Roles', 'X-Is-Admin-Project', 'X-Tenant'])
+def test_no_identity_header_of_a_client_counts(api, name):
+    response = api.ask('POST', ACTION, LIVE, OpenStack_API_Version='compute 2.34', **{name: 'other'})
+    assert response.status_int == 202
+
+
+def test_a_server_that_one_may_not_see_is_not_found(api):
+    assert api.ask('GET', f'/v2.1/servers/{WEB_1}', token='member_other_project').status_int == 404
+    assert api.ask('GET', '/v2.1/servers/00000000-0000-4000-8000-000000000000').status_int == 404
+
+
+@pytest.mark.parametrize(('version', 'fields', 'asks'), [
+    ('2.34', {}, True), ('2.34', {'host': 'host2'}, True), ('2.29', {'host': 'host2'}, False),
+    ('2.30', {'host': 'host2', 'force': True}, False)])
+def test_the_conductor_says_whether_nova_would_ask_the_scheduler(api, caplog, version, fields, asks):
+    with caplog.at_level(logging.INFO):
+        assert api.migrate(version=version, **fields).status_int == 202
+    assert ('calls the scheduler' in caplog.text) == asks
+    assert ('claims in Placement' in caplog.text) != asks

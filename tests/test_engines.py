@@ -1,0 +1,119 @@
+"""Which code answers a scenario; and that nothing stays behind."""
+
+import os
+import sys
+import threading
+
+import pytest
+
+from explorer import Scenario, boot, engines, run
+from explorer.stations import WrongUse
+
+GOOD = [pytest.param(Scenario(), 202, id='default'), pytest.param(Scenario(host='host2', block_migrate=True), 202, id='host'),
+        pytest.param(Scenario(microversion='2.30', host='host2', force=True), 202, id='force'),
+        pytest.param(Scenario(microversion='2.1'), 202, id='oldest'), pytest.param(Scenario(microversion='2.104'), 202, id='newest'),
+        pytest.param(Scenario(microversion='latest'), 202, id='latest'),
+        pytest.param(Scenario(caller='no_token'), 401, id='no token'), pytest.param(Scenario(caller='reader'), 403, id='reader'),
+        pytest.param(Scenario(microversion='2.999'), 406, id='no such version'),
+        pytest.param(Scenario(host='host9'), 400, id='no such host')]
+
+
+@pytest.mark.parametrize(('scenario', 'status'), GOOD)
+def test_a_scenario_is_answered(scenario, status):
+    trace = run(scenario)
+    assert trace.response['status'] == status
+    assert bool(trace.messages) == (status == 202)
+
+
+def test_the_client_is_the_real_one(walk):
+    assert walk.versions['python-novaclient']
+    assert walk.find('shell')[0].file.startswith('novaclient/')
+    assert walk.request['headers']['User-Agent'] == 'python-novaclient'
+
+
+def test_what_the_client_asks_first_is_in_the_trace_and_short(walk):
+    asked = [(step.before['request']['method'], step.result['status_code']) for step in walk.find('http')]
+    assert asked == [('GET', 200), ('GET', 200), ('GET', 200), ('POST', 202)]
+    assert len(walk.find('Resource')) == 1
+
+
+@pytest.mark.parametrize(('call', 'says'), [
+    (lambda: run(Scenario(), engine='moon'), "no engine 'moon'; there are miniature, recorded, nova"),
+    (lambda: run(Scenario(server='web-9')), "no server 'web-9'; there are web-1, web-2, web-3"),
+    (lambda: run(Scenario(caller='boss')), "no caller 'boss'; there are admin"),
+    (lambda: run(Scenario(state={'vmstate': 'active'})), "a server has no 'vmstate'; its state has vm_state"),
+    (lambda: run(Scenario(conductor_reply={'raise': 'os.system'})), "no exception 'os.system'"),
+    (lambda: run(Scenario(force=True, microversion='2.29', host='host2')), '--force exists from 2.30 to 2.67'),
+])
+def test_wrong_use_is_told_in_one_line_and_the_next_request_works(call, says):
+    with pytest.raises(WrongUse, match=says) as error:
+        call()
+    assert '\n' not in str(error.value)
+    assert run(Scenario()).response['status'] == 202
+
+
+@pytest.mark.parametrize('scenario', [
+    Scenario(state={'locked_by': 'owner'}, caller='manager'), Scenario(race={'task_state': 'rebooting'}),
+    Scenario(conductor_reply={'raise': 'MessageDeliveryFailure'}), Scenario(microversion='2.30', conductor_reply={'raise': 'NoValidHost'}),
+    Scenario(caller='bad_token'), Scenario(host='nowhere')],
+    ids=['locked', 'race', 'no broker', 'no host', 'stranger', 'nowhere'])
+def test_after_a_failed_request_the_next_one_works_as_if_nothing_had_been(scenario, walk):
+    before = sys.gettrace(), threading.gettrace(), dict(os.environ)
+    assert run(scenario).response['status'] >= 400
+    assert (sys.gettrace(), threading.gettrace(), dict(os.environ)) == before
+    again = run(Scenario())
+    assert [step.station for step in again.steps] == [step.station for step in walk.steps]
+    assert again.outcome == walk.outcome
+
+
+def test_a_refused_request_writes_nothing():
+    trace = run(Scenario(state={'locked_by': 'owner'}, caller='manager'))
+    assert trace.outcome == {'vm_state_after': 'active', 'task_state_after': None, 'actions': [], 'faults': []}
+
+
+def test_a_race_that_is_lost_leaves_the_winners_state():
+    trace = run(Scenario(race={'task_state': 'rebooting'}))
+    assert (trace.response['status'], trace.outcome['task_state_after']) == (500, 'rebooting')
+
+
+def test_a_broker_that_is_away_leaves_the_mark_as_in_nova():
+    trace = run(Scenario(conductor_reply={'raise': 'MessageDeliveryFailure'}))
+    assert (trace.response['status'], trace.outcome['task_state_after']) == (500, 'migrating')
+
+
+def test_many_threads_get_a_whole_trace_each():
+    traces, hosts = {}, ['host1', 'host2', None, 'host9'] * 2
+
+    def ask(number):
+        traces[number] = run(Scenario(host=hosts[number]))
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(hosts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, host in enumerate(hosts):
+        assert traces[number].request['body']['os-migrateLive']['host'] == host
+        assert traces[number].find('http')
+    assert len({len(traces[number].steps) for number in (1, 2, 5, 6)}) <= 2
+
+
+def test_each_server_is_reset_before_it_is_asked_for():
+    run(Scenario(server='web-2'))
+    assert run(Scenario(server='web-2')).response['status'] == 202
+
+
+def test_a_server_can_be_named_by_its_uuid():
+    uuid = engines.clouds.Cloud().servers['web-3']
+    assert run(Scenario(server=uuid)).response['status'] == 202
+
+
+def test_boot_is_a_trace_of_its_own(walk):
+    started = boot()
+    assert {step.station for step in started.steps} == {'create_route', 'register_subcontroller_actions'}
+    assert not {'create_route', 'register_subcontroller_actions'} & {step.station for step in walk.steps}
+
+
+def test_a_bare_request_needs_no_client():
+    trace = run(Scenario(request={'method': 'GET', 'path': '/', 'headers': {}}))
+    assert 'python-novaclient' not in trace.versions
+    assert trace.response['body']['versions'][0]['id'] == 'v2.0'

@@ -1,0 +1,163 @@
+"""From a trace to a flowchart: assert on the text, render later."""
+
+import re
+import shutil
+
+import pytest
+
+from explorer import EXPLORATIONS, Scenario, flowchart, flowcharts, run
+from explorer.stations import NODES, WrongUse
+
+KEYS = [row.key for row in EXPLORATIONS]
+
+
+def boxes(dot):
+    return re.findall(r'^\t\t"?([\w. ]+?)"? \[label=', dot, re.MULTILINE)
+
+
+def edges(dot):
+    return [line for line in dot.splitlines() if '->' in line]
+
+
+def test_every_box_is_a_step_and_every_station_a_box(walk):
+    assert set(boxes(flowchart(walk).source)) == {step.station for step in walk.steps}
+
+
+def test_there_is_a_lane_for_each_node(walk):
+    dot = flowchart(walk).source
+    assert re.findall(r'subgraph cluster_(\w+)', dot) == list(NODES)
+    assert all(f'label="{name}"' in dot or f'label={name}' in dot for name in NODES.values())
+
+
+def test_the_caption_says_engine_version_microversion_and_answer(walk):
+    assert 'Engine miniature, Nova 34.0.0, microversion 2.96, answer 202' in flowchart(walk).source
+
+
+@pytest.mark.parametrize('key', KEYS)
+def test_a_focus_draws_the_path_so_far(walk, key):
+    row = next(row for row in EXPLORATIONS if row.key == key)
+    drawn = {step.station for step in flowcharts.drawn_steps(walk, key)}
+    assert drawn & set(row.focus)
+    later = EXPLORATIONS[row.number:]
+    assert not {station for leg in later for station in leg.focus} - {
+        station for leg in EXPLORATIONS[:row.number] for station in leg.focus} & drawn or drawn
+    for leg in later:
+        assert not drawn & (set(leg.focus) - {station for leg in EXPLORATIONS[:row.number] for station in leg.focus})
+    for leg in EXPLORATIONS[:row.number - 1]:
+        assert set(leg.landmarks) <= drawn
+
+
+def test_the_active_station_is_marked(walk):
+    step, = walk.find('can')[:1]
+    dot = flowchart(walk, 'controller', step=step.index).source
+    marked = [line for line in dot.splitlines() if ' active' in line]
+    assert len(marked) == 1
+    assert marked[0].lstrip().startswith('can [')
+    assert 'penwidth=3' in marked[0]
+
+
+def test_a_cast_and_a_call_are_told_apart(walk):
+    cast, call = flowchart(walk).source, flowchart(run(Scenario(microversion='2.30'))).source
+    assert 'cast live_migrate_instance 1.15' in cast
+    assert 'call migrate_server 1.20' in call
+    assert [line for line in edges(cast) if 'dashed' in line and 'dir=forward' in line and 'arrowhead=open' in line]
+    assert [line for line in edges(call) if 'dashed' in line and 'dir=both' in line]
+
+
+def test_what_refuses_is_red_and_says_so():
+    trace = run(Scenario(caller='manager', state={'locked_by': 'owner'}))
+    assert flowcharts.refused(trace) == {'check_instance_lock'}
+    dot = flowchart(trace).source
+    red = [line for line in dot.splitlines() if 'octagon' in line]
+    assert len(red) == 1
+    assert 'refused' in red[0]
+    assert flowcharts.COLOURS['refused'][0] in red[0]
+    assert ' 409 ' in dot
+
+
+def test_an_unknown_exploration_is_wrong_use(walk):
+    with pytest.raises(WrongUse, match='no exploration'):
+        flowchart(walk, 'moon')
+
+
+HOSTILE = ['<b>&amp;</b>', r'\N\G\E\l', '"]; evil [label="x', '<script>alert(1)</script>', '\u202e\x01', 'x' * 5000]
+
+
+@pytest.mark.parametrize('text', HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.dot
+def test_nothing_from_a_payload_is_interpreted_by_graphviz(text):
+    trace = run(Scenario(request={
+        'method': 'POST', 'path': '/v2.1/servers/$SERVER/action?x=' + text.replace(' ', '%20'),
+        'headers': {'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.34'},
+        'body': {'os-migrateLive': {'host': text, 'block_migration': 'auto'}}}))
+    dot = flowchart(trace).source
+    assert set(boxes(dot)) == {step.station for step in trace.steps}
+    svg, by = flowcharts.render(dot)
+    assert by == 'dot'
+    assert '<script' not in svg
+    assert svg.count('class="node') == len(boxes(dot))
+
+
+# -------------------------------------------------------------------------------------------------------- rendering
+
+
+@pytest.mark.dot
+def test_the_program_dot_draws(walk):
+    svg, by = flowcharts.render(flowchart(walk).source)
+    assert by == 'dot'
+    assert svg.count('class="node') == len(boxes(flowchart(walk).source))
+    assert 'id="station_live_migrate"' in svg
+
+
+@pytest.fixture
+def no_dot(monkeypatch, tmp_path):
+    monkeypatch.setenv('PATH', str(tmp_path))
+    assert not shutil.which('dot')
+    flowcharts.render.cache_clear()
+    yield
+    flowcharts.render.cache_clear()
+
+
+def test_without_dot_a_library_that_carries_graphviz_draws(walk, no_dot):
+    svg, by = flowcharts.render(flowchart(walk).source)
+    assert by == 'pygraphviz'
+    assert 'id="station_live_migrate"' in svg
+
+
+def test_without_both_there_is_an_outline_that_says_so(walk, no_dot, monkeypatch):
+    monkeypatch.setitem(__import__('sys').modules, 'pygraphviz', None)
+    svg, why = flowcharts.render(flowchart(walk).source)
+    assert svg is None
+    assert 'the package graphviz brings the program dot' in why
+    told = flowcharts.outline(walk, 'rpc')
+    assert 'conductor node' in told
+    assert 'ComputeTaskManager._live_migrate' in told
+
+
+def test_a_flowchart_shows_itself_in_a_notebook_even_without_graphviz(walk, no_dot, monkeypatch):
+    monkeypatch.setitem(__import__('sys').modules, 'pygraphviz', None)
+    shown = flowchart(walk, 'rpc')._repr_mimebundle_()
+    assert 'image/svg+xml' not in shown
+    assert 'Graphviz is missing' in shown['text/plain']
+    assert 'ComputeTaskManager._live_migrate' in shown['text/plain']
+
+
+# --------------------------------------------------------------------------------------------------------- diagrams/
+
+
+def test_the_diagrams_are_up_to_date(walk):
+    assert flowcharts.write_diagrams(walk, check=True) == []
+
+
+def test_the_diagrams_do_not_depend_on_the_run(walk):
+    assert flowcharts.diagrams(run(Scenario())) == flowcharts.diagrams(walk)
+    assert list(flowcharts.diagrams(walk)) == [*(f'nova-api-{n}' for n in range(1, 8)), 'nova-api-path']
+
+
+@pytest.mark.dot
+def test_a_diagram_that_was_changed_by_hand_is_named(walk, tmp_path):
+    assert len(flowcharts.write_diagrams(walk, folder=tmp_path)) == 16
+    assert flowcharts.write_diagrams(walk, folder=tmp_path, check=True) == []
+    (tmp_path / 'nova-api-3.dot').write_text('digraph {}')
+    (tmp_path / 'nova-api-5.svg').unlink()
+    assert flowcharts.write_diagrams(walk, folder=tmp_path, check=True) == ['nova-api-3.dot', 'nova-api-5.svg']

@@ -1,0 +1,121 @@
+"""What a person sees of a trace: the same as text and as HTML, and never interpreted."""
+
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from explorer import EXPLORATIONS, Scenario, player, run, views
+
+KEYS = [row.key for row in EXPLORATIONS]
+HOSTILE = '<img src=x onerror=alert(1)></pre><script>alert(2)</script>&amp;"\'`${7*7}{{7*7}}\u202e'
+
+
+class Page(HTMLParser):
+    """Collect the tags, the attributes and the text of a piece of HTML."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.text = set(), set(), ''
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope='module')
+def hostile():
+    """The trace of a request with hostile text wherever a client can put some."""
+    return run(Scenario(request={
+        'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': {
+            'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.34', 'X-Hostile': '<script>alert(3)</script>'},
+        'body': {'os-migrateLive': {'host': HOSTILE, 'block_migration': 'auto', HOSTILE: HOSTILE}}}))
+
+
+def test_nothing_from_a_payload_becomes_markup(hostile):
+    pieces = [views.page(hostile, key) for key in KEYS] + [views.payload(step) for step in hostile.steps] + [
+        views.journey_html(hostile, 'host')]
+    assert any('alert' in piece for piece in pieces)
+    for piece in pieces:
+        seen = Page(piece)
+        assert seen.tags <= {'h4', 'p', 'b', 'br', 'code', 'table', 'caption', 'tr', 'th', 'td', 'ul', 'li', 'details', 'summary',
+                             'bdi', 'del', 'span', 'pre'}
+        assert not {name for name in seen.attributes if name.startswith('on')}
+
+
+def test_all_that_the_player_sends_to_the_browser_is_escaped(hostile):
+    shown = player.content(hostile, 'controller')
+    for piece in [shown['flowchart'], shown['journey'], *shown['sources'].values(), *(step['payload'] for step in shown['steps'])]:
+        seen = Page(piece)
+        assert not seen.tags & {'script', 'img', 'iframe', 'foreignobject', 'style'}
+        assert not {name for name in seen.attributes if name.startswith('on')}
+
+
+@pytest.mark.parametrize('key', KEYS)
+def test_text_and_html_tell_the_same(walk, key):
+    text, page = views.tell(walk, key), Page(views.page(walk, key)).text
+    for step in views.in_focus(walk, key):
+        for _, path, value in views.changes(walk, step):
+            assert f'{path} {value}' in text
+            assert value in page
+
+
+@pytest.mark.parametrize('key', KEYS)
+def test_the_steps_in_focus_are_those_of_the_row(walk, key):
+    row = EXPLORATIONS[KEYS.index(key)]
+    steps = views.in_focus(walk, key)
+    assert steps
+    assert {step.station for step in steps} <= set(row.focus)
+    assert [step.index for step in steps] == sorted(step.index for step in steps)
+
+
+def test_without_a_key_every_step_is_told(walk):
+    lines = views.tell(walk).splitlines()
+    assert lines[0] == 'nova live-migration web-1: POST /v2.1/servers/{id}/action → 202'
+    assert len(lines) == len(walk.steps) + 2
+
+
+def test_a_refusal_is_told_with_its_error():
+    trace = run(Scenario(caller='manager', state={'locked_by': 'owner'}))
+    text = views.tell(trace, 'compute-api')
+    assert re.search(r'✗ raises .*InstanceIsLocked', text)
+    assert '→ 409' in text
+
+
+def test_what_a_station_did_is_marked(walk):
+    step, = walk.find('_migrate_live')
+    marks = {mark for mark, *_ in views.changes(walk, step)}
+    assert '+' in marks
+    tree = views.payload(step)
+    assert 'class="added"' in tree
+
+
+def test_what_has_not_changed_is_folded(walk):
+    step, = walk.find('NovaKeystoneContext')
+    tree = views.payload(step)
+    assert re.search(r'<summary class="rest">\d+ unchanged', tree)
+
+
+def test_the_source_is_that_of_the_station_with_its_lines(walk):
+    step, = walk.find('check_instance_lock')
+    shown = views.source(step.station, 'ours', step.file, step.line)
+    assert 'nova.compute.api.check_instance_lock' in html.unescape(shown)
+    assert f'{step.file}:{step.line}' in shown
+    numbers = set(map(int, re.findall(r'data-line="(\d+)"', shown)))
+    assert set(step.lines) <= numbers
+
+
+def test_a_source_that_is_not_at_hand_is_said_so(walk):
+    step, = walk.find('can')
+    assert 'not at hand' in views.source('can', 'nova', 'nova/context.py', 1)
+
+
+@pytest.mark.parametrize(('value', 'text'), [
+    ('x', '"x"'), (None, 'null'), ({'b': 1, 'a': 2}, '{"a": 2, "b": 1}'), ('x' * 100, '"' + 'x' * 70 + '…')])
+def test_short_is_short(value, text):
+    assert views.short(value) == text
