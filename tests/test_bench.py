@@ -1,0 +1,36 @@
+"""The measurements: that each is made and has its bound. What they come to is not tested: machines differ."""
+
+import pytest
+
+from explorer import bench
+
+
+@pytest.fixture(scope='module')
+def rows():
+    with pytest.MonkeyPatch.context() as patch:
+        for name, few in (('ROUNDS', 2), ('SERVERS', 5), ('MESSAGES', 5), ('STARTS', 1)):
+            patch.setattr(bench, name, few)
+        return {row['what']: row for row in bench.bench()}
+
+
+@pytest.mark.parametrize(('what', 'bound'), [
+    ('kept a traced request, over 5 servers', 40), ('cast to receipt, ours', 2), ('idle listener, ours', 1),
+    ('fresh process, first run / libraries', 3), ('pandas and ipywidgets loaded by `import explorer`', 0),
+    ('runs of Graphviz for a player that shows 110 steps', 1)])
+def test_each_promise_has_its_bound(rows, what, bound):
+    assert rows[what]['bound'] == bound
+    assert rows[what]['value'] >= 0
+
+
+def test_the_traced_request_is_compared_with_its_peers(rows):
+    import sys
+    base = 'untraced' if hasattr(sys, 'monitoring') else 'idle settrace'
+    assert rows[f'request, client to conductor, ours / {base}']['bound'] == 1.5
+    assert rows[f'request, client to conductor, ours / {base}']['value'] > 0
+    assert any('OpenTelemetry' in what for what in rows)
+
+
+def test_what_needs_no_clock_is_within_its_bound(rows):
+    for what in ('kept a traced request, over 5 servers', 'pandas and ipywidgets loaded by `import explorer`',
+                 'runs of Graphviz for a player that shows 110 steps'):
+        assert rows[what]['value'] <= rows[what]['bound']

@@ -1,0 +1,133 @@
+"""The house: imports point down, the path knows nothing of the hook, and names load when they are asked for."""
+
+import ast
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import explorer
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / 'explorer'
+# From the top of the house to its ground; a module imports from below its own floor, or along it in this order.
+FLOORS = (
+    ('__main__',), ('player', 'services', 'conform', 'bench'), ('views', 'engines', 'flowcharts'),
+    ('explorations', 'trace', 'snapshots', 'cloud', 'pipeline'), ('stations', 'objects', 'bus', 'exception'))
+FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+ALONG = {('views', 'flowcharts'), ('trace', 'snapshots'), ('cloud', 'pipeline'), ('objects', 'exception')}
+
+
+def imports(path):
+    """Give the modules of ours that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.ImportFrom) and (node.module or '').split('.')[0] == 'explorer':
+            parts = node.module.split('.')[1:]
+            found |= set(parts[:1]) or {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split('.')[1] for alias in node.names if alias.name.startswith('explorer.')}
+    return found
+
+
+def test_every_module_has_its_floor():
+    assert {path.stem for path in PACKAGE.glob('*.py')} - {'__init__'} == set(FLOOR)
+
+
+@pytest.mark.parametrize('name', sorted(FLOOR))
+def test_imports_point_down(name):
+    for other in imports(PACKAGE / f'{name}.py'):
+        assert FLOOR[other] > FLOOR[name] or (name, other) in ALONG, f'{name} imports {other}'
+
+
+@pytest.mark.parametrize('name', ['pipeline', 'objects', 'bus', 'exception'])
+def test_the_path_does_not_know_that_it_is_watched(name):
+    text = (PACKAGE / f'{name}.py').read_text()
+    assert imports(PACKAGE / f'{name}.py') <= {'objects', 'exception', 'bus'}
+    assert not re.search(r'settrace|sys\.monitoring|Recorder', text)
+
+
+def test_the_hook_does_not_know_the_path():
+    assert imports(PACKAGE / 'trace.py') == {'snapshots', 'stations'}
+
+
+def test_a_student_can_delete_the_hook_and_still_run_the_path(tmp_path, python):
+    import shutil
+    shutil.copytree(PACKAGE, tmp_path / 'explorer')
+    for name in ('trace', 'snapshots', 'player', 'views', 'flowcharts', 'engines'):
+        (tmp_path / f'explorer/{name}.py').unlink()
+    said = python(f'''
+import sys; sys.path.insert(0, {str(tmp_path)!r})
+import webob
+from explorer import cloud, objects, pipeline, services
+assert pipeline.__file__.startswith({str(tmp_path)!r})
+there = cloud.Cloud()
+database = objects.database('sqlite:///{tmp_path}/nova.db')
+services.seed(database, there)
+transport = pipeline.create_transport('memory://')
+application = pipeline.init_application(database, transport, services.tokens(there))
+request = webob.Request.blank('/v2.1/servers/' + there.servers['web-1'] + '/action', method='POST', headers={{
+    'X-Auth-Token': 'admin', 'OpenStack-API-Version': 'compute 2.34'}})
+request.json = {{'os-migrateLive': {{'host': None, 'block_migration': 'auto'}}}}
+print(request.get_response(application).status_int)
+''')
+    assert said == '202\n'
+
+
+NAMES = ['Scenario', 'explore', 'run', 'flowchart', 'Trace', 'EXPLORATIONS', 'STATIONS']
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_each_public_name_can_be_imported_first(python, name):
+    assert python(f'from explorer import {name}; print({name}.__class__.__name__)')
+
+
+def test_each_public_name_can_be_imported_before_and_after_every_submodule(python):
+    modules = [path.stem for path in PACKAGE.glob('*.py') if path.stem not in ('__init__', '__main__')]
+    program = '''
+import importlib, itertools, sys
+for module, name in itertools.product({modules}, {names}):
+    for first in (module, name):
+        for loaded in [m for m in sys.modules if m.split('.')[0] == 'explorer']:
+            del sys.modules[loaded]
+        for what in (first, *({{module, name}} - {{first}})):
+            if what == module:
+                importlib.import_module('explorer.' + module)
+            else:
+                value = getattr(importlib.import_module('explorer'), name)
+        kind = type(value).__name__
+        assert kind != 'module', (module, name, first)
+print('fine')
+'''.format(modules=modules, names=[name for name in NAMES if name != 'explore'])
+    assert python(program) == 'fine\n'
+
+
+def test_importing_the_package_loads_neither_pandas_nor_widgets(python):
+    loaded = python('import sys, explorer; print(*sys.modules)').split()
+    assert not {'pandas', 'ipywidgets', 'sqlalchemy', 'graphviz'} & set(loaded)
+    loaded = python('import sys; from explorer import run; run(); print(*sys.modules)').split()
+    assert not {'pandas', 'ipywidgets'} & set(loaded)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'moon'"):
+        explorer.moon  # noqa: B018
+
+
+def committed():
+    listed = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    return [ROOT / name for name in listed] or [path for path in ROOT.rglob('*') if path.is_file() and '.venv' not in path.parts]
+
+
+def test_no_file_names_a_machine():
+    for path in committed():
+        if path.is_file() and path.name != 'test_layers.py':
+            text = path.read_text(encoding='utf-8')
+            assert not re.search(r'/(root|home|work)/\w|\.library|pypi-more', text), path
+
+
+def test_the_article_is_not_copied_and_the_shared_folder_not_read():
+    for path in [*PACKAGE.glob('*'), *pathlib.Path(ROOT / 'tests').glob('*.py')]:
+        if path.is_file() and path.name != 'test_layers.py':
+            assert '../shared' not in path.read_text(encoding='utf-8')

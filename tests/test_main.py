@@ -1,0 +1,81 @@
+"""The command line: standard output holds the result alone; wrong use is one line and exit status 2."""
+
+import json
+
+import pytest
+
+from explorer import Trace
+from explorer.__main__ import main
+from tests.conftest import CASES
+
+
+def test_trace_tells_the_way_step_by_step(explorer):
+    done = explorer('trace')
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, '')
+    assert lines[0] == 'nova live-migration web-1: POST /v2.1/servers/{id}/action → 202'
+    assert 'ComputeTaskManager._live_migrate' in done.stdout
+
+
+def test_trace_as_json_is_a_trace(capsys):
+    assert main(['trace', 'web-2', '--host', 'host2', '--block-migrate', '--microversion', '2.30', '--force', '--as', 'manager',
+                 '--json']) == 0
+    trace = Trace.from_json(capsys.readouterr().out)
+    assert trace.response['status'] == 202
+    assert trace.request['body'] == {'os-migrateLive': {'host': 'host2', 'block_migration': True, 'force': True}}
+    assert trace.messages[0]['context']['user_id'] == 'u-manager'
+    assert trace.scenario['server'] == 'web-2'
+
+
+def test_a_refusal_by_nova_is_no_error_of_ours(capsys):
+    assert main(['trace', '--as', 'reader']) == 0
+    assert '→ 403' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('words', 'says'), [
+    ((), 'required: COMMAND'), (('fly',), 'invalid choice'), (('trace', 'web-9'), "no server 'web-9'"),
+    (('trace', '--as', 'boss'), "no caller 'boss'"), (('trace', '--engine', 'moon'), "no engine 'moon'"),
+    (('trace', '--engine', 'nova'), 'not part of this version'), (('trace', '--microversion', 'two'), 'is no microversion'),
+    (('trace', '--wings'), 'unrecognized arguments'), (('trace', '--force', '--microversion', '2.20'), '--force exists from'),
+    (('conform',), 'required: CASES.json'), (('conform', 'nowhere.json'), 'No such file'),
+    (('conform', 'README.md'), 'holds no recordings'), (('conform', str(CASES), '--level', 'best'), 'invalid choice'),
+    (('serve', '--port', 'x'), 'is no port')])
+def test_wrong_use_is_one_line_and_exit_status_2(capsys, words, says):
+    assert main(list(words)) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ''
+    assert shown.err.startswith('nova-explorer: ')
+    assert says in shown.err
+    assert shown.err.count('\n') == 1
+
+
+def test_conform_prints_the_count_last_and_fails_if_a_case_disagrees(tmp_path, capsys):
+    data = json.loads(CASES.read_text())
+    data['cases'] = data['cases'][:3]
+    data['cases'][0]['expect']['status'] += 1
+    (tmp_path / 'cases.json').write_text(json.dumps(data))
+    assert main(['conform', str(tmp_path / 'cases.json'), '--answers', str(tmp_path / 'out.json')]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == '2 of 3 cases agree at level rpc'
+    assert set(json.loads((tmp_path / 'out.json').read_text())) == {case['id'] for case in data['cases']}
+
+
+def test_answers_that_cannot_be_written_are_wrong_use(tmp_path, capsys):
+    data = json.loads(CASES.read_text())
+    data['cases'] = data['cases'][:1]
+    (tmp_path / 'cases.json').write_text(json.dumps(data))
+    assert main(['conform', str(tmp_path / 'cases.json'), '--answers', str(tmp_path / 'no/out.json')]) == 2
+    assert 'No such file' in capsys.readouterr().err
+
+
+def test_diagrams_check_says_whether_they_are_up_to_date(capsys):
+    assert main(['diagrams', '--check']) == 0
+    assert capsys.readouterr().out == 'all diagrams are up to date\n'
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(explorer):
+    import subprocess
+    import sys
+    from tests.conftest import ROOT
+    done = subprocess.run(f'{sys.executable} -m explorer trace | head -1', shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.count('\n') == 1
+    assert done.stderr == ''
