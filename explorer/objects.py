@@ -5,7 +5,6 @@ of a live migration touches; its docstring names what is left out.
 """
 
 import contextlib
-import copy
 import functools
 import logging
 import re
@@ -97,21 +96,10 @@ class RequestContext(oslo_context.RequestContext):
 
     def to_dict(self):
         """Give what goes over the bus (nova.context.RequestContext.to_dict)."""
-        return {
-            **super().to_dict(),
-            'user_id': self.user_id,
-            'project_id': self.project_id,
-            'is_admin': self.is_admin,
-            'read_deleted': self.read_deleted,
-            'remote_address': self.remote_address,
-            'timestamp': self.timestamp.strftime('%Y-%m-%dT%H:%M:%S.%f'),
-            'request_id': self.request_id,
-            'quota_class': self.quota_class,
-            'user_name': self.user_name,
-            'service_catalog': self.service_catalog,
-            'project_name': self.project_name,
-            'is_admin_project': self.is_admin_project,
-        }
+        names = ('user_id', 'project_id', 'read_deleted', 'remote_address', 'timestamp', 'quota_class', 'user_name',
+                 'service_catalog', 'project_name')
+        return {**super().to_dict(), **{name: getattr(self, name) for name in names},
+                'timestamp': self.timestamp.strftime('%Y-%m-%dT%H:%M:%S.%f')}
 
     @classmethod
     def from_dict(cls, values):
@@ -119,14 +107,6 @@ class RequestContext(oslo_context.RequestContext):
         names = ('user_id', 'project_id', 'remote_address', 'timestamp', 'quota_class', 'service_catalog')
         return super().from_dict(
             values, read_deleted=values.get('read_deleted', 'no'), **{name: values.get(name) for name in names})
-
-    def elevated(self, read_deleted=None):
-        """Copy the context with the administrator's rights (nova.context.RequestContext.elevated)."""
-        context = copy.copy(self)
-        context.roles = [*self.roles, *(['admin'] if 'admin' not in self.roles else [])]
-        context.is_admin = True
-        context.read_deleted = read_deleted or self.read_deleted
-        return context
 
     def can(self, action, target=None, fatal=True):
         """Check *action* on *target*; raise Forbidden unless *fatal* is off (nova.context.RequestContext.can)."""
@@ -141,11 +121,6 @@ class RequestContext(oslo_context.RequestContext):
         values = super().to_policy_values()
         values['is_admin'] = self.is_admin
         return values
-
-
-def get_admin_context(read_deleted='no'):
-    """Make an administrator's context that belongs to nobody (nova.context.get_admin_context)."""
-    return RequestContext(user_id=None, project_id=None, is_admin=True, read_deleted=read_deleted, overwrite=False)
 
 
 def set_target_cell(context, cell_mapping):
@@ -189,40 +164,34 @@ def _table(name, *columns):
     return sa.Table(name, METADATA, sa.Column('id', sa.Integer, primary_key=True), *columns)
 
 
-CELL_MAPPINGS = _table(
-    'cell_mappings', sa.Column('uuid', sa.String(36)), sa.Column('name', _String),
-    sa.Column('database_connection', sa.Text))
+def _columns(kind, *names, unique=False):
+    return [sa.Column(name, kind, unique=unique) for name in names]
+
+
+CELL_MAPPINGS = _table('cell_mappings', *_columns(_String, 'uuid', 'name'), *_columns(sa.Text, 'database_connection'))
 INSTANCE_MAPPINGS = _table(
-    'instance_mappings', sa.Column('instance_uuid', sa.String(36), unique=True), sa.Column('cell_id', sa.Integer),
-    sa.Column('project_id', _String), sa.Column('user_id', _String))
+    'instance_mappings', *_columns(sa.String(36), 'instance_uuid', unique=True), *_columns(sa.Integer, 'cell_id'),
+    *_columns(_String, 'project_id', 'user_id'))
 REQUEST_SPECS = _table(
-    'request_specs', sa.Column('instance_uuid', sa.String(36), unique=True), sa.Column('spec', sa.Text))
+    'request_specs', *_columns(sa.String(36), 'instance_uuid', unique=True), *_columns(sa.Text, 'spec'))
 # Left out: the tables of metadata, system_metadata, info cache and flavor; they are JSON columns here.
 INSTANCES = _table(
     'instances',
-    sa.Column('uuid', sa.String(36), unique=True),
-    *(sa.Column(name, _String) for name in (
-        'user_id', 'project_id', 'image_ref', 'display_name', 'hostname', 'vm_state', 'task_state', 'host', 'node',
-        'availability_zone', 'locked_by')),
-    *(sa.Column(name, sa.Integer) for name in ('power_state', 'compute_id', 'instance_type_id', 'deleted')),
-    *(sa.Column(name, sa.DateTime) for name in ('created_at', 'updated_at', 'deleted_at', 'launched_at')),
-    sa.Column('locked', sa.Boolean),
-    *(sa.Column(name, sa.Text) for name in ('metadata', 'system_metadata', 'network_info', 'flavor')))
+    *_columns(sa.String(36), 'uuid', unique=True),
+    *_columns(_String, 'user_id', 'project_id', 'image_ref', 'display_name', 'hostname', 'vm_state', 'task_state',
+              'host', 'node', 'availability_zone', 'locked_by'),
+    *_columns(sa.Integer, 'power_state', 'compute_id', 'instance_type_id', 'deleted'),
+    *_columns(sa.DateTime, 'created_at', 'updated_at', 'deleted_at', 'launched_at'),
+    *_columns(sa.Boolean, 'locked'),
+    *_columns(sa.Text, 'metadata', 'system_metadata', 'network_info', 'flavor'))
 INSTANCE_ACTIONS = _table(
-    'instance_actions',
-    *(sa.Column(name, _String) for name in (
-        'action', 'instance_uuid', 'request_id', 'user_id', 'project_id', 'message')),
-    sa.Column('start_time', sa.DateTime))
+    'instance_actions', *_columns(sa.DateTime, 'start_time'),
+    *_columns(_String, 'action', 'instance_uuid', 'request_id', 'user_id', 'project_id', 'message'))
 INSTANCE_FAULTS = _table(
-    'instance_faults',
-    *(sa.Column(name, _String) for name in ('instance_uuid', 'message', 'host')),
-    sa.Column('code', sa.Integer), sa.Column('details', sa.Text))
-COMPUTE_NODES = _table('compute_nodes', sa.Column('host', _String), sa.Column('hypervisor_hostname', _String))
-SERVICES = _table(
-    'services', sa.Column('host', _String), sa.Column('binary', _String), sa.Column('version', sa.Integer))
-SHARE_MAPPING = _table(
-    'share_mapping', sa.Column('instance_uuid', sa.String(36)), sa.Column('share_id', _String))
-
+    'instance_faults', *_columns(_String, 'instance_uuid', 'message', 'host', 'details'), *_columns(sa.Integer, 'code'))
+COMPUTE_NODES = _table('compute_nodes', *_columns(_String, 'host', 'hypervisor_hostname'))
+SERVICES = _table('services', *_columns(_String, 'host', 'binary'), *_columns(sa.Integer, 'version'))
+SHARE_MAPPING = _table('share_mapping', *_columns(_String, 'instance_uuid', 'share_id'))
 MARK = sa.Table('nova_explorer', METADATA, sa.Column('schema', sa.Integer))  # says that the tables beside it are ours
 
 
@@ -243,7 +212,7 @@ def database(url):
 def _rows(engine, statement):
     with engine.connect() as connection:
         result = connection.execute(statement)
-        names = [str(name) for name in result.keys()]
+        names = [str(name) for name in result.keys()]  # plain text, not SQLAlchemy's class of names
         return [dict(zip(names, row)) for row in result]
 
 
@@ -254,15 +223,13 @@ def _insert(engine, table, **values):
 
 def _instance_select(context):
     """Select the instances that *context* may see: not deleted, and of its project unless it is an administrator."""
-    statement = sa.select(INSTANCES).where(INSTANCES.c.deleted == 0)
-    if not context.is_admin:
-        statement = statement.where(INSTANCES.c.project_id == context.project_id)
-    return statement
+    statement = sa.select(INSTANCES).filter_by(deleted=0)
+    return statement if context.is_admin else statement.filter_by(project_id=context.project_id)
 
 
 def instance_get_by_uuid(context, uuid, columns_to_join=None):
     """Read one row of the cell (nova.db.main.api.instance_get_by_uuid)."""
-    rows = _rows(context.db_connection, _instance_select(context).where(INSTANCES.c.uuid == uuid))
+    rows = _rows(context.db_connection, _instance_select(context).filter_by(uuid=uuid))
     if not rows:
         raise exception.InstanceNotFound(instance_id=uuid)
     return rows[0]
@@ -275,7 +242,7 @@ def instance_get_all(context, name, marker, all_tenants):
         with target_cell(context, CellMapping._from_row(context, row)) as cctxt:
             statement = _instance_select(cctxt).order_by(INSTANCES.c.id)
             if not all_tenants:
-                statement = statement.where(INSTANCES.c.project_id == context.project_id)
+                statement = statement.filter_by(project_id=context.project_id)
             try:
                 found = _rows(cctxt.db_connection, statement)
             except sa.exc.OperationalError as error:
@@ -444,11 +411,6 @@ class ImageMetaProps(NovaObject):
         return getattr(self, name) if self.obj_attr_is_set(name) else defvalue
 
 
-# Read with the row in any case; all others are loaded when somebody asks for them.
-_ALWAYS = ('metadata', 'system_metadata', 'info_cache')
-_ON_DEMAND = ('flavor', 'numa_topology')
-
-
 @NovaObjectRegistry.register
 class Instance(NovaPersistentObject, NovaObject):
     """A server as Nova keeps it (nova.objects.instance.Instance).
@@ -460,8 +422,8 @@ class Instance(NovaPersistentObject, NovaObject):
     fields = {
         'id': fields.IntegerField(),
         'uuid': fields.UUIDField(),
-        **_texts('user_id', 'project_id', 'image_ref', 'hostname', 'display_name', 'vm_state', 'task_state', 'host', 'node',
-                 'availability_zone', 'locked_by'),
+        **_texts('user_id', 'project_id', 'image_ref', 'hostname', 'display_name', 'vm_state', 'task_state', 'host',
+                 'node', 'availability_zone', 'locked_by'),
         **_numbers('power_state', 'compute_id', 'instance_type_id'),
         'launched_at': fields.DateTimeField(nullable=True),
         'locked': fields.BooleanField(default=False),
@@ -480,23 +442,19 @@ class Instance(NovaPersistentObject, NovaObject):
     @classmethod
     def _from_db_object(cls, context, instance, db_inst, expected_attrs=None):
         for name in cls.fields:
-            if name in db_inst and name not in (*_ALWAYS, *_ON_DEMAND):
+            if name in db_inst and name not in ('metadata', 'system_metadata', 'flavor'):
                 setattr(instance, name, db_inst[name])
         for name in ('metadata', 'system_metadata'):
             setattr(instance, name, jsonutils.loads(db_inst[name]))
         instance.info_cache = InstanceInfoCache(
             context, instance_uuid=instance.uuid, network_info=db_inst['network_info'])
-        for name in set(expected_attrs or ()) & set(_ON_DEMAND):
-            instance._load(context, name, db_inst)
+        if 'flavor' in (expected_attrs or ()):
+            instance.flavor = Flavor(context, **jsonutils.loads(db_inst['flavor']))
+        if 'numa_topology' in (expected_attrs or ()):
+            instance.numa_topology = None
         instance._context = context
         instance.obj_reset_changes(recursive=True)
         return instance
-
-    def _load(self, context, name, db_inst):
-        if name == 'flavor':
-            self.flavor = Flavor(context, **jsonutils.loads(db_inst['flavor']))
-        else:
-            self.numa_topology = None
 
     def obj_load_attr(self, attrname):
         """Fetch a field that was not read with the row (nova.objects.instance.Instance.obj_load_attr)."""
@@ -513,7 +471,7 @@ class Instance(NovaPersistentObject, NovaObject):
         if expected_task_state is not None:
             updates['expected_task_state'] = expected_task_state
         _old_ref, inst_ref = instance_update_and_get_original(
-            self._context, self.uuid, updates, columns_to_join=list(_ALWAYS))
+            self._context, self.uuid, updates, columns_to_join=['metadata', 'system_metadata', 'info_cache'])
         self._from_db_object(self._context, self, inst_ref)
 
     @property
@@ -557,8 +515,7 @@ class RequestSpec(NovaObject):
 
     @classmethod
     def get_by_instance_uuid(cls, context, instance_uuid):
-        rows = _rows(context.api_database, sa.select(REQUEST_SPECS).where(
-            REQUEST_SPECS.c.instance_uuid == instance_uuid))
+        rows = _rows(context.api_database, sa.select(REQUEST_SPECS).filter_by(instance_uuid=instance_uuid))
         if not rows:
             raise exception.RequestSpecNotFound(instance_uuid=instance_uuid)
         spec = cls.obj_from_primitive(jsonutils.loads(rows[0]['spec']), context)
@@ -583,7 +540,7 @@ class ComputeNodeList(ovo.ObjectListBase, NovaObject):
     @classmethod
     def get_all_by_host(cls, context, host, use_slave=False):
         """Find the nodes of a compute host (nova.objects.compute_node.ComputeNodeList.get_all_by_host)."""
-        rows = _rows(context.db_connection, sa.select(COMPUTE_NODES).where(COMPUTE_NODES.c.host == host))
+        rows = _rows(context.db_connection, sa.select(COMPUTE_NODES).filter_by(host=host))
         if not rows:
             raise exception.ComputeHostNotFound(host=host)
         return cls(context, objects=[ComputeNode._from_row(context, row) for row in rows])
@@ -602,8 +559,7 @@ class ShareMappingList(ovo.ObjectListBase, NovaObject):
 
     @classmethod
     def get_by_instance_uuid(cls, context, instance_uuid):
-        rows = _rows(context.db_connection, sa.select(SHARE_MAPPING).where(
-            SHARE_MAPPING.c.instance_uuid == instance_uuid))
+        rows = _rows(context.db_connection, sa.select(SHARE_MAPPING).filter_by(instance_uuid=instance_uuid))
         return cls(context, objects=[ShareMapping._from_row(context, row) for row in rows])
 
 
@@ -644,9 +600,10 @@ class InstanceAction(NovaObject):
             return cls._from_row(context, values, id=row_id)
 
 
-def add_instance_fault_from_exc(context, instance, fault, exc_info=None, fault_message=None):
-    """Write down that an operation on the server failed (nova.compute.utils.add_instance_fault_from_exc)."""
-    message = fault_message or (
-        fault.format_message() if isinstance(fault, exception.NovaException) else type(fault).__name__)
-    _insert(context.db_connection, INSTANCE_FAULTS, instance_uuid=instance.uuid, host=instance.host,
-            code=getattr(fault, 'kwargs', {}).get('code', 500), message=message, details='')
+def add_instance_fault_from_exc(context, instance, fault):
+    """Write down that an operation on the server failed (nova.compute.utils.add_instance_fault_from_exc).
+
+    Left out: what Nova's own errors say of themselves; here only the bus fails.
+    """
+    _insert(context.db_connection, INSTANCE_FAULTS, instance_uuid=instance.uuid, host=instance.host, code=500,
+            message=type(fault).__name__, details='')
