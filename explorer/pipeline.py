@@ -238,9 +238,6 @@ class Fault(webob.exc.HTTPException):
             {fault_name: {'code': code, 'message': self.wrapped_exc.explanation}})
         return self.wrapped_exc
 
-    def __str__(self):
-        return str(self.wrapped_exc)
-
 
 class Middleware:
     """A filter: it knows the application behind it (nova.api.wsgi.Middleware)."""
@@ -314,16 +311,13 @@ class AuthProtocol(Middleware):
         super().__init__(application)
         self.tokens = tokens
 
-    def fetch_token(self, token, allow_expired=False):
-        return self.tokens.get(token)
-
     def process_request(self, request):
         """Let the request pass with its identity, or refuse it."""
         for name in _IDENTITY_HEADERS:
             request.headers.pop(name, None)  # nobody may bring an identity along
-        identity = self.fetch_token(request.headers.get('X-Auth-Token', request.headers.get('X-Storage-Token')))
+        identity = self.tokens.get(request.headers.get('X-Auth-Token', request.headers.get('X-Storage-Token')))
         service_token = request.headers.get('X-Service-Token')
-        if identity is None or service_token and self.fetch_token(service_token) is None:
+        if identity is None or service_token and service_token not in self.tokens:
             message = 'The request you have made requires authentication.'
             return webob.exc.HTTPUnauthorized(
                 json={'error': {'code': 401, 'title': 'Unauthorized', 'message': message}},
@@ -402,17 +396,13 @@ class Router:
 
 
 class APIMapper(routes.Mapper):
-    """A route table whose paths may end in .json (nova.api.openstack.APIMapper)."""
+    """The route table (nova.api.openstack.APIMapper). Left out: paths that name a format, such as .json."""
 
     def routematch(self, url=None, environ=None):
         if url == '':
             result = self._match('', environ)
             return result[0], result[1]
         return super().routematch(url, environ)
-
-    def connect(self, *args, **kargs):
-        kargs.setdefault('requirements', {}).setdefault('format', 'json|xml')
-        return super().connect(*args, **kargs)
 
 
 class ProjectMapper(APIMapper):
@@ -538,7 +528,6 @@ class Resource:
         """Take what the route found in the path."""
         args = dict(request_environment['wsgiorg.routing_args'][1])
         args.pop('controller', None)
-        args.pop('format', None)
         return args
 
     def get_body(self, request):
@@ -567,14 +556,11 @@ class Resource:
         """Find the method, read the body, call the method, make the response."""
         try:
             meth = self._get_method(request, action, content_type, body)
+            contents = self._get_request_content(body, request)
         except (AttributeError, TypeError):
             return Fault(webob.exc.HTTPNotFound())
         except KeyError as ex:
             return Fault(webob.exc.HTTPBadRequest(explanation=f'There is no such action: {ex.args[0]}'))
-        except exception.MalformedRequestBody:
-            return Fault(webob.exc.HTTPBadRequest(explanation='Malformed request body'))
-        try:
-            contents = self._get_request_content(body, request)
         except exception.MalformedRequestBody:
             return Fault(webob.exc.HTTPBadRequest(explanation='Malformed request body'))
         action_args.update(contents)
@@ -657,7 +643,7 @@ class Controller:
         self.compute_api = compute_api
 
 
-# -------------------------------------------------- nova/api/validation/__init__.py and nova/api/validation/validators.py
+# -------------------------------------------------------- nova/api/validation/__init__.py and validation/validators.py
 
 
 def _soft_validate_additional_properties(validator, value, instance, schema):
@@ -864,15 +850,13 @@ class MigrateServerController(Controller):
                 LOG.error('Unexpected exception received from conductor during pre-live-migration checks: %s', ex)
                 raise
             raise webob.exc.HTTPBadRequest(explanation=ex.format_message())
-        except exception.InstanceIsLocked as e:
-            raise webob.exc.HTTPConflict(explanation=e.format_message())
         except (exception.ComputeHostNotFound, exception.ExtendedResourceRequestOldCompute,
                 exception.VTPMOldCompute) as e:
             raise webob.exc.HTTPBadRequest(explanation=e.format_message())
+        except (exception.InstanceIsLocked, exception.ForbiddenSharesNotSupported, exception.ForbiddenWithShare) as e:
+            raise webob.exc.HTTPConflict(explanation=e.format_message())
         except exception.InstanceInvalidState as state_error:
             raise_http_conflict_for_instance_invalid_state(state_error, 'os-migrateLive', id)
-        except (exception.ForbiddenSharesNotSupported, exception.ForbiddenWithShare) as e:
-            raise webob.exc.HTTPConflict(explanation=e.format_message())
 
     def _get_force_param_for_live_migration(self, body, host):
         """Read *force*, which makes no sense without a host."""
@@ -882,7 +866,7 @@ class MigrateServerController(Controller):
         return force
 
 
-# ----------------------------------------- nova/api/openstack/compute/servers.py and versions.py: what clients ask first
+# ---------------------------------------- nova/api/openstack/compute/servers.py and versions.py: what clients ask first
 
 
 class ServersController(Controller):
@@ -1075,11 +1059,12 @@ def get_mem_encryption_constraint(flavor, image_meta, machine_type=None):
     by_flavor = None if flavor_text is None else strutils.bool_from_string(flavor_text)
     if not by_flavor and not by_image:
         return None
-    models = _get_flavor_image_meta('mem_encryption_model', flavor, image_meta)
-    for setting, (wanted, image_value) in {'mem_encryption': (by_flavor, by_image), 'mem_encryption_model': models}.items():
+    model_by_flavor, model_by_image = _get_flavor_image_meta('mem_encryption_model', flavor, image_meta)
+    for setting, wanted, image_value in (('mem_encryption', by_flavor, by_image),
+                                         ('mem_encryption_model', model_by_flavor, model_by_image)):
         if None not in (wanted, image_value) and wanted != image_value:
             raise exception.FlavorImageConflict(setting=setting, flavor_val=wanted, image_val=image_value)
-    model = models[1] or models[0] or 'amd-sev'
+    model = model_by_image or model_by_flavor or 'amd-sev'
     _require(model, 'memory encryption model', objects.MEM_ENCRYPTION_MODELS)
     _check_mem_encryption_image(model, image_meta, machine_type or image_meta.get('hw_machine_type'))
     return model
