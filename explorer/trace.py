@@ -71,15 +71,13 @@ def _functions(found):
     return _functions(inner) if inner else []
 
 
-@contextlib.contextmanager
 def watch(watched, enter, line, leave):
     """Call back when a function whose code is in *watched* begins, runs a line, ends.
 
     Shape: enter(code, frame), line(code, number), leave(code, frame, result, error); error is None for a return.
     The callbacks run in the thread of the function, and must not raise.
     """
-    with (_monitor if hasattr(sys, 'monitoring') else _settrace)(list(watched), enter, line, leave):
-        yield
+    return (_monitor if hasattr(sys, 'monitoring') else _settrace)(list(watched), enter, line, leave)
 
 
 @contextlib.contextmanager
@@ -177,8 +175,8 @@ def _settrace(watched, enter, line, leave):
 class _Visit:
     """A step in the making."""
 
-    __slots__ = ('station', 'plan', 'aside', 'code', 'frame', 'caller', 'called', 'thread', 'started_ns', 'ended_ns', 'before', 'after',
-                 'result', 'error', 'lines')
+    __slots__ = ('station', 'plan', 'aside', 'code', 'frame', 'caller', 'called', 'thread', 'started_ns', 'ended_ns',
+                 'before', 'after', 'result', 'error', 'lines')
 
 
 @functools.cache
@@ -190,7 +188,7 @@ def _table(stations, column):
     table = {}
     for station in stations:
         for code in codes(getattr(station, column)):
-            names = (*code.co_varnames, *(name for name in code.co_cellvars if name not in code.co_varnames))
+            names = dict.fromkeys(code.co_varnames + code.co_cellvars)
             table[id(code)] = code, station, plan(names, station.shows)
     names = {name for station in stations for name in (station.nova, station.ours)}
     return table, frozenset(name.rpartition('.')[0] for name in names if '<' not in name)
@@ -289,8 +287,8 @@ class Recorder:
     def records(self):
         """Put the visits into causal order and give them as records: tuples of the fields of Step, payloads still JSON.
 
-        Order: a visit comes before what it calls. What it sends to another thread comes after its calls, but what nobody
-        waits for comes last.
+        Order: a visit comes before what it calls. What it sends to another thread comes after its calls, but what
+        nobody waits for comes last.
         """
         visits = list(self._visits)
         senders = collections.defaultdict(list)
@@ -342,15 +340,14 @@ def _records(ordered, hops):
         sender = hops.get(visit)
         while caller is not None and caller not in index:  # put aside; what came to it came to us
             caller, sender = caller.caller, hops.get(caller)
-        given = places.get(caller or sender, (None, None, None))
-        places[visit] = place = (
-            station.exploration or given[0] or 'client', station.node or given[1] or 'api',
-            station.service or given[2] or 'nova-api')
+        given = places.get(caller or sender, ('client', 'api', 'nova-api'))
+        places[visit] = exploration, node, service = (
+            station.exploration or given[0], station.node or given[1], station.service or given[2])
         index[visit] = len(records)
         code = visit.code
         records.append((
-            len(records), place[0], station.key, station.nova, _short(code.co_filename, station.ours),
-            code.co_firstlineno, sorted(visit.lines), place[1], place[2], os.getpid(), visit.thread,
+            len(records), exploration, station.key, station.nova, _short(code.co_filename, station.ours),
+            code.co_firstlineno, sorted(visit.lines), node, service, os.getpid(), visit.thread,
             index.get(caller), index.get(sender), visit.before, visit.after, visit.result, visit.error,
             visit.started_ns, visit.ended_ns))
     return records
@@ -377,7 +374,10 @@ def leaves(value, path=()):
 
 
 def difference(old, new, path=()):
-    """Compare plain data: {'added': {path: value}, 'changed': {path: [old, new]}, 'dropped': {path: value}}."""
+    """Compare plain data: {'added': {path: value}, 'changed': {path: [old, new]}, 'dropped': {path: value}}.
+
+    Shape: a path is a tuple of keys.
+    """
     found = {'added': {}, 'changed': {}, 'dropped': {}}
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         old, new = dict(enumerate(old)), dict(enumerate(new))
@@ -461,13 +461,14 @@ def steps(records):
 
 
 def _record(step):
-    """Make a record of a step again."""
+    """Make a record again of a step as JSON has it."""
     def copy(payload):
         return payload if type(payload) in ATOMS else orjson.dumps(payload)
-    return tuple(
-        {key: copy(part) for key, part in value.items()} if name in ('before', 'after') and value is not None else
-        copy(value) if name in ('result', 'error') else value
-        for name, value in ((name, getattr(step, name)) for name in Step.__slots__))
+
+    copies = {name: copy(step[name]) for name in ('result', 'error')}
+    for name in ('before', 'after'):
+        copies[name] = step[name] and {key: copy(part) for key, part in step[name].items()}
+    return tuple(copies[name] if name in copies else step[name] for name in Step.__slots__)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -529,30 +530,27 @@ class Trace:
         if missing := sorted(names - data.keys()):
             raise WrongUse(f'a damaged trace: {", ".join(missing)} missing; record it again')
         try:
-            steps_read = [Step(**{name: step[name] for name in Step.__slots__}) for step in data.pop('steps')]
-            unknown = sorted({step.station for step in steps_read} - {station.key for station in STATIONS})
-        except (TypeError, KeyError) as error:
+            records = [_record(step) for step in data['steps']]
+            unknown = sorted({step['station'] for step in data['steps']} - {station.key for station in STATIONS})
+        except (AttributeError, TypeError, KeyError) as error:
             raise WrongUse(f'a damaged trace: its steps lack {error}; record it again') from error
         if unknown:
             raise WrongUse(f'a foreign trace: unknown station {unknown[0]!r}; record it with this version')
-        return cls(**{name: data[name] for name in names - {'steps'}}, packed=pack([_record(step) for step in steps_read]))
+        return cls(**{name: data[name] for name in names - {'steps'}}, packed=pack(records))
 
     def find(self, station):
         """Give the steps at a station, by its key."""
         return [step for step in self.steps if step.station == station]
 
     def changes(self, step):
-        """Say what a station did to its payload: {'added': {path: value}, 'changed': {path: [old, new]}, 'dropped': ...}.
-
-        Shape: *step* is a Step or its index; a path is a tuple of keys.
-        """
+        """Say what a station did to its payload, as `difference` does; *step* is a Step or its index."""
         step = self.steps[step] if isinstance(step, int) else step
         return difference(step.before or {}, step.after or {})
 
     def follow(self, name):
         """Find a field under every name it takes: a list of (step, when, path, value), in causal order.
 
-        Shape: *name* as in FIELDS, or the end of a dotted path: 'instance.task_state'; *when* is before, after or result.
+        Shape: *name* as in FIELDS, or the end of a dotted path: 'instance.task_state'; *when* is before, after, result.
         """
         ends = FIELDS.get(name) or (tuple(name.split('.')),)
         return [(step, when, path, value) for step, when, path, value in self._leaves()
