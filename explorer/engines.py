@@ -65,11 +65,6 @@ def _engine(name):
 
 
 @functools.cache
-def _miniature():
-    return Miniature()
-
-
-@functools.cache
 def _versions(client=False):
     names = (*LIBRARIES, *(['python-novaclient'] if client else []))
     return {'nova': NOVA, 'python': platform.python_version(),
@@ -222,15 +217,16 @@ def _failure(reply, uuid):
 
 def _rival(uuid, task_state):
     """Make a listener of the database that is faster than the first UPDATE of the server's row."""
-    def before_cursor_execute(connection, cursor, statement, parameters, context, executemany):
+    def rival(connection, _cursor, statement, *_):
         if statement.startswith('UPDATE instances') and not rival.done:
             rival.done = True
             with connection.engine.begin() as other:
-                other.execute(objects.INSTANCES.update().where(objects.INSTANCES.c.uuid == uuid)
-                              .values(task_state=task_state))
-    rival = before_cursor_execute
+                other.execute(objects.INSTANCES.update().filter_by(uuid=uuid).values(task_state=task_state))
     rival.done = False
     return rival
+
+
+_miniature = functools.cache(Miniature)
 
 
 # ------------------------------------------------------------------------------------------------------ the clients
@@ -301,7 +297,9 @@ def send_bare(application, request, uuid, cloud, token):
     shown = {name: '***' if name == 'X-Auth-Token' else value for name, value in headers.items()}
     return (
         {'method': request['method'], 'path': request['path'], 'headers': shown, 'body': _parsed(text)},
-        {'status': response.status_int, 'headers': _joined(response.headerlist), 'body': _parsed(response.text)})
+        {'status': response.status_int,
+         'headers': {name: ', '.join(response.headers.getall(name)) for name in response.headers},
+         'body': _parsed(response.text)})
 
 
 def _filled(value, words):
@@ -311,13 +309,6 @@ def _filled(value, words):
     if isinstance(value, dict):
         return {key: _filled(part, words) for key, part in value.items()}
     return [_filled(part, words) for part in value] if isinstance(value, list) else value
-
-
-def _joined(pairs):
-    headers = {}
-    for name, value in pairs:
-        headers[name] = f'{headers[name]}, {value}' if name in headers else value
-    return headers
 
 
 def _parsed(text):
@@ -339,9 +330,7 @@ def last_exchange(steps):
     sent, got = exchanges[-1].before['request'], exchanges[-1].result
     request = {'method': sent['method'], 'path': '/' + sent['url'].split('/', 3)[3],
                'headers': _headers(sent), 'body': _parsed(sent['body'] or '')}
-    response = got and {'status': got['status_code'], 'headers': _headers(got),
-                        'body': _parsed(got['content'])}
-    return request, response
+    return request, got and {'status': got['status_code'], 'headers': _headers(got), 'body': _parsed(got['content'])}
 
 
 def _headers(payload):
