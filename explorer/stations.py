@@ -1,8 +1,8 @@
 """The path as data: a row for each stop of the request.
 
 A row names the function as the real library names it; ours bears the same name in a module of ours (`Station.ours`).
-The hook resolves either name to code objects. A function that serves several callers says nothing about node, service or
-exploration: a visit takes them from the visit that called it.
+The hook resolves either name to code objects. A function that serves several callers says nothing about node, service
+or exploration: a visit takes them from the visit that called it.
 """
 
 import dataclasses
@@ -53,12 +53,10 @@ def split(name):
     Shape: 'nova.compute.api.API.get' gives ('nova.compute.api', 'API.get').
     """
     parts = name.split('.')
-    for i, part in enumerate(parts):
-        if part.lstrip('_')[:1].isupper():
-            return '.'.join(parts[:i]), '.'.join(parts[i:])
-        if part == '<locals>':
-            return '.'.join(parts[:i - 1]), '.'.join(parts[i - 1:])
-    return '.'.join(parts[:-1]), parts[-1]
+    first = next((i for i, part in enumerate(parts) if part.lstrip('_')[:1].isupper()), len(parts) - 1)
+    if '<locals>' in parts[:first]:
+        first = parts.index('<locals>') - 1
+    return '.'.join(parts[:first]), '.'.join(parts[first:])
 
 
 # Two classes of Nova would share a name in one file of ours. What ours are called instead:
@@ -99,13 +97,12 @@ CARRIERS = {
     ), ()),
 }
 
-
 # Of a WSGI environ that a request carries, these are the server's own and the libraries'.
 NOISE = frozenset({
     *(f'wsgi.{name}' for name in ('version', 'input', 'errors', 'multithread', 'multiprocess', 'run_once', 'url_scheme',
                                   'file_wrapper', 'input_terminated')),
-    'webob.adhoc_attrs', 'webob.is_body_seekable', 'webob._body_file', 'webob._parsed_query_vars', 'routes.url', 'routes.route', 'GATEWAY_INTERFACE', 'SERVER_SOFTWARE',
-    'SERVER_PROTOCOL', 'REMOTE_HOST'})
+    'webob.adhoc_attrs', 'webob.is_body_seekable', 'webob._body_file', 'webob._parsed_query_vars', 'routes.url',
+    'routes.route', 'GATEWAY_INTERFACE', 'SERVER_SOFTWARE', 'SERVER_PROTOCOL', 'REMOTE_HOST'})
 
 
 def _rows(exploration, node, service, *rows):
@@ -158,9 +155,6 @@ STATIONS = (
         ('NovaKeystoneContext', 'nova.api.auth.NovaKeystoneContext.__call__',
          'makes the request context of the identity'),
         ('_create_context', 'nova.api.auth.NovaKeystoneContext._create_context', 'reads the identity headers'),
-    ),
-    *_rows(
-        'service', 'api', 'nova-api',
         ('register_subcontroller_actions', 'nova.api.openstack.wsgi.Resource.register_subcontroller_actions',
          'notes which method answers which key of a body', ('boot', True)),
         ('create_route', 'nova.api.openstack.ProjectMapper.create_route', 'enters a path into the route table, twice',
