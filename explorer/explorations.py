@@ -14,8 +14,8 @@ from explorer.stations import STATIONS, WrongUse
 class Scenario:
     """All that a client can choose, and the cloud's state before.
 
-    Shape: *server* is a name or a uuid; *microversion* 'X.Y', 'latest', or None for the client's default; *caller* a key
-    of the cloud's callers, or no_token, bad_token; *state* overrides the server's defaults (vm_state, task_state,
+    Shape: *server* is a name or a uuid; *microversion* 'X.Y', 'latest', or None for the client's default; *caller* a
+    key of the cloud's callers, or no_token, bad_token; *state* overrides the server's defaults (vm_state, task_state,
     locked_by, ...). *request* {method, path, headers, body or raw_body} replaces the client by a bare HTTP request.
     *conductor_reply* {raise, kwargs} makes the conductor or the bus fail; *race* {task_state} lets another request win.
     Raises: WrongUse for a microversion that is none.
@@ -40,12 +40,11 @@ class Scenario:
 
     def command(self):
         """Give the words of the command line that asks for this, without the program's name."""
-        version = ['--os-compute-api-version', self.microversion] if self.microversion else []
-        if self.microversion == 'latest':
-            version = ['--os-compute-api-version', '2.latest']
+        version = '2.latest' if self.microversion == 'latest' else self.microversion
         flags = [flag for flag, on in (('--block-migrate', self.block_migrate),
                                        ('--disk-over-commit', self.disk_over_commit), ('--force', self.force)) if on]
-        return [*version, 'live-migration', *flags, self.server, *([self.host] if self.host else [])]
+        return [*(['--os-compute-api-version', version] if version else []), 'live-migration', *flags, self.server,
+                *([self.host] if self.host else [])]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,13 +52,12 @@ class Exploration:
     """One leg of the walk.
 
     Shape: *focus* are keys of stations, in the order of the walk; *landmarks* are those of them that later pictures
-    keep; *follow* is a key of FIELDS; *compare* is a second scenario that takes another way, and *compare_says* names it.
+    keep; *follow* is a key of FIELDS; *compare* is a second scenario, on another way, and *compare_says* names it.
     """
 
     key: str
     title: str
     question: str
-    segment: str
     focus: tuple[str, ...]
     landmarks: tuple[str, ...]
     follow: str
@@ -81,7 +79,6 @@ EXPLORATIONS = (
     Exploration(
         'client', 'From the command line to an HTTP request',
         'What leaves the client, and what did it ask before?',
-        'ask',
         ('shell', 'discover_version', 'VersionsV2.index', 'do_live_migration', 'find_resource',
          'ServersController.index', 'ServersController.show', 'Server.live_migrate', 'ServerManager.live_migrate',
          '_action', 'SessionClient.request', 'http'),
@@ -90,7 +87,6 @@ EXPLORATIONS = (
     Exploration(
         'service', 'Into the API service',
         'What happens to a request before Nova looks at what it asks?',
-        'accept',
         ('URLMap', 'ComputeReqIdMiddleware', 'FaultWrapper', 'RequestBodySizeLimiter', 'AuthProtocol',
          'NovaKeystoneContext', 'RequestContext', 'check_is_admin'),
         ('URLMap', 'NovaKeystoneContext'),
@@ -101,7 +97,6 @@ EXPLORATIONS = (
     Exploration(
         'routes', 'From the path to a method',
         'How does a path that says only "action" lead to the method for live migration?',
-        'route',
         ('Router', 'routematch', '_dispatch', 'Resource', 'set_api_version_request', 'get_body', '_process_stack',
          '_get_method', 'action_peek', 'dispatch', 'serialize'),
         ('Resource', 'action_peek'),
@@ -109,7 +104,6 @@ EXPLORATIONS = (
     Exploration(
         'controller', 'The controller decides',
         'What must be true before the controller takes the request on?',
-        'validate',
         ('expected_errors', 'schema', '_schema_validation_helper', 'validate', '_migrate_live', 'get_instance',
          'API.get', '_get_instance_from_cell', 'scatter_gather_single_cell', 'Instance.get_by_uuid', 'can',
          'authorize'),
@@ -118,7 +112,6 @@ EXPLORATIONS = (
     Exploration(
         'compute-api', 'The compute API takes the server',
         'Which servers are turned back, and how is the one that is taken kept from others?',
-        'look up',
         ('block_shares', 'block_extended_resource_request', 'block_port_accelerators', 'reject_vdpa_instances',
          'block_accelerators', 'reject_vtpm', 'reject_mem_enc', 'check_instance_lock', 'check_instance_state',
          'live_migrate', 'RequestSpec.get_by_instance_uuid', 'Instance.save', 'instance_update_and_get_original',
@@ -129,7 +122,6 @@ EXPLORATIONS = (
     Exploration(
         'conductor-api', 'Cast or call?',
         'Who waits for the conductor, and who decides that?',
-        'decide',
         ('live_migrate', 'ComputeTaskAPI.live_migrate_instance', 'rpcapi.live_migrate_instance',
          'rpcapi.migrate_server'),
         ('ComputeTaskAPI.live_migrate_instance',),
@@ -138,7 +130,6 @@ EXPLORATIONS = (
     Exploration(
         'rpc', 'Over the bus',
         'What exactly travels, and who picks it up?',
-        'hand over',
         ('rpcapi.live_migrate_instance', 'rpcapi.migrate_server', 'prepare', 'cast', 'call', '_make_message', 'send',
          '_process_incoming', 'RPCDispatcher.dispatch', 'deserialize_context', 'manager.live_migrate_instance',
          'manager.migrate_server', '_live_migrate'),
