@@ -8,7 +8,6 @@ from explorer.cloud import Cloud
 from explorer.explorations import Scenario
 from explorer.stations import WrongUse
 
-LEVELS = ('status', 'message', 'rpc', 'full')
 _RPC = ('kind', 'topic', 'namespace', 'version', 'method', 'args')
 _AFTER = ('vm_state_after', 'task_state_after', 'actions')
 _HEADERS = ('content-type', 'openstack-api-version', 'x-openstack-nova-api-version', 'www-authenticate')

@@ -185,7 +185,7 @@ class Copier:
         return True
 
     def _plain(self, value, depth, inside):
-        """Copy the slow way, for objects that nobody declared, cycles and odd keys: *depth* levels, no object in itself."""
+        """Copy the slow way: objects that nobody declared, cycles, odd keys; *depth* levels, no object in itself."""
         cls = type(value)
         if cls is int and not -2 ** 63 <= value < 2 ** 64:
             return str(value)  # more than the encoder takes
@@ -353,7 +353,7 @@ def _finished(copy, *, whole):
 
 
 def _masked(copy, lower):
-    """Mask what stands under a secret name in JSON, and after one in its lists and texts; *lower* is it in lower case."""
+    """Mask what stands under a secret name in JSON, and after one in its lists and texts; *lower* is it lowered."""
     parts, done = [], 0
     for found in _ANY.finditer(lower):
         at = found.start()
