@@ -10,7 +10,7 @@ import pathlib
 import graphviz
 
 from explorer.explorations import EXPLORATIONS, exploration
-from explorer.stations import NODES, STATIONS, split
+from explorer.stations import BY_KEY, NODES, split
 
 # (fill, text, line) of a node; the same colours in the player, see player.css.
 COLOURS = {
@@ -18,7 +18,6 @@ COLOURS = {
     'bus': ('#fef3c7', '#451a03', '#d97706'), 'conductor': ('#f3e8ff', '#3b0764', '#9333ea'),
     'refused': ('#fee2e2', '#450a0a', '#dc2626')}
 SHAPES = {'bus': 'cylinder'}
-_KEYS = {station.key: station for station in STATIONS}
 _FOLDER = pathlib.Path(__file__).resolve().parent.parent / 'diagrams'
 
 
@@ -65,7 +64,7 @@ def flowchart(trace, focus=None, *, step=None):
 
 def drawn_steps(trace, focus=None):
     """Choose what is drawn, one step for each station, in order: the first, but of the client the last, which acts."""
-    wanted = set(_KEYS)
+    wanted = set(BY_KEY)
     if focus is not None:
         row = exploration(focus)
         before = EXPLORATIONS[:row.number - 1]
@@ -105,7 +104,7 @@ def name_of(station):
 
 def _names():
     names = {}
-    for key, station in _KEYS.items():
+    for key, station in BY_KEY.items():
         module, qualname = split(station.nova)
         names[key] = module.rpartition('.')[2], qualname.partition('.<locals>')[0]
     short = [name for _, name in names.values()]
@@ -124,7 +123,7 @@ def _box(lane, trace, first, focus, active):
                *(['active'] if first.station == active else [])]
     lane.node(
         first.station, graphviz.escape(label), id=f'station_{first.station}', **{'class': ' '.join(classes)},
-        tooltip=graphviz.escape(f'{_KEYS[first.station].nova}: {_KEYS[first.station].says}'),
+        tooltip=graphviz.escape(f'{BY_KEY[first.station].nova}: {BY_KEY[first.station].says}'),
         shape='octagon' if red else SHAPES.get(first.node, 'box'), fillcolor='#ffffff' if faint else fill,
         fontcolor='#374151' if faint else text, color=line,
         penwidth='3' if first.station == active else '0.8' if faint else '1.4')

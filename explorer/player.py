@@ -14,11 +14,10 @@ from explorer import views
 from explorer.cloud import Cloud
 from explorer.engines import run
 from explorer.explorations import Scenario, exploration
-from explorer.flowcharts import caption, flowchart, name_of, outline, refused, render
-from explorer.stations import NODES, STATIONS
+from explorer.flowcharts import caption, flowchart, name_of, refused, render
+from explorer.stations import BY_KEY, NODES
 
 _HERE = pathlib.Path(__file__).parent
-_SAYS = {station.key: station.says for station in STATIONS}
 VM_STATES = ('active', 'paused', 'stopped', 'suspended', 'building', 'rescued', 'resized', 'shelved_offloaded', 'error')
 TASK_STATES = ('', 'migrating', 'rebooting', 'powering-off', 'resize_prep', 'deleting')
 
@@ -100,7 +99,7 @@ def content(trace, key):
         sources.setdefault(text, views.source(step.station, _column(trace), step.file, step.line))
         steps.append({
             'station': step.station, 'node': step.node, 'where': NODES[step.node], 'name': name_of(step.station),
-            'says': _SAYS[step.station], 'source': text, 'lines': step.lines, 'payload': views.payload(step),
+            'says': BY_KEY[step.station].says, 'source': text, 'lines': step.lines, 'payload': views.payload(step),
             'refused': step.station in red and step.error is not None})
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'question': row.question, 'asked': views.asked(trace),

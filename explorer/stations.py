@@ -292,6 +292,8 @@ STATIONS = (
     ),
 )
 
+BY_KEY = {station.key: station for station in STATIONS}
+
 # Functions of Nova in the recordings that are no stations here, and why.
 LEFT_OUT = {
     'nova.notifications.base.send_update':

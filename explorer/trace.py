@@ -22,7 +22,7 @@ import zlib
 import orjson
 
 from explorer.snapshots import ATOMS, Copier, decoded, plan
-from explorer.stations import FIELDS, STATIONS, WrongUse, split
+from explorer.stations import BY_KEY, FIELDS, STATIONS, WrongUse, split
 
 SCHEMA = 1
 
@@ -531,7 +531,7 @@ class Trace:
             raise WrongUse(f'a damaged trace: {", ".join(missing)} missing; record it again')
         try:
             records = [_record(step) for step in data['steps']]
-            unknown = sorted({step['station'] for step in data['steps']} - {station.key for station in STATIONS})
+            unknown = sorted({step['station'] for step in data['steps']} - BY_KEY.keys())
         except (AttributeError, TypeError, KeyError) as error:
             raise WrongUse(f'a damaged trace: its steps lack {error}; record it again') from error
         if unknown:

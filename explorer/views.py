@@ -11,11 +11,10 @@ from html import escape
 
 from explorer.explorations import Scenario, exploration
 from explorer.flowcharts import caption, name_of, path_of, refused
-from explorer.stations import NODES, STATIONS
+from explorer.stations import BY_KEY, NODES
 from explorer.trace import codes, difference
 
 MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}
-_STATIONS = {station.key: station for station in STATIONS}
 _MISSING = object()
 
 
@@ -80,7 +79,7 @@ def tell(trace, key=None):
     steps = in_focus(trace, key) if row else trace.steps
     lines = [*([f'{row.number}. {row.title}', row.question] if row else []), f'{asked(trace)} → {answered(trace)}', '']
     for step in steps:
-        lines.append(f'{step.index:4} {NODES[step.node]:14} {name_of(step.station)}: {_STATIONS[step.station].says}')
+        lines.append(f'{step.index:4} {NODES[step.node]:14} {name_of(step.station)}: {BY_KEY[step.station].says}')
         if row is None:
             continue
         lines += [f'{"":9}{mark} {path} {text}' for mark, path, text in changes(trace, step)]
@@ -103,7 +102,7 @@ def page(trace, key):
     for step in steps:
         done = '<br>'.join(f'{mark} <code>{escape(path)}</code> {escape(text)}' for mark, path, text in changes(trace, step))
         parts.append(f'<tr><td>{step.index}</td><td>{NODES[step.node]}</td><td><code>{escape(name_of(step.station))}</code> '
-                     f'{escape(_STATIONS[step.station].says)}</td><td>{done}</td></tr>')
+                     f'{escape(BY_KEY[step.station].says)}</td><td>{done}</td></tr>')
     return ''.join([*parts, '</table>', journey_html(trace, row.follow),
                     f'<p>and {len(trace.steps) - len(steps)} more steps. {escape(caption(trace))}</p>'])
 
@@ -124,7 +123,7 @@ def source(station, column, file, line):
     Shape: *column* says under which name it is watched, 'ours' or 'nova'; *file* and *line* as in the step, for a function
     may have variants.
     """
-    row = _STATIONS[station]
+    row = BY_KEY[station]
     head = f'<p><code>{escape(row.nova)}</code>, here at <code>{escape(file)}:{line}</code></p>'
     try:
         code = next(code for code in codes(getattr(row, column)) if code.co_firstlineno == line)
