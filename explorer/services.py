@@ -4,7 +4,6 @@ import logging
 import signal
 import sys
 import tempfile
-import threading
 
 import kombu
 import sqlalchemy as sa
@@ -17,6 +16,7 @@ from explorer.bus import oslo_messaging
 from explorer.stations import WrongUse
 
 MEMORY = 'memory://'
+SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 def serve(host, port, transport_url, database_url):
@@ -27,7 +27,8 @@ def serve(host, port, transport_url, database_url):
     if transport_url != MEMORY and not database_url:
         raise WrongUse('a bus between processes needs a database that both can reach: give --database-url')
     _log()
-    cloud, stopped = clouds.Cloud(), _signals()
+    _hold_signals()
+    cloud = clouds.Cloud()
     with tempfile.TemporaryDirectory(prefix='nova-explorer-') as folder:
         database = open_database(database_url or f'sqlite:///{folder}/nova.db')
         transport = open_bus(transport_url)
@@ -41,7 +42,7 @@ def serve(host, port, transport_url, database_url):
             pipeline.start_conductor(database, transport, pipeline.ComputeTaskManager())
         server.start()
         print(f'Listening on http://{host}:{server.server_port}/v2.1', flush=True)
-        stopped.wait()
+        signal.sigwait(SIGNALS)
 
 
 def conduct(transport_url, database_url):
@@ -52,11 +53,11 @@ def conduct(transport_url, database_url):
     if transport_url == MEMORY:
         raise WrongUse('memory:// ends with the process: give the --transport-url of a broker, rabbit://...')
     _log()
-    stopped = _signals()
+    _hold_signals()
     database, transport = open_database(database_url), open_bus(transport_url)
     pipeline.start_conductor(database, transport, pipeline.ComputeTaskManager())
     print('Listening on the topic conductor', flush=True)
-    stopped.wait()
+    signal.sigwait(SIGNALS)
 
 
 def tokens(cloud):
@@ -130,12 +131,9 @@ def open_bus(url):
     raise WrongUse(f'no broker at {there.hostname}:{there.port or 5672}: {reason}; start it, or give another --transport-url')
 
 
-def _signals():
-    """Give an event that SIGINT and SIGTERM set."""
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    return stopped
+def _hold_signals():
+    """Keep the signals that end a service until sigwait() asks for them; the threads to come inherit that."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 def _log():
