@@ -15,6 +15,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv=None):
     """Run a command: 0 where it did its work, 1 where a check failed, 2 for wrong use, in one line."""
+    if hasattr(sys.stdout, 'reconfigure'):
+        sys.stdout.reconfigure(errors='backslashreplace')  # a terminal may lack a character
     try:
         arguments = _parser().parse_args(argv)
         code = arguments.run(arguments)

@@ -1,11 +1,13 @@
 """Compare an engine with recordings of the real Nova: `given` goes in, `expect` is what should come out."""
 
+import io
 import json
 import re
 
 from explorer import engines
 from explorer.cloud import Cloud
 from explorer.explorations import Scenario
+from explorer.shapes import check
 from explorer.stations import WrongUse
 
 _RPC = ('kind', 'topic', 'namespace', 'version', 'method', 'args')
@@ -22,15 +24,16 @@ def read_cases(path, *, inside_only=False):
     try:
         with open(path, encoding='utf-8') as file:
             data = json.load(file)
-        cloud = Cloud(
-            callers=data['callers'], hosts=tuple(data['hosts']), server_defaults=data['server_defaults'],
-            servers={'server': '5ca1ab1e-0000-4000-8000-00000000cafe'}, project=data['project'],
-            other_project=data['other_project'])
-        cases = [case for case in data['cases'] if not (inside_only and case['outside_path'])]
     except OSError as error:
         raise WrongUse(f'{path}: {error.strerror}; give a file of recorded cases') from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise WrongUse(f'{path} holds no recordings ({error!r}); give a file like tests/data/cases.json') from error
+    except (ValueError, RecursionError) as error:
+        raise WrongUse(f'{path} holds no recordings: {error}; give a file like tests/data/cases.json') from error
+    check(data, 'RECORDINGS', f'{path} holds no recordings', 'give a file like tests/data/cases.json')
+    cloud = Cloud(
+        callers=data['callers'], hosts=tuple(data['hosts']), server_defaults=data['server_defaults'],
+        servers={'server': '5ca1ab1e-0000-4000-8000-00000000cafe'}, project=data['project'],
+        other_project=data['other_project'])
+    cases = [case for case in data['cases'] if not (inside_only and case.get('outside_path'))]
     if not cases:
         raise WrongUse(f'{path} holds no case to run')
     return cloud, cases
@@ -38,8 +41,8 @@ def read_cases(path, *, inside_only=False):
 
 def answer(given, cloud, engine='miniature'):
     """Let an engine answer what was *given*, in the form of `expect`."""
-    scenario = Scenario(server='server', caller=given['caller'], state=given['server'], request=given['request'],
-                        conductor_reply=given['conductor_reply'], race=given.get('race'))
+    scenario = Scenario(server='server', caller=given['caller'], state=given.get('server') or {}, request=given['request'],
+                        conductor_reply=given.get('conductor_reply'), race=given.get('race'))
     trace, response = engines.answer(scenario, engine=engine, cloud=cloud)
     headers = {name.lower(): value for name, value in response['headers'].items()}
     shown = {name: headers[name] for name in _HEADERS if name in headers}
@@ -62,14 +65,14 @@ def at_level(expect, level):
     """Give the part of an answer that a level compares, as {field: value}; a level includes those before it."""
     if level == 'full':
         return dict(expect)
-    part = {'status': expect['status']}
+    part = {'status': expect.get('status')}
     if level != 'status':
-        body = expect['body']
+        body = expect.get('body')
         inner = list(body.values())[0] if isinstance(body, dict) and len(body) == 1 else body
         part['message'] = inner.get('message') if isinstance(inner, dict) else inner if isinstance(inner, str) else None
     if level == 'rpc':
-        part['rpc'] = expect['rpc'] and {name: expect['rpc'][name] for name in _RPC}
-        part.update({name: expect[name] for name in _AFTER})
+        part['rpc'] = expect.get('rpc') and {name: expect['rpc'].get(name) for name in _RPC}
+        part.update({name: expect.get(name) for name in _AFTER})
     return part
 
 
@@ -85,16 +88,19 @@ def conform(path, level='rpc', *, inside_only=False, engine='miniature', answers
     Shape: *answers* is the name of a file for the answers, {id: answer}.
     """
     cloud, cases = read_cases(path, inside_only=inside_only)
+    try:
+        out = open(answers, 'w', encoding='utf-8') if answers else io.StringIO()  # at once: the cases take their time
+    except OSError as error:
+        raise WrongUse(f'{answers}: {error.strerror}; give a file for the answers') from error
     lines, given_answers, wrong, outside = [], {}, set(), set()
     for case in cases:
         got = given_answers[case['id']] = answer(case['given'], cloud, engine)
-        outside |= {case['id']} if case['outside_path'] else set()
-        for name, (expected, found) in disagreements(case['expect'], got, level).items():
+        outside |= {case['id']} if case.get('outside_path') else set()
+        for name, (expected, found) in disagreements(case.get('expect') or {}, got, level).items():
             wrong.add(case['id'])
             lines.append(f'{case["id"]}: {name}: expected {json.dumps(expected)}, got {json.dumps(found)}')
-    if answers:
-        with open(answers, 'w', encoding='utf-8') as file:
-            json.dump(given_answers, file, indent=1)
+    with out:
+        json.dump(given_answers, out, indent=1)
     if not inside_only:
         lines.append(f'{len(outside - wrong)} of {len(outside)} cases marked outside_path agree at level {level}')
     lines.append(f'{len(cases) - len(wrong)} of {len(cases)} cases agree at level {level}')

@@ -27,6 +27,7 @@ from explorer import cloud as clouds
 from explorer import exception, objects, pipeline
 from explorer.bus import oslo_messaging
 from explorer.explorations import Scenario
+from explorer.shapes import short
 from explorer.snapshots import snapshot
 from explorer.stations import NOVA, STATIONS, WrongUse
 from explorer.trace import Recorder, Trace, lasting_threads, pack, steps
@@ -45,14 +46,16 @@ def run(scenario=None, *, engine='miniature', cloud=None):
 
 def answer(scenario, *, engine='miniature', cloud=None):
     """Let an engine answer a scenario: (trace, response). The response is as it came; the trace's is masked."""
-    return _engine(engine).answer(scenario, cloud or clouds.Cloud())
+    if not isinstance(scenario, Scenario) or not isinstance(cloud, clouds.Cloud | None):
+        raise WrongUse(f'run takes a Scenario and a Cloud, not {short(scenario)} and {short(cloud)}')
+    with _one_at_a_time:
+        return _engine(engine).answer(scenario, cloud or clouds.Cloud())
 
 
 def boot():
     """Wire a fresh application and give the trace of that: what happens once, when the service starts."""
-    miniature = _engine('miniature')
-    with Recorder([station for station in STATIONS if station.boot]) as recorder:
-        miniature.wire()
+    with _one_at_a_time, Recorder([station for station in STATIONS if station.boot]) as recorder:
+        _engine('miniature').wire()
     return Trace('miniature', _versions(), {}, None, None, [], None, None, pack(recorder.records()))
 
 
@@ -85,14 +88,13 @@ class _Conductor(pipeline.ComputeTaskManager):
 class Miniature:
     """Our small Nova in this process: database, bus, conductor, application and socket, started once.
 
-    One scenario at a time; a second thread waits.
+    One scenario at a time: the hook, the environment and the standard output belong to the process.
     """
 
     def __init__(self):
         for name in ('explorer', 'oslo_messaging'):
             # A refused request is a result here; its log lines are for those who ask for them.
             logging.getLogger(name).addHandler(logging.NullHandler())
-        self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix='nova-explorer-')
         self.database = objects.database(f'sqlite:///{self._folder.name}/nova.db')
         self.transport = pipeline.create_transport('memory://')
@@ -114,11 +116,15 @@ class Miniature:
         return f'http://127.0.0.1:{self._server.server_port}/v2.1'
 
     def answer(self, scenario, cloud):
-        with self._lock:
-            uuid = self._seed(scenario, cloud)
-            token = self._token(scenario.caller)
+        uuid = self._seed(scenario, cloud)
+        token = self._token(scenario.caller)
+        try:
             with self._disturbed(scenario, uuid):
                 return self._traced(scenario, uuid, token)
+        finally:  # also after an interrupt: what is under way would run into the next request
+            if self._server:
+                self._server.join(10)
+            self.transport._driver.join(10)
 
     def recorder(self, bare):
         """Make a recorder of one request: with the client's stations, or *bare*."""
@@ -138,9 +144,10 @@ class Miniature:
         records = recorder.records()
         sent = steps([record for record in records if record[2] in ('http', 'send')])
         exchange = exchange or last_exchange(sent)
-        request, response = snapshot(exchange)
+        head = json.dumps(snapshot([dataclasses.asdict(scenario), *exchange, messages(sent), note]))
+        scenario, request, response, sent, note = json.loads(head.replace(token, '***') if token else head)
         trace = Trace(
-            'miniature', _versions(not bare), snapshot(dataclasses.asdict(scenario)), request, response, messages(sent),
+            'miniature', _versions(not bare), scenario, request, response, sent,
             clouds.server_state(self.database, uuid), note, pack(records, [token] if token else []))
         return trace, exchange[1]
 
@@ -148,9 +155,10 @@ class Miniature:
 
     def _seed(self, scenario, cloud):
         if cloud != self.cloud:
+            self.cloud, identities = None, cloud.identities()  # none is known until all is written
             clouds.seed_cloud(self.database, cloud)
             self.tokens.clear()
-            self.tokens.update({secrets.token_hex(16): who for who in cloud.identities().items()})
+            self.tokens.update({secrets.token_hex(16): who for who in identities.items()})
             self._caller_tokens = {who[0]: token for token, who in self.tokens.items()}
             self.tokens.update({token: who for token, (_, who) in list(self.tokens.items())})
             self.cloud = cloud
@@ -207,12 +215,14 @@ def _failure(reply, uuid):
     if not reply:
         return None
     name, kwargs = reply['raise'], _filled(reply.get('kwargs') or {}, {'$SERVER': uuid})
-    if not re.fullmatch('[A-Z][A-Za-z0-9]+', name):
-        raise WrongUse(f'no exception {name!r}; give one of Nova, oslo.messaging or Python')
-    for home in (oslo_messaging, builtins):
-        if hasattr(home, name):
-            return getattr(home, name)(**kwargs)
-    return exception.named(name)(**kwargs)
+    cls = next((getattr(home, name) for home in (oslo_messaging, builtins) if hasattr(home, name)), None)
+    cls = cls or exception.named(name)
+    try:
+        if issubclass(cls, Exception):
+            return cls(**kwargs)
+    except TypeError:  # no class, or not with these arguments
+        pass
+    raise WrongUse(f'no exception {name}({", ".join(kwargs)}); give one of Nova, oslo.messaging or Python')
 
 
 def _rival(uuid, task_state):
@@ -227,6 +237,16 @@ def _rival(uuid, task_state):
 
 
 _miniature = functools.cache(Miniature)
+_one_at_a_time = threading.RLock()
+
+
+def _after_fork():
+    global _one_at_a_time
+    _one_at_a_time = threading.RLock()
+    _miniature.cache_clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)  # the threads of the parent's are not here
 
 
 # ------------------------------------------------------------------------------------------------------ the clients
@@ -292,7 +312,7 @@ def send_bare(application, request, uuid, cloud, token):
     text = json.dumps(request['body']) if 'body' in request else request.get('raw_body') or ''
     headers = {**request.get('headers', {}), **({'X-Auth-Token': token} if token else {})}
     blank = webob.Request.blank(request['path'], base_url='http://nova', method=request['method'], headers=headers,
-                                body=text.encode())
+                                body=text.encode('utf-8', 'surrogatepass'))
     response = blank.get_response(application)
     shown = {name: '***' if name == 'X-Auth-Token' else value for name, value in headers.items()}
     return (

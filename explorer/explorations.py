@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
+from explorer.shapes import check, short
 from explorer.stations import STATIONS, WrongUse
 
 
@@ -18,7 +19,7 @@ class Scenario:
     key of the cloud's callers, or no_token, bad_token; *state* overrides the server's defaults (vm_state, task_state,
     locked_by, ...). *request* {method, path, headers, body or raw_body} replaces the client by a bare HTTP request.
     *conductor_reply* {raise, kwargs} makes the conductor or the bus fail; *race* {task_state} lets another request win.
-    Raises: WrongUse for a microversion that is none.
+    Raises: WrongUse for a microversion that is none, and for whatever else no client and no cloud could have.
     """
 
     server: str = 'web-1'
@@ -34,9 +35,10 @@ class Scenario:
     race: Mapping | None = None
 
     def __post_init__(self):
-        known = isinstance(self.microversion, str) and re.fullmatch(r'latest|\d+\.\d+', self.microversion)
-        if self.microversion is not None and not known:
-            raise WrongUse(f'{self.microversion!r} is no microversion; give one like 2.34, or latest')
+        version = self.microversion
+        if version is not None and not (isinstance(version, str) and re.fullmatch(r'latest|[0-9]{1,4}\.[0-9]{1,4}', version)):
+            raise WrongUse(f'{short(version)} is no microversion; give one like 2.34, or latest')
+        check(vars(self), 'SCENARIO', 'no scenario', 'see the docstring of Scenario')
 
     def command(self):
         """Give the words of the command line that asks for this, without the program's name."""

@@ -288,6 +288,8 @@ class RequestLog(Middleware):
             query = environ.get('QUERY_STRING')
             # Not req.path_qs: a path need not be text in UTF-8.
             uri = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '') + (f'?{query}' if query else '')
+            # More careful than Nova's, which writes the address as it came.
+            uri = strutils.mask_password(uri).encode('unicode_escape').decode()
             LOG.info('%s "%s %s" status: %s len: %s microversion: %s time: %.6f', req.remote_addr, req.method,
                      uri, res.status_int if res else 500, res.content_length if res else 0,
                      '-' if version.is_null() else version.get_string(), time.time() - start)

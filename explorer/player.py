@@ -55,8 +55,8 @@ class Player(anywidget.AnyWidget):
         with self.hold_sync():  # one message, so that the position fits to what is shown
             self.message, self.step, self.content = '', shown['start'], shown
 
-    def send(self, **values):
-        """Run the path with what stands in the form; an error becomes the message."""
+    def send(self, values):
+        """Run the path with what stands in the form, {name: value}; an error becomes the message."""
         self._run(lambda: scenario_of(values))
 
     def send_compare(self):
@@ -70,10 +70,11 @@ class Player(anywidget.AnyWidget):
             self.message = str(error) or type(error).__name__
 
     def _asked(self, _widget, said, _buffers):
-        if said.get('kind') == 'compare':
-            self.send_compare()
-        elif said.get('kind') == 'send':
-            self.send(**(said.get('values') or {}))
+        match said:
+            case {'kind': 'compare'}:
+                self.send_compare()
+            case {'kind': 'send', 'values': {**values}}:
+                self.send(values)
 
     def __repr__(self):
         step = self.trace.steps[self.step] if self.trace.steps else None

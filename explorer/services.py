@@ -35,8 +35,9 @@ def serve(host, port, transport_url, database_url):
         application = pipeline.init_application(database, transport, tokens(cloud))
         try:
             server = clouds.HTTPServer(host, port, application)
-        except OSError as error:
-            raise WrongUse(f'can\'t listen on {host}:{port}: {error.strerror}; give another --port, 0 picks one') from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, 'strerror', None) or 'no such address'
+            raise WrongUse(f'can\'t listen on {host!r}:{port}: {reason}; give another --port, 0 picks one') from error
         seed(database, cloud)
         if transport_url == MEMORY:
             pipeline.start_conductor(database, transport, pipeline.ComputeTaskManager())
@@ -101,9 +102,16 @@ def open_database(url):
         return database
     except sa.exc.ArgumentError as error:
         raise WrongUse('the --database-url is no URL of a database; one is sqlite:////tmp/nova.db') from error
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
+    except (sa.exc.SQLAlchemyError, ImportError, ValueError, TypeError) as error:
         reason = str(getattr(error, 'orig', None) or error).splitlines()[0]
-        raise WrongUse(f'no database at {make_url(url)!r}: {reason}; start it, or give another --database-url') from error
+        raise WrongUse(f'no database at {_without_password(url)}: {reason}; start it, or give another --database-url') from error
+
+
+def _without_password(url):
+    try:
+        return repr(make_url(url).set(query={}))
+    except ValueError:
+        return 'that URL'
 
 
 def open_bus(url):

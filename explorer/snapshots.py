@@ -324,7 +324,8 @@ def dotted(cls):
 _WORDS = (b'token', b'passw', b'adminpass', b'secret', b'cookie', b'authorization', b'credential',
           b'database_connection', b'transport_url')
 _IN_TEXT = re.compile(
-    rb'((?:%s)\w*(?:\\"|\')?\s*[:=]\s*(?:\\"|\')?(?:(?:basic|bearer)\s+)?)[^\s"\',;&}\\]+' % b'|'.join(_WORDS), re.I)
+    rb'((?:%s)\w*(?:\\"|\')?\s*[:=]\s*(?:\\"|\')?(?:(?:basic|bearer)\s+)?)(?:[\[{].*?[\]}]|[^\s"\',;&}\\]+)'
+    % b'|'.join(_WORDS), re.I)
 _ANY = re.compile(b'|'.join(_WORDS))
 _SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|[-\d.eE+]+|true|false')
 
@@ -370,9 +371,20 @@ def _masked(copy, lower):
             elif following == b':' and copy[value:value + 1] in b'{[':
                 return orjson.dumps(_without_secrets(orjson.loads(copy)))
         else:
-            parts += [copy[done:first], _IN_TEXT.sub(rb'\1***', copy[first:last])]
-            done = last
+            parts += [copy[done:first], _masked_text(copy[first:last + 1])]
+            done = last + 1
     return b''.join([*parts, copy[done:]])
+
+
+def _masked_text(quoted):
+    """Mask within one text of JSON: by its parts, where it is JSON itself, else by what looks like name=value."""
+    text = orjson.loads(quoted)
+    if text[:1] in ('{', '['):
+        with contextlib.suppress(ValueError):
+            inner = orjson.loads(text)
+            if (masked := _without_secrets(inner)) != inner:
+                quoted = orjson.dumps(orjson.dumps(masked).decode())
+    return _IN_TEXT.sub(rb'\1***', quoted)
 
 
 def _quote(copy, at, find):
@@ -387,6 +399,8 @@ def _quote(copy, at, find):
 
 def _without_secrets(plain):
     """Mask in plain data, where whole objects stand under a secret name."""
+    if isinstance(plain, str) and is_secret(plain):
+        return orjson.loads(_masked_text(orjson.dumps(plain)))
     if isinstance(plain, dict):
         return {key: '***' if part not in (None, '', {}, []) and is_secret(key) else _without_secrets(part)
                 for key, part in plain.items()}

@@ -21,8 +21,9 @@ import zlib
 
 import orjson
 
+from explorer.shapes import check
 from explorer.snapshots import ATOMS, Copier, decoded, plan
-from explorer.stations import BY_KEY, FIELDS, STATIONS, WrongUse, split
+from explorer.stations import FIELDS, STATIONS, WrongUse, split
 
 SCHEMA = 1
 
@@ -520,23 +521,23 @@ class Trace:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise WrongUse(f'not a trace: {error}; give a text that Trace.to_json() wrote') from error
-        names = {f.name for f in dataclasses.fields(cls)} - {'packed'} | {'steps'}
         if not isinstance(data, dict) or 'schema' not in data:
             raise WrongUse('not a trace: it names no schema; give a text that Trace.to_json() wrote')
-        if data['schema'] != SCHEMA:
+        if data['schema'] != SCHEMA or type(data['schema']) is not int:
             raise WrongUse(f'a trace of schema {data["schema"]!r}, but this version reads {SCHEMA}: record it again')
-        if missing := sorted(names - data.keys()):
-            raise WrongUse(f'a damaged trace: {", ".join(missing)} missing; record it again')
+        check(data, 'TRACE', 'a damaged or foreign trace', 'record it again with this version')
+        for index, step in enumerate(data['steps']):
+            causes = [cause for cause in (step['parent'], step['hop_from']) if cause is not None]
+            if step['index'] != index or not all(0 <= cause < index for cause in causes):
+                raise WrongUse(f'a damaged trace: step {index} is out of order; record it again')
         try:
-            records = [_record(step) for step in data['steps']]
-            unknown = sorted({step['station'] for step in data['steps']} - BY_KEY.keys())
-        except (AttributeError, TypeError, KeyError) as error:
-            raise WrongUse(f'a damaged trace: its steps lack {error}; record it again') from error
-        if unknown:
-            raise WrongUse(f'a foreign trace: unknown station {unknown[0]!r}; record it with this version')
-        return cls(**{name: data[name] for name in names - {'steps'}}, packed=pack(records))
+            packed = pack([_record(step) for step in data['steps']])
+        except TypeError as error:  # a text that is no Unicode, a number that is too long
+            raise WrongUse(f'a damaged trace: {error}; record it again') from error
+        names = {field.name for field in dataclasses.fields(cls)} - {'packed'}
+        return cls(**{name: data[name] for name in names}, packed=packed)
 
     def find(self, station):
         """Give the steps at a station, by its key."""

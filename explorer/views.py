@@ -6,6 +6,7 @@ Whatever comes from a payload is text and stays text: it is escaped here, and no
 import functools
 import inspect
 import json
+import re
 import shlex
 from html import escape
 
@@ -16,6 +17,7 @@ from explorer.trace import codes, difference
 
 MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}
 _MISSING = object()
+_STEERING = re.compile('[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]')
 
 
 # --------------------------------------------------------------------------------------------------- what is to be told
@@ -25,13 +27,14 @@ def asked(trace):
     """Say in one line what was asked: the command, if there was one, and the request it sent."""
     request = f'{trace.request["method"]} {path_of(trace)}' if trace.request else 'nothing was sent'
     if 'python-novaclient' not in trace.versions:
-        return request
-    return f'nova {shlex.join(Scenario(**trace.scenario).command())}: {request}'
+        return visible(request)
+    return visible(f'nova {shlex.join(Scenario(**trace.scenario).command())}: {request}')
 
 
 def answered(trace):
     """Say in one line what was answered."""
-    return ' '.join([str(trace.response['status'] if trace.response else 'no answer'), *([trace.note] if trace.note else [])])
+    status = str(trace.response['status'] if trace.response else 'no answer')
+    return visible(f'{status} {trace.note}' if trace.note else status)
 
 
 def in_focus(trace, key):
@@ -61,12 +64,17 @@ def journey(trace, name):
 
 
 def _dotted(path):
-    return '.'.join(map(str, path))
+    return visible('.'.join(map(str, path)))
+
+
+def visible(text):
+    """Escape what would steer a terminal or turn the order of characters round, and what is no Unicode."""
+    return _STEERING.sub(lambda found: f'\\u{ord(found[0]):04x}', text)
 
 
 def short(value, longest=72):
     """Show plain data in one line of at most *longest* characters."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)  # Routes' results have no order of their own
+    text = visible(json.dumps(value, ensure_ascii=False, sort_keys=True))  # Routes' results have no order of their own
     return text if len(text) <= longest else f'{text[:longest - 1]}…'
 
 
@@ -189,7 +197,7 @@ def _class(kind):
 
 def _name(name, kind):
     mark = f'<b title="{kind}">{MARKS[kind]}</b> ' if kind else ''
-    return f'{mark}<code>{escape(str(name))}</code> '
+    return f'{mark}<code>{escape(visible(str(name)))}</code> '
 
 
 def _brief(value):
@@ -201,7 +209,7 @@ def _brief(value):
 
 def _text(value):
     """Show a value that holds nothing; what is long is folded."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = visible(json.dumps(value, ensure_ascii=False))
     if len(text) <= 160:
         return f'<bdi>{escape(text)}</bdi>'
     return f'<details><summary>{escape(text[:120])}…</summary><bdi>{escape(text)}</bdi></details>'

@@ -78,6 +78,13 @@ def test_rubbish_does_not_stop_the_server(server, rubbish):
     assert ask(server) == (200, b'0')
 
 
+def test_a_target_that_is_no_path_is_refused(server):
+    with socket.create_connection(('127.0.0.1', server.server_port), timeout=10) as connection:
+        connection.sendall(b'OPTIONS * HTTP/1.1\r\n\r\n')
+        assert b' 400 ' in connection.recv(4096)
+    assert ask(server) == (200, b'0')
+
+
 def test_a_port_that_is_taken_is_an_error_at_once(server):
     with pytest.raises(OSError, match='in use'):
         cloud.HTTPServer('127.0.0.1', server.server_port, application)

@@ -87,6 +87,13 @@ def test_the_expectation_is_not_given_to_the_engine(tmp_path, monkeypatch):
     assert seen == [CAST['given']]
 
 
+def test_a_case_without_an_expectation_is_answered_and_agrees_with_nothing(tmp_path):
+    case = {'id': CAST['id'], 'given': CAST['given']}
+    lines, agree = conform.conform(write(tmp_path / 'c', cases=[case]), answers=tmp_path / 'out')
+    assert not agree
+    assert json.loads((tmp_path / 'out').read_text()) == {CAST['id']: CAST['expect']}
+
+
 def test_answers_are_written_in_the_form_of_the_expectation(tmp_path):
     out = tmp_path / 'out.json'
     conform.conform(write(tmp_path / 'c', cases=[CAST, REFUSED]), answers=out)
@@ -102,7 +109,9 @@ def test_an_answer_comes_from_the_callers_and_hosts_of_the_file(tmp_path):
 
 @pytest.mark.parametrize(('content', 'says'), [
     ('', 'holds no recordings'), ('[]', 'holds no recordings'), ('{"cases": []}', 'holds no recordings'),
-    (json.dumps({**DATA, 'cases': []}), 'holds no case to run')])
+    (json.dumps({**DATA, 'cases': []}), 'holds no case to run'), ('[' * 100_000, 'holds no recordings'),
+    (json.dumps({**DATA, 'callers': None}), 'callers'), (json.dumps({**DATA, 'hosts': ['x']}), 'hosts.0'),
+    (json.dumps({**DATA, 'cases': [1]}), 'cases.0'), (json.dumps({**DATA, 'cases': [{'id': 'x'}]}), 'cases.0')])
 def test_a_file_without_a_case_is_wrong_use(tmp_path, content, says):
     (tmp_path / 'c').write_text(content)
     with pytest.raises(WrongUse, match=says):

@@ -42,7 +42,7 @@ def test_what_the_client_asks_first_is_in_the_trace_and_short(walk):
     (lambda: run(Scenario(server='web-9')), "no server 'web-9'; there are web-1, web-2, web-3"),
     (lambda: run(Scenario(caller='boss')), "no caller 'boss'; there are admin"),
     (lambda: run(Scenario(state={'vmstate': 'active'})), "a server has no 'vmstate'; its state has vm_state"),
-    (lambda: run(Scenario(conductor_reply={'raise': 'os.system'})), "no exception 'os.system'"),
+    (lambda: run(Scenario(conductor_reply={'raise': 'os.system'})), 'conductor_reply.raise: .os.system. can not be one'),
     (lambda: run(Scenario(force=True, microversion='2.29', host='host2')), '--force exists from 2.30 to 2.67'),
 ])
 def test_wrong_use_is_told_in_one_line_and_the_next_request_works(call, says):
@@ -117,3 +117,79 @@ def test_a_bare_request_needs_no_client():
     trace = run(Scenario(request={'method': 'GET', 'path': '/', 'headers': {}}))
     assert 'python-novaclient' not in trace.versions
     assert trace.response['body']['versions'][0]['id'] == 'v2.0'
+
+
+def test_threads_that_come_at_once_to_a_cold_engine_get_a_whole_trace_each(python):
+    said = python('''
+import os, sys, threading
+before = dict(os.environ), sys.stdout, threading.gettrace()
+from explorer import run
+traces = []
+threads = [threading.Thread(target=lambda: traces.append(run())) for _ in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert (dict(os.environ), sys.stdout, threading.gettrace()) == before
+print([(trace.response['status'], len(trace.steps)) for trace in traces] == [(202, len(traces[0].steps))] * 6)
+''')
+    assert said == 'True\n'
+
+
+def test_a_child_of_a_fork_has_an_engine_of_its_own(python):
+    said = python('''
+import os
+from explorer import run
+steps = len(run().steps)
+child = os.fork()
+if not child:
+    os._exit(0 if len(run().steps) == steps else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+''')
+    assert said == '0\n'
+
+
+@pytest.mark.parametrize('delay', [0.01, 0.03, 0.05, 0.07])
+def test_after_an_interrupt_the_next_request_works(walk, delay):
+    import signal
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, delay)
+        run(Scenario())
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    again = run(Scenario())
+    assert [step.station for step in again.steps] == [step.station for step in walk.steps]
+    assert again.response['status'] == 202
+
+
+@pytest.mark.parametrize('name', ['SystemExit', 'KeyboardInterrupt', 'Target', 'True', 'UnicodeDecodeError'])
+def test_what_is_no_exception_to_raise_is_wrong_use(name, walk):
+    with pytest.raises(WrongUse, match='no exception'):
+        run(Scenario(conductor_reply={'raise': name}))
+    assert len(run(Scenario()).steps) == len(walk.steps)
+
+
+def test_a_cloud_that_is_none_does_not_spoil_the_next_request(walk):
+    with pytest.raises((KeyError, TypeError)):
+        run(cloud=engines.clouds.Cloud(callers={'x': {}}))
+    assert len(run(Scenario()).steps) == len(walk.steps)
+
+
+@pytest.mark.parametrize('given', [5, {'server': 'web-1'}, 'web-1'])
+def test_what_is_no_scenario_is_wrong_use(given):
+    with pytest.raises(WrongUse, match='run takes a Scenario'):
+        run(given)
+
+
+def test_the_token_of_the_run_is_nowhere_however_it_was_sent():
+    run()
+    token = engines._miniature()._caller_tokens['admin']
+    trace = run(Scenario(request={
+        'method': 'POST', 'path': f'/v2.1/servers/$SERVER/action?x={token}', 'headers': {
+            'Content-Type': 'application/json', 'X-Odd': token}, 'body': {'os-migrateLive': {'host': token}}}))
+    assert token not in trace.to_json()

@@ -44,10 +44,21 @@ def test_a_scenario_is_a_command_line():
     assert Scenario(microversion='latest').command()[:2] == ['--os-compute-api-version', '2.latest']
 
 
-@pytest.mark.parametrize('version', ['', '2', 'two', '2.34\n', '2.34 ', '2.-1', 2.34])
+@pytest.mark.parametrize('version', ['', '2', 'two', '2.34\n', '2.34 ', '2.-1', 2.34, '2.' + '9' * 5000])
 def test_a_microversion_that_is_none_is_refused_at_once(version):
     with pytest.raises(WrongUse, match='no microversion; give one like 2.34, or latest'):
         Scenario(microversion=version)
+
+
+@pytest.mark.parametrize('wrong', [
+    {'caller': []}, {'state': None}, {'state': {'vm_state': [1]}}, {'state': {'image_props': 5}}, {'race': {'x': 1}},
+    {'conductor_reply': 5}, {'conductor_reply': {'raise': 5}}, {'request': {'method': 'GET'}}, {'host': 5}, {'host': '-h'},
+    {'request': {'method': 'GET', 'path': 'no'}}, {'request': {'method': 'GET', 'path': '/ü'}}, {'block_migrate': 'yes'}],
+    ids=str)
+def test_what_no_client_and_no_cloud_could_have_is_refused_in_one_line(wrong):
+    with pytest.raises(WrongUse, match=f'no scenario: {next(iter(wrong))}') as error:
+        Scenario(**wrong)
+    assert '\n' not in str(error.value)
 
 
 def test_an_unknown_exploration_is_refused_with_those_there_are():

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import urllib.parse
 
 import pytest
 
@@ -87,7 +88,7 @@ HOSTILE = ['<b>&amp;</b>', r'\N\G\E\l', '"]; evil [label="x', '<script>alert(1)<
 @pytest.mark.dot
 def test_nothing_from_a_payload_is_interpreted_by_graphviz(text):
     trace = run(Scenario(request={
-        'method': 'POST', 'path': '/v2.1/servers/$SERVER/action?x=' + text.replace(' ', '%20'),
+        'method': 'POST', 'path': '/v2.1/servers/$SERVER/action?x=' + urllib.parse.quote(text),
         'headers': {'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.34'},
         'body': {'os-migrateLive': {'host': text, 'block_migration': 'auto'}}}))
     dot = flowchart(trace).source

@@ -18,12 +18,12 @@ def test_trace_tells_the_way_step_by_step(explorer):
 
 
 def test_trace_as_json_is_a_trace(capsys):
-    assert main(['trace', 'web-2', '--host', 'host2', '--block-migrate', '--microversion', '2.30', '--force', '--as', 'manager',
+    assert main(['trace', 'web-2', '--host', 'host2', '--block-migrate', '--microversion', '2.30', '--force',
                  '--json']) == 0
     trace = Trace.from_json(capsys.readouterr().out)
     assert trace.response['status'] == 202
     assert trace.request['body'] == {'os-migrateLive': {'host': 'host2', 'block_migration': True, 'force': True}}
-    assert trace.messages[0]['context']['user_id'] == 'u-manager'
+    assert trace.messages[0]['context']['user_id'] == 'u-admin'
     assert trace.scenario['server'] == 'web-2'
 
 

@@ -55,6 +55,15 @@ def test_the_access_log_names_the_request_and_not_the_token(api, caplog):
     assert 'admin:demo' not in caplog.text
 
 
+def test_the_access_log_cannot_be_forged_and_holds_no_secret_of_the_query(api, caplog):
+    with caplog.at_level(logging.INFO):
+        api.ask('GET', '/v2.1/servers/x%0aINFO%20forged%1b[31m?X-Auth-Token=c3cr3t&password=c3cr3t')
+    line, = [record.getMessage() for record in caplog.records if record.name == 'explorer.pipeline']
+    assert 'c3cr3t' not in caplog.text
+    assert '\n' not in line
+    assert '\x1b' not in line
+
+
 # ---------------------------------------------------------------------------------------------- route and version
 
 

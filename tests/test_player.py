@@ -73,7 +73,7 @@ def test_what_cannot_be_sent_is_said_in_one_line_and_nothing_is_lost(values, say
     assert widget.message == ''
 
 
-@pytest.mark.parametrize('said', [{}, {'kind': 'fly'}, {'kind': 'send', 'values': None}, {'kind': 'send', 'values': {'host': 5}}, {'kind': 'send'}])
+@pytest.mark.parametrize('said', [{}, {'kind': 'fly'}, None, [], {'kind': 'send', 'values': None}, {'kind': 'send', 'values': {'self': 5}}, {'kind': 'send'}])
 def test_odd_messages_from_the_browser_harm_nothing(said):
     widget = explore('client')
     widget._asked(widget, said, [])

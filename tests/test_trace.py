@@ -222,7 +222,7 @@ def test_no_token_is_in_a_trace(monkeypatch):
     assert '***' in traced.to_json()
 
 
-@pytest.mark.parametrize('where', ['headers', 'query', 'body'])
+@pytest.mark.parametrize('where', ['headers', 'query', 'body', 'parts'])
 def test_what_a_client_sends_under_a_secret_name_is_masked(where):
     request = {'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': {'Content-Type': 'application/json'},
                'body': {'os-migrateLive': {}}}
@@ -230,6 +230,8 @@ def test_what_a_client_sends_under_a_secret_name_is_masked(where):
         request['headers'].update({'Authorization': 'Basic c3cr3t', 'Cookie': 'session=c3cr3t', 'X-Service-Token': 'c3cr3t'})
     elif where == 'query':
         request['path'] += '?token=c3cr3t'
+    elif where == 'parts':
+        request['body'] = {'os-migrateLive': {'password': {'a': 'c3cr3t'}, 'tokens': ['x', 'c3cr3t']}}
     else:
         request['body'] = {'os-migrateLive': {'adminPass': 'c3cr3t', 'password': 'c3cr3t'}}
     assert 'c3cr3t' not in run(Scenario(request=request)).to_json()
@@ -273,11 +275,19 @@ def damaged(change):
     (damaged(lambda data: data.update(schema=99)), 'schema 99'),
     (damaged(lambda data: data.pop('messages')), 'messages'),
     (damaged(lambda data: data['steps'][3].pop('before')), 'before'),
-    (damaged(lambda data: data['steps'][3].update(station='moon')), "unknown station 'moon'"),
+    (damaged(lambda data: data['steps'][3].update(station='moon')), "steps.3.station: 'moon' is unknown here"),
     (damaged(lambda data: data.update(steps=5)), 'damaged'),
+    (lambda text: '[' * 100_000, 'not a trace'), (lambda text: None, 'not a trace'),
+    (damaged(lambda data: data['steps'][3].update(line='<img src=x onerror=alert(1)>')), 'steps.3.line'),
+    (damaged(lambda data: data['steps'][3].update(before=5)), 'steps.3.before'),
+    (damaged(lambda data: data['steps'][3].update(parent=99)), 'out of order'),
+    (damaged(lambda data: data['steps'][3].update(result='\ud800')), 'damaged'),
+    (damaged(lambda data: data['response'].update(status='x')), 'response.status'),
+    (damaged(lambda data: data.update(scenario={'moon': 1})), 'scenario'),
+    (damaged(lambda data: data.update(schema=True)), 'schema True'),
     (damaged(lambda data: data.update(steps=[5])), 'damaged'),
 ], ids=['cut', 'empty', 'list', 'foreign', 'other schema', 'no messages', 'no before', 'unknown station', 'steps no list',
-        'step no object'])
+        'deep', 'none', 'markup', 'payload', 'order', 'no text', 'status', 'scenario', 'flag', 'step no object'])
 def test_a_damaged_or_foreign_trace_is_refused_in_one_line(walk, damage, says):
     with pytest.raises(WrongUse, match=says) as error:
         Trace.from_json(damage(walk.to_json()))

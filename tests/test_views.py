@@ -115,6 +115,13 @@ def test_a_source_that_is_not_at_hand_is_said_so(walk):
     assert 'not at hand' in views.source('can', 'nova', 'nova/context.py', 1)
 
 
+def test_nothing_from_a_payload_steers_a_terminal():
+    trace = run(Scenario(host='\x1b[31m\u202ehost\n'))
+    for text in (views.tell(trace), views.tell(trace, 'client'), views.page(trace, 'client')):
+        assert not {'\x1b', '\u202e'} & set(text)
+    assert '\\u001b[31m' in views.tell(trace)
+
+
 @pytest.mark.parametrize(('value', 'text'), [
     ('x', '"x"'), (None, 'null'), ({'b': 1, 'a': 2}, '{"a": 2, "b": 1}'), ('x' * 100, '"' + 'x' * 70 + '…')])
 def test_short_is_short(value, text):

@@ -1,0 +1,96 @@
+"""What may come from outside, as JSON schemas: scenarios, saved traces, recordings. What does not fit is told in one line."""
+
+import functools
+
+import jsonschema
+
+from explorer.stations import BY_KEY, NODES, WrongUse
+
+LONGEST_REASON = 120  # characters
+
+TEXT, FLAG, NUMBER, OBJECT = ({'type': kind} for kind in ('string', 'boolean', 'integer', 'object'))
+
+
+def _or_null(shape):
+    return {'anyOf': [{'type': 'null'}, shape]}
+
+
+def _list(shape):
+    return {'type': 'array', 'items': shape}
+
+
+def _object(*optional, **properties):
+    """Describe an object: its *properties*, all required but those named as *optional*."""
+    return {'type': 'object', 'properties': properties, 'required': [name for name in properties if name not in optional]}
+
+
+_TEXT_OR_NULL = {'type': ['string', 'null']}
+_NAME = {'type': 'string', 'pattern': '^(?!-)'}  # else the client takes it for an option
+_HEADERS = {'type': 'object', 'additionalProperties': TEXT}
+_REQUEST = _object(
+    'headers', 'raw_body', method=TEXT, path={'type': 'string', 'pattern': r'^/[\x20-\x7e]*\Z'}, headers=_HEADERS,
+    raw_body=_TEXT_OR_NULL)
+_STATE = {'properties': {
+    **dict.fromkeys(('vm_state', 'task_state', 'host', 'mapping', 'vnic_type'), _TEXT_OR_NULL), 'project': TEXT,
+    **dict.fromkeys(('launched', 'deleted', 'request_spec', 'share'), FLAG), 'power_state': NUMBER,
+    **dict.fromkeys(('flavor_extra', 'image_props'), _or_null(OBJECT)), 'locked_by': {'enum': [None, 'admin', 'owner']}}}
+_REPLY = _object('kwargs', **{'raise': {'type': 'string', 'pattern': r'^[A-Z][A-Za-z0-9]+\Z'}, 'kwargs': _or_null(OBJECT)})
+_RACE = _object(task_state=_TEXT_OR_NULL)
+
+SCENARIO = _object(
+    server=_NAME, host=_or_null(_NAME), block_migrate=FLAG, disk_over_commit=FLAG, force=FLAG,
+    microversion=_TEXT_OR_NULL, caller=TEXT,
+    state={'type': 'object', **_STATE}, request=_or_null(_REQUEST), conductor_reply=_or_null(_REPLY), race=_or_null(_RACE))
+
+_STEP = _object(
+    index=NUMBER, exploration=TEXT, station={'enum': list(BY_KEY)}, qualname=TEXT, file=TEXT, line=NUMBER,
+    lines=_list(NUMBER), node={'enum': list(NODES)}, service=TEXT, process=NUMBER, thread=TEXT,
+    parent={'type': ['integer', 'null']}, hop_from={'type': ['integer', 'null']}, before=_or_null(OBJECT),
+    after=_or_null(OBJECT), result={}, error={}, started_ns=NUMBER, ended_ns={'type': ['integer', 'null']})
+_SENT = _object(method=TEXT, path=TEXT, headers=_HEADERS, body={})
+_ANSWERED = _object(status=NUMBER, headers=_HEADERS, body={})
+_MESSAGE = _object(kind={'enum': ['cast', 'call']}, method=TEXT, version=TEXT, args=OBJECT)
+TRACE = _object(
+    schema=NUMBER, engine=TEXT, versions={'type': 'object', 'additionalProperties': TEXT},
+    scenario={'anyOf': [{'maxProperties': 0}, {**SCENARIO, 'additionalProperties': False}]},
+    request=_or_null(_SENT), response=_or_null(_ANSWERED), messages=_list(_MESSAGE), outcome=_or_null(OBJECT),
+    note=_TEXT_OR_NULL, steps=_list(_STEP))
+
+_GIVEN = _object(
+    'server', 'conductor_reply', 'race', caller=TEXT, server={'type': ['object', 'null'], **_STATE}, request=_REQUEST,
+    conductor_reply=_or_null(_REPLY), race=_or_null(_RACE))
+RECORDINGS = _object(
+    callers={'type': 'object', 'additionalProperties': _object(user_id=TEXT, project_id=TEXT, roles=_list(TEXT))},
+    project=TEXT, other_project=TEXT, hosts=_list(_object(host=TEXT, node=TEXT)),
+    server_defaults=_object(**_STATE['properties']),
+    cases=_list(_object('expect', 'outside_path', id=TEXT, given=_GIVEN, expect=_or_null(_object('rpc', rpc=_or_null(OBJECT))),
+                        outside_path={})))
+
+
+@functools.cache
+def _validator(name):
+    return jsonschema.Draft202012Validator(globals()[name])
+
+
+def check(data, name, what, remedy):
+    """See that plain *data* has the shape with that *name*.
+
+    Raises: WrongUse, 'WHAT: PLACE: reason; REMEDY', for the first thing that has not.
+    """
+    error = next(_validator(name).iter_errors(data), None)
+    if error is None:
+        return
+    while error.context:  # of several shapes the last one is the one that is no null
+        error = [inner for inner in error.context if inner.schema_path[0] == len(error.validator_value) - 1][0]
+    place = '.'.join(map(str, error.absolute_path)) or 'all of it'
+    reason = {'enum': f'{short(error.instance)} is unknown here', 'pattern': f'{short(error.instance)} can not be one'}
+    raise WrongUse(f'{what}: {place}: {reason.get(error.validator) or _cut(error.message)}; {remedy}')
+
+
+def short(value):
+    """Show what was given in an error's one line."""
+    return _cut(repr(value))
+
+
+def _cut(text):
+    return text if len(text) <= LONGEST_REASON else f'{text[:LONGEST_REASON]}…'
