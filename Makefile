@@ -1,7 +1,7 @@
 # Everything needs python3 (3.11 or newer, with venv) and make; the rest is set up here, in .venv.
 PYTHON ?= python3
 PORT ?= 8888
-VENV := .venv
+VENV ?= .venv
 READY := $(VENV)/ready
 BIN := $(VENV)/bin
 NOTEBOOK := notebooks/01_nova_api.ipynb

@@ -64,6 +64,7 @@ class Player(anywidget.AnyWidget):
         self._run(lambda: exploration(self.key).compare)
 
     def _run(self, scenario):
+        self.message = ''  # so that the browser hears of the same line again
         try:
             self.show(run(scenario()))
         except Exception as error:  # a widget has no better place for it, and shall not show a traceback

@@ -1,0 +1,102 @@
+"""The set-up: one lock file for make, conda and Binder; and the README tells what there is."""
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from explorer import EXPLORATIONS
+from explorer.__main__ import _parser
+from tests.conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
+REQUIREMENTS = [Requirement(text) for text in [*PROJECT['dependencies'], *PROJECT['optional-dependencies']['test']]]
+LOCKED = {canonicalize_name(requirement.name): requirement for line in (ROOT / 'requirements.lock').read_text().splitlines()
+          if line and not line.startswith((' ', '#')) for requirement in [Requirement(line.partition('#')[0])]}
+ENVIRONMENT = yaml.safe_load((ROOT / 'environment.yml').read_text())
+README = (ROOT / 'README.md').read_text()
+
+
+@pytest.mark.parametrize('requirement', REQUIREMENTS, ids=lambda requirement: requirement.name)
+def test_every_requirement_is_locked_at_a_version_that_will_do(requirement):
+    pin, = LOCKED[canonicalize_name(requirement.name)].specifier
+    assert pin.operator == '=='
+    assert requirement.specifier.contains(pin.version, prereleases=True)
+
+
+@pytest.mark.parametrize('requirement', REQUIREMENTS, ids=lambda requirement: requirement.name)
+def test_what_is_installed_is_what_is_locked(requirement):
+    pin, = LOCKED[canonicalize_name(requirement.name)].specifier
+    assert importlib.metadata.version(requirement.name) == pin.version
+
+
+def test_every_library_that_we_import_is_required():
+    import sys
+    named = {canonicalize_name(requirement.name) for requirement in REQUIREMENTS}
+    homes = importlib.metadata.packages_distributions()
+    for path in [*ROOT.glob('explorer/*.py'), *ROOT.glob('notebooks/*.py')]:
+        for name in re.findall(r'^ *(?:import|from) (\w+)', path.read_text(), re.MULTILINE):
+            if name in homes and name not in sys.stdlib_module_names and name != 'explorer':
+                homes_named = set(map(canonicalize_name, homes[name]))
+                indirect = {'kombu', 'nbformat', 'nbclient', 'traitlets', 'importlib'}  # of oslo.messaging, nbval, anywidget
+                assert homes_named & (named | indirect), f'{path.name} imports {name}'
+
+
+def test_conda_and_binder_install_the_lock_and_this_project():
+    python, graphviz, pip, below = ENVIRONMENT['dependencies']
+    assert SpecifierSet(PROJECT['requires-python']).contains(python.removeprefix('python='))
+    assert (graphviz, pip) == ('graphviz', 'pip')
+    assert below == {'pip': ['-r requirements.lock', '-e .']}
+    assert ENVIRONMENT['name'] == PROJECT['name']
+    assert 'defaults' not in ENVIRONMENT['channels']
+
+
+def test_the_licence_is_apache_2():
+    assert PROJECT['license'] == 'Apache-2.0'
+    assert 'Apache License' in (ROOT / 'LICENSE').read_text()[:200]
+
+
+def test_the_readme_names_the_seven_and_every_command():
+    for row in EXPLORATIONS:
+        assert f'`{row.key}`' in README
+        assert row.title in README
+    commands = next(action for action in _parser()._actions if action.choices).choices
+    for command in commands:
+        assert f'explorer {command}' in README, command
+    for target in ('make lab', 'make test'):
+        assert target in README
+
+
+def test_the_readmes_links_and_pictures_are_there():
+    for target in re.findall(r'\]\(([^)#:]+)\)', README):
+        assert (ROOT / target).exists(), target
+
+
+def make(*words, **environment):
+    return subprocess.run(['make', *words], cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment})
+
+
+@pytest.mark.parametrize(('python', 'says'), [
+    ('no-such-python', 'python3 is missing: install the package python3'),
+    ('old', 'is too old: give 3.11 or newer'), ('bare', 'install the package python3-venv')])
+def test_make_names_what_is_missing_in_one_line(tmp_path, python, says):
+    scripts = {'old': 'case "$1" in --version) echo Python 3.8.1;; *) exit 1;; esac',
+               'bare': 'case "$2" in *ensurepip*) exit 1;; *) exit 0;; esac'}
+    if python in scripts:
+        (tmp_path / python).write_text(f'#!/bin/sh\n{scripts[python]}\n')
+        (tmp_path / python).chmod(0o755)
+    done = make('lab', f'VENV={tmp_path}/venv', f'PYTHON={tmp_path / python if python in scripts else python}')
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert not (tmp_path / 'venv').exists()
+
+
+def test_make_alone_says_what_there_is():
+    assert 'make lab' in make().stdout
