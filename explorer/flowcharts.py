@@ -124,9 +124,9 @@ def _box(lane, trace, first, focus, active):
     lane.node(
         first.station, graphviz.escape(label), id=f'station_{first.station}', **{'class': ' '.join(classes)},
         tooltip=graphviz.escape(f'{BY_KEY[first.station].nova}: {BY_KEY[first.station].says}'),
-        shape='octagon' if red else SHAPES.get(first.node, 'box'), fillcolor='#ffffff' if faint else fill,
-        fontcolor='#374151' if faint else text, color=line,
-        penwidth='3' if first.station == active else '0.8' if faint else '1.4')
+        shape=SHAPES.get(first.node, 'box'), fillcolor='#ffffff' if faint else fill, color=line,
+        fontcolor='#374151' if faint else text, penwidth='3' if first.station == active else '0.8' if faint else '1.4',
+        **({'style': 'filled', 'peripheries': '2'} if red else {}))
 
 
 def _arrows(graph, trace, steps):

@@ -60,7 +60,7 @@ function render({ model, el }) {
     for (const node of panes[0].querySelectorAll("[data-station]")) {
       node.setAttribute("role", "button");
       node.setAttribute("tabindex", "-1");
-      if (!content.focus.includes(node.dataset.station)) node.classList.add("faint");
+      if (!content.focus.includes(node.dataset.station) && !node.classList.contains("refused")) node.classList.add("faint");
     }
     root.replaceChildren(
       make("h3", {}, content.title), make("p", { class: "question" }, content.question), form, message,

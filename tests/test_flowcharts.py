@@ -69,7 +69,7 @@ def test_what_refuses_is_red_and_says_so():
     trace = run(Scenario(caller='manager', state={'locked_by': 'owner'}))
     assert flowcharts.refused(trace) == {'check_instance_lock'}
     dot = flowchart(trace).source
-    red = [line for line in dot.splitlines() if 'octagon' in line]
+    red = [line for line in dot.splitlines() if 'peripheries=2' in line]
     assert len(red) == 1
     assert 'refused' in red[0]
     assert flowcharts.COLOURS['refused'][0] in red[0]

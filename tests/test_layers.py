@@ -122,7 +122,7 @@ def committed():
 
 def test_no_file_names_a_machine():
     for path in committed():
-        if path.is_file() and path.name != 'test_layers.py':
+        if path.is_file() and path.name != 'test_layers.py' and path.suffix != '.png':
             text = path.read_text(encoding='utf-8')
             assert not re.search(r'/(root|home|work)/\w|\.library|pypi-more', text), path
 
