@@ -78,13 +78,24 @@ def drawn_steps(trace, focus=None):
 
 
 def refused(trace):
-    """Give the keys of the stations that turned the request back: they raised the error, and did not just pass it on.
+    """Give the keys of the stations that turned the request back, as `refusals` finds them."""
+    return {step.station for step in refusals(trace)}
 
-    The client's own error, on a refusal that it got, is no refusal; but it is all there is where only the client knows.
+
+def refusals(trace):
+    """Give the steps that turned the request back: they raised the error, and did not just pass it on.
+
+    Where nobody raised one, it is the innermost that answered with an error. The client's own error, on a refusal that it
+    got, is no refusal; but it is all there is where only the client knows.
     """
     passed_on = {step.parent for step in trace.steps if step.error is not None}
     raised = [step for step in trace.steps if step.error is not None and step.index not in passed_on]
-    return {step.station for step in raised if step.node != 'client'} or {step.station for step in raised}
+    answered = [step for step in trace.steps if step.node == 'api' and _is_refusal(step.result)]
+    return [step for step in raised if step.node != 'client'] or answered[-1:] or raised
+
+
+def _is_refusal(result):
+    return isinstance(result, dict) and str(result.get('status', ''))[:1] in ('4', '5')
 
 
 def caption(trace, focus=None):
@@ -93,7 +104,7 @@ def caption(trace, focus=None):
     headers = {name.lower(): value for name, value in (trace.response or {}).get('headers', {}).items()}
     microversion = headers.get('x-openstack-nova-api-version', 'none')
     status = trace.response['status'] if trace.response else 'no answer'
-    leg = f'{exploration(focus).number}. {exploration(focus).title}. ' if focus else ''
+    leg = f'{exploration(focus).number}. {exploration(focus).title}: ' if focus else ''
     return f'{leg}Engine {trace.engine}, Nova {version}, microversion {microversion}, answer {status}'
 
 
@@ -182,11 +193,11 @@ def path_of(trace):
 
 
 def _answer(graph, trace, steps):
-    """Draw the answer back to the client: from where the request was refused, else from the last box of the API."""
-    api = [step.station for step in steps if step.node == 'api' and step.exploration != 'client']
-    if trace.response and api and any(step.station == 'http' for step in steps):
+    """Draw the answer back to the client: from where it was refused, else from where it was made; if that is drawn."""
+    last = [step.station for step in trace.steps if step.node == 'api'][-1:]
+    source = next((step.station for step in steps if step.station in (refused(trace) or last)), None)
+    if trace.response and source and any(step.station == 'http' for step in steps):
         red = trace.response['status'] >= 400
-        source = next((station for station in api if station in refused(trace)), api[-1])
         graph.edge(source, 'http', constraint='false', style='dotted', label=f' {trace.response["status"]} ',
                    color=COLOURS['refused' if red else 'client'][2], fontcolor=COLOURS['refused' if red else 'client'][2],
                    **{'class': 'answer refused' if red else 'answer'})

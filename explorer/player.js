@@ -54,7 +54,7 @@ function render({ model, el }) {
     const panes = ["flowchart", "source", "payload"].map(pane);
     parts = { form, slider, count, now, message, flowchart: panes[0], source: panes[1], payload: panes[2], text: null };
     const answer = make("strong", { class: content.failed ? "refused" : "" }, content.answer);
-    const journey = make("details", { class: "journey" }, make("summary", {}, "follow the field"));
+    const journey = make("details", { class: "journey" }, make("summary", {}, `follow ${content.follow} through all steps`));
     journey.insertAdjacentHTML("beforeend", content.journey);
     panes[0].innerHTML = content.flowchart;
     for (const node of panes[0].querySelectorAll("[data-station]")) {
@@ -80,7 +80,7 @@ function render({ model, el }) {
     const step = content.steps[index];
     root.dataset.step = index;
     parts.slider.value = index;
-    parts.count.textContent = `${index} of ${last}`;
+    parts.count.textContent = `${index} of ${last} · ${content.leg}`;
     if (!step) return;
     root.dataset.node = step.node;
     parts.now.textContent = `${step.where}: ${step.name} ${step.says}${step.refused ? ", and refuses" : ""}`;

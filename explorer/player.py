@@ -14,7 +14,7 @@ from explorer import views
 from explorer.cloud import Cloud
 from explorer.engines import run
 from explorer.explorations import Scenario, exploration
-from explorer.flowcharts import caption, flowchart, name_of, refused, render
+from explorer.flowcharts import caption, flowchart, name_of, refusals, render
 from explorer.stations import BY_KEY, NODES
 
 _HERE = pathlib.Path(__file__).parent
@@ -93,7 +93,7 @@ class Player(anywidget.AnyWidget):
 
 def content(trace, key):
     """Put together what the browser shows of a trace, as plain data; Graphviz runs once."""
-    row, red = exploration(key), refused(trace)
+    row, red = exploration(key), [step.index for step in refusals(trace)]
     svg, why = render(flowchart(trace).source)
     steps, sources = [], {}
     for step in trace.steps:
@@ -102,19 +102,26 @@ def content(trace, key):
         steps.append({
             'station': step.station, 'node': step.node, 'where': NODES[step.node], 'name': name_of(step.station),
             'says': BY_KEY[step.station].says, 'source': text, 'lines': step.lines, 'payload': views.payload(step),
-            'refused': step.station in red and step.error is not None})
+            'refused': step.index in red})
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'question': row.question, 'asked': views.asked(trace),
         'answer': views.answered(trace), 'failed': bool(trace.note) or not trace.response or trace.response['status'] >= 400,
         'caption': caption(trace), 'flowchart': drawing(svg) if svg else drawing_as_list(trace, why),
-        'focus': row.focus, 'start': start(trace, key), 'steps': steps, 'sources': sources,
-        'journey': views.journey_html(trace, row.follow), 'form': form(trace.scenario), 'compare': row.compare_says}
+        'focus': row.focus, 'start': start(trace, key), 'leg': leg(trace, key), 'steps': steps, 'sources': sources,
+        'journey': views.journey_html(trace, row.follow), 'follow': row.follow, 'form': form(trace.scenario), 'compare': row.compare_says}
 
 
 def start(trace, key):
-    """Give the index of the step at which an exploration begins: its first in focus, else the last step there is."""
+    """Give the index of the step to begin at: where the request was turned back, else the first in focus, else the last."""
     found = [step.index for step in trace.steps if step.exploration == key and step.station in exploration(key).focus]
-    return found[0] if found else max(len(trace.steps) - 1, 0)
+    return [*(step.index for step in refusals(trace)), *found, max(len(trace.steps) - 1, 0)][0]
+
+
+def leg(trace, key):
+    """Say which steps belong to an exploration."""
+    found = [step.index for step in trace.steps if step.exploration == key]
+    several = f' to {found[-1]}' if len(found) > 1 else ''
+    return f'this leg: {found[0]}{several}' if found else 'this leg was not reached'
 
 
 def drawing(svg):

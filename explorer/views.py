@@ -27,13 +27,16 @@ def asked(trace):
     """Say in one line what was asked: the command, if there was one, and the request it sent."""
     request = f'{trace.request["method"]} {path_of(trace)}' if trace.request else 'nothing was sent'
     if 'python-novaclient' not in trace.versions:
-        return visible(request)
+        how = '' if trace.scenario.get('request') else 'without the nova client, which can not ask so: '
+        return visible(how + request)
     return visible(f'nova {shlex.join(Scenario(**trace.scenario).command())}: {request}')
 
 
 def answered(trace):
     """Say in one line what was answered."""
     status = str(trace.response['status'] if trace.response else 'no answer')
+    if trace.note and not (trace.response and trace.response['status'] >= 400):
+        return visible(f'no order was sent: {trace.note}')
     return visible(f'{status} {trace.note}' if trace.note else status)
 
 
@@ -74,7 +77,10 @@ def visible(text):
 
 def short(value, longest=72):
     """Show plain data in one line of at most *longest* characters."""
-    text = visible(json.dumps(value, ensure_ascii=False, sort_keys=True))  # Routes' results have no order of their own
+    name = value[''] if isinstance(value, dict) and isinstance(value.get(''), str) else ''
+    shown = {key: part for key, part in value.items() if key} if name else value
+    # Sorted, for the results of Routes have no order of their own.
+    text = visible(f'{name} {json.dumps(shown, ensure_ascii=False, sort_keys=True)}'.strip())
     return text if len(text) <= longest else f'{text[:longest - 1]}…'
 
 
@@ -104,24 +110,31 @@ def tell(trace, key=None):
 def page(trace, key):
     """Tell what `tell` tells, as HTML that needs no script."""
     row, steps = exploration(key), in_focus(trace, key)
-    parts = [f'<h4>{row.number}. {escape(row.title)}</h4><p>{escape(row.question)}<br><code>{escape(asked(trace))}</code> '
-             f'→ {escape(answered(trace))}</p>',
-             '<table><tr><th>step</th><th>where</th><th>station</th><th>what it did</th></tr>']
-    for step in steps:
-        done = '<br>'.join(f'{mark} <code>{escape(path)}</code> {escape(text)}' for mark, path, text in changes(trace, step))
-        parts.append(f'<tr><td>{step.index}</td><td>{NODES[step.node]}</td><td><code>{escape(name_of(step.station))}</code> '
-                     f'{escape(BY_KEY[step.station].says)}</td><td>{done}</td></tr>')
-    return ''.join([*parts, '</table>', journey_html(trace, row.follow),
-                    f'<p>and {len(trace.steps) - len(steps)} more steps. {escape(caption(trace))}</p>'])
+    rows = [(
+        step.index, NODES[step.node], f'{_code(name_of(step.station))} {escape(BY_KEY[step.station].says)}',
+        '<br>'.join(f'{mark} {_code(path)} {escape(text)}' for mark, path, text in changes(trace, step))) for step in steps]
+    return (f'<h4>{row.number}. {escape(row.title)}</h4><p>{escape(row.question)}<br>{_code(asked(trace))} '
+            f'→ {escape(answered(trace))}</p>{_table(("step", "where", "station", "what it did"), rows)}'
+            f'{journey_html(trace, row.follow)}'
+            f'<p>and {len(trace.steps) - len(steps)} more steps. {escape(caption(trace))}</p>')
 
 
 def journey_html(trace, name):
     """Show the names and values of a field as a table."""
-    rows = ''.join(
-        f'<tr><td>{index}</td><td><code>{escape(station)}</code></td><td><code>{escape(path)}</code></td>'
-        f'<td>{escape(text)}</td></tr>' for index, station, path, text in journey(trace, name))
-    return (f'<table><caption>{escape(name)} on its way</caption><tr><th>step</th><th>station</th><th>name</th>'
-            f'<th>value</th></tr>{rows}</table>')
+    rows = [(index, _code(station), _code(path), escape(text)) for index, station, path, text in journey(trace, name)]
+    return _table(('step', 'station', 'name', 'value'), rows, f'{name} on its way')
+
+
+def _code(text):
+    return f'<code>{escape(text)}</code>'
+
+
+def _table(heads, rows, title=''):
+    """Lay out cells of HTML; notebooks align to the right what does not say otherwise."""
+    head = ''.join(f'<th align="left">{head}</th>' for head in heads)
+    body = ''.join('<tr>' + ''.join(f'<td align="left">{cell}</td>' for cell in row) + '</tr>' for row in rows)
+    caption = f'<caption>{escape(title)}</caption>' if title else ''
+    return f'<table>{caption}<tr>{head}</tr>{body}</table>'
 
 
 @functools.lru_cache(512)

@@ -209,3 +209,13 @@ def contrast(*colours):
 
 def test_the_console_has_no_errors(page):
     assert page.errors == []
+
+
+@pytest.mark.parametrize('key', KEYS)
+def test_on_a_projector_the_three_panes_are_in_sight_at_once(page, key):
+    page.set_viewport_size({'width': 1280, 'height': 800})
+    shown = player(page, key)
+    shown.screenshot(path=SHOTS / f'{key}-small.png')
+    boxes = [shown.locator(f'[data-pane="{name}"]').bounding_box() for name in ('flowchart', 'source', 'payload')]
+    assert max(box['y'] + box['height'] for box in boxes) - shown.bounding_box()['y'] < 740
+    assert min(box['width'] for box in boxes) > 250

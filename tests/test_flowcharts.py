@@ -76,6 +76,19 @@ def test_what_refuses_is_red_and_says_so():
     assert ' 409 ' in dot
 
 
+def test_who_answers_with_an_error_without_raising_one_refuses_too():
+    trace = run(Scenario(caller='bad_token', request={
+        'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': {}, 'body': {}}))
+    assert flowcharts.refused(trace) == {'AuthProtocol'}
+
+
+def test_the_answer_is_drawn_from_where_it_was_made_or_not_at_all(walk):
+    answers = [line for line in edges(flowchart(walk).source) if 'class=answer' in line]
+    assert len(answers) == 1
+    assert walk.steps[[step.index for step in walk.steps if step.node == 'api'][-1]].station in answers[0]
+    assert not [line for line in edges(flowchart(walk, 'controller').source) if 'class=answer' in line]
+
+
 def test_an_unknown_exploration_is_wrong_use(walk):
     with pytest.raises(WrongUse, match='no exploration'):
         flowchart(walk, 'moon')

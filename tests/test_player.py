@@ -80,6 +80,20 @@ def test_odd_messages_from_the_browser_harm_nothing(said):
     assert widget.trace.response['status'] == 202
 
 
+def test_a_refused_request_is_shown_where_it_is_refused():
+    widget = explore('controller')
+    sent(widget, caller='reader')
+    assert widget.content['steps'][widget.step]['station'] == 'authorize'
+    assert widget.content['steps'][widget.step]['refused']
+
+
+def test_the_steps_of_the_leg_are_named():
+    assert explore('conductor-api').content['leg'].startswith('this leg: ')
+    widget = explore('rpc')
+    sent(widget, caller='reader')
+    assert widget.content['leg'] == 'this leg was not reached'
+
+
 def test_compare_goes_the_other_way():
     widget = explore('rpc')
     widget._asked(widget, {'kind': 'compare'}, [])

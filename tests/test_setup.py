@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from explorer import EXPLORATIONS
+from explorer import EXPLORATIONS, Scenario, run
 from explorer.__main__ import _parser
 from tests.conftest import ROOT
 
@@ -77,6 +77,12 @@ def test_the_readme_names_the_seven_and_every_command():
 def test_the_readmes_links_and_pictures_are_there():
     for target in re.findall(r'\]\(([^)#:]+)\)', README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_readmes_example_gives_what_it_says():
+    scenario, = re.findall(r'run\((Scenario\(.+\))\)', README)
+    trace = run(eval(scenario, {'Scenario': Scenario}))
+    assert f'({trace.response["status"]}, {len(trace.steps)})' in README
 
 
 def make(*words, **environment):

@@ -87,6 +87,15 @@ def test_a_refusal_is_told_with_its_error():
     assert '→ 409' in text
 
 
+def test_an_order_that_was_never_sent_is_said_so(walk):
+    trace = run(Scenario(server=walk.request['path'].split('/')[3], caller='member_other_project'))
+    assert views.answered(trace).startswith('no order was sent: ERROR (CommandError)')
+
+
+def test_a_microversion_that_the_client_does_not_speak_goes_without_it():
+    assert 'without the nova client' in views.asked(run(Scenario(microversion='2.104')))
+
+
 def test_what_a_station_did_is_marked(walk):
     step, = walk.find('_migrate_live')
     marks = {mark for mark, *_ in views.changes(walk, step)}
