@@ -95,13 +95,13 @@ def content(trace, key):
     """Put together what the browser shows of a trace, as plain data; Graphviz runs once."""
     row, red = exploration(key), [step.index for step in refusals(trace)]
     svg, why = render(flowchart(trace).source)
-    steps, sources = [], {}
+    steps, sources, within = [], {}, views.made_within(trace)
     for step in trace.steps:
         text = f'{step.file}:{step.line}'
         sources.setdefault(text, views.source(step.station, _column(trace), step.file, step.line))
         steps.append({
             'station': step.station, 'node': step.node, 'where': NODES[step.node], 'name': name_of(step.station),
-            'says': BY_KEY[step.station].says, 'source': text, 'lines': step.lines, 'payload': views.payload(step),
+            'says': BY_KEY[step.station].says, 'source': text, 'lines': step.lines, 'payload': views.payload(step, within[step.index]),
             'refused': step.index in red})
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'question': row.question, 'asked': views.asked(trace),

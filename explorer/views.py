@@ -46,11 +46,34 @@ def in_focus(trace, key):
     return [step for step in trace.steps if step.station in wanted]
 
 
-def changes(trace, step):
-    """List what a station did: (mark, dotted path, value as text), the result or error last."""
+def made_within(trace):
+    """Say for each step which parts of its payload the steps within it have changed: a list of sets of names.
+
+    A step compares entry and exit, so it also shows what was done in between; locals are always a step's own.
+    """
+    within = [set() for _ in trace.steps]
+    for step in reversed(trace.steps):  # what is within comes after
+        cause = step.parent if step.parent is not None else step.hop_from
+        if cause is not None:
+            own = {path[-1] for paths in trace.changes(step).values() for path in paths if len(path) > 1}
+            within[cause] |= within[step.index] | {name for name in own if isinstance(name, str)}
+    return within
+
+
+def changes(trace, step, within=()):
+    """List what a station did: (mark, dotted path, value as text), the result or error last.
+
+    Shape: a mark in brackets tells that a step *within*, one of `made_within`, has changed that.
+    """
     found = trace.changes(step)
-    rows = [(MARKS[kind], _dotted(path), short(value)) for kind in ('added', 'dropped') for path, value in found[kind].items()]
-    rows += [('~', _dotted(path), f'{short(old)} → {short(new)}') for path, (old, new) in found['changed'].items()]
+
+    def mark(kind, path):
+        return f'({MARKS[kind]})' if len(path) > 1 and path[-1] in within else MARKS[kind]
+
+    rows = [(mark(kind, path), _dotted(path), short(value))
+            for kind in ('added', 'dropped') for path, value in found[kind].items()]
+    rows += [(mark('changed', path), _dotted(path), f'{short(old)} → {short(new)}')
+             for path, (old, new) in found['changed'].items()]
     if step.error is not None:
         rows.append(('✗', 'raises', short(step.error)))
     elif step.result is not None:
@@ -91,12 +114,13 @@ def tell(trace, key=None):
     """Tell a trace as text: the steps in focus and the followed field of an exploration; without *key*, every step."""
     row = exploration(key) if key else None
     steps = in_focus(trace, key) if row else trace.steps
+    within = made_within(trace) if row else ()
     lines = [*([f'{row.number}. {row.title}', row.question] if row else []), f'{asked(trace)} → {answered(trace)}', '']
     for step in steps:
         lines.append(f'{step.index:4} {NODES[step.node]:14} {name_of(step.station)}: {BY_KEY[step.station].says}')
         if row is None:
             continue
-        lines += [f'{"":9}{mark} {path} {text}' for mark, path, text in changes(trace, step)]
+        lines += [f'{"":9}{mark} {path} {text}' for mark, path, text in changes(trace, step, within[step.index])]
     if row:
         lines += ['', f'{row.follow} on its way']
         lines += [f'{index:4} {station}: {path} = {text}' for index, station, path, text in journey(trace, row.follow)]
@@ -109,10 +133,11 @@ def tell(trace, key=None):
 
 def page(trace, key):
     """Tell what `tell` tells, as HTML that needs no script."""
-    row, steps = exploration(key), in_focus(trace, key)
+    row, steps, within = exploration(key), in_focus(trace, key), made_within(trace)
     rows = [(
         step.index, NODES[step.node], f'{_code(name_of(step.station))} {escape(BY_KEY[step.station].says)}',
-        '<br>'.join(f'{mark} {_code(path)} {escape(text)}' for mark, path, text in changes(trace, step))) for step in steps]
+        '<br>'.join(f'{mark} {_code(path)} {escape(text)}'
+                    for mark, path, text in changes(trace, step, within[step.index]))) for step in steps]
     return (f'<h4>{row.number}. {escape(row.title)}</h4><p>{escape(row.question)}<br>{_code(asked(trace))} '
             f'→ {escape(answered(trace))}</p>{_table(("step", "where", "station", "what it did"), rows)}'
             f'{journey_html(trace, row.follow)}'
@@ -159,29 +184,34 @@ def source(station, column, file, line):
     return f'{head}<pre>{listing}</pre>'
 
 
-def payload(step):
-    """Show what a step was given and what it made of it, as a tree; what changed is marked and unfolded."""
+def payload(step, within=()):
+    """Show what a step was given and what it made of it, as a tree; what changed is marked and unfolded.
+
+    Shape: *within* is one of `made_within`; the marks of those names are in brackets.
+    """
     outcome = {'raises': step.error} if step.error is not None else {'returns': step.result}
-    return (f'<ul>{_branches(step.before or {}, step.after or {})}</ul>'
+    return (f'<ul>{_branches(step.before or {}, step.after or {}, (), within)}</ul>'
             f'<ul class="outcome">{_branches(outcome, outcome)}</ul>')
 
 
-def _branches(old, new):
+def _branches(old, new, here=(), below=()):
+    """Show the parts of a container; *here* and *below* are the names that steps within have changed."""
     names = [name for name in [*new, *(name for name in old if name not in new)] if name != '']
-    return ''.join(_branch(name, old.get(name, _MISSING), new.get(name, _MISSING)) for name in names)
+    return ''.join(_branch(name, old.get(name, _MISSING), new.get(name, _MISSING), here, below) for name in names)
 
 
-def _changed_first(before, after):
+def _changed_first(before, after, within):
     """Show what has changed in a container, and fold what has not."""
     same = {name: part for name, part in after.items() if name in before and before[name] == part and name != ''}
     if len(same) < 4:
-        return _branches(before, after)
+        return _branches(before, after, within, within)
     old, new = ({name: part for name, part in parts.items() if name not in same} for parts in (before, after))
-    return (f'{_branches(old, new)}<li><details><summary class="rest">{len(same)} unchanged</summary>'
+    return (f'{_branches(old, new, within, within)}<li><details><summary class="rest">{len(same)} unchanged</summary>'
             f'<ul>{_branches(same, same)}</ul></details></li>')
 
 
-def _branch(name, old, new):
+def _branch(name, old, new, here, below):
+    inner = name in here
     kind = 'added' if old is _MISSING else 'dropped' if new is _MISSING else ''
     value = old if new is _MISSING else new
     before, after = _parts(old), _parts(value)
@@ -189,14 +219,14 @@ def _branch(name, old, new):
         changed = not kind and old is not new and bool(before) and any(difference(old, new).values())
         if not kind and not before:
             kind = 'changed'
-        inner = _changed_first(before, after) if changed else _branches(before if before and not kind else after, after)
+        parts = _changed_first(before, after, below) if changed else _branches(before if before and not kind else after, after)
         opened = ' open' if kind or changed else ''
-        return (f'<li{_class(kind)}><details{opened}><summary>{_name(name, kind)}{escape(_brief(value))}</summary>'
-                f'<ul>{inner}</ul></details></li>')
+        return (f'<li{_class(kind)}><details{opened}><summary>{_name(name, kind, inner)}{escape(_brief(value))}</summary>'
+                f'<ul>{parts}</ul></details></li>')
     if not kind and (old != new or type(old) is not type(new)):
         kind = 'changed'
     was = f'<del>{_text(old)}</del> → ' if kind == 'changed' and not before else ''
-    return f'<li{_class(kind)}>{_name(name, kind)}{was}{_text(value)}</li>'
+    return f'<li{_class(kind)}>{_name(name, kind, inner)}{was}{_text(value)}</li>'
 
 
 def _parts(value):
@@ -208,8 +238,9 @@ def _class(kind):
     return f' class="{kind}"' if kind else ''
 
 
-def _name(name, kind):
-    mark = f'<b title="{kind}">{MARKS[kind]}</b> ' if kind else ''
+def _name(name, kind, inner):
+    mark = f'<b title="{kind} by a step within">({MARKS[kind]})</b> ' if inner and kind else (
+        f'<b title="{kind}">{MARKS[kind]}</b> ' if kind else '')
     return f'{mark}<code>{escape(visible(str(name)))}</code> '
 
 

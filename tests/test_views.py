@@ -104,6 +104,19 @@ def test_what_a_station_did_is_marked(walk):
     assert 'class="added"' in tree
 
 
+def test_what_a_step_within_has_changed_is_marked_in_brackets(walk):
+    within = views.made_within(walk)
+
+    def marks(station, end):
+        step = walk.find(station)[0]
+        return {mark for mark, path, _ in views.changes(walk, step, within[step.index]) if path.endswith(end)}
+    assert marks('live_migrate', 'instance.task_state') == {'~'}
+    assert marks('block_shares', 'task_state') == {'(~)'}
+    assert marks('check_instance_state', 'task_state') == {'(~)'}
+    outer = walk.find('block_shares')[0]
+    assert 'by a step within' in views.payload(outer, within[outer.index])
+
+
 def test_what_has_not_changed_is_folded(walk):
     step, = walk.find('NovaKeystoneContext')
     tree = views.payload(step)
