@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from explorer import EXPLORATIONS, Scenario, player, run, views
+from explorer import EXPLORATIONS, Scenario, boot, player, run, views
 
 KEYS = [row.key for row in EXPLORATIONS]
 HOSTILE = '<img src=x onerror=alert(1)></pre><script>alert(2)</script>&amp;"\'`${7*7}{{7*7}}\u202e'
@@ -85,6 +85,10 @@ def test_a_refusal_is_told_with_its_error():
     text = views.tell(trace, 'compute-api')
     assert re.search(r'✗ raises .*InstanceIsLocked', text)
     assert '→ 409' in text
+
+
+def test_what_happens_at_boot_can_be_told_too():
+    assert views.tell(boot()).startswith('nothing was sent → no answer')
 
 
 def test_an_order_that_was_never_sent_is_said_so(walk):
