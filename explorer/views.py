@@ -27,7 +27,7 @@ def asked(trace):
     """Say in one line what was asked: the command, if there was one, and the request it sent."""
     request = f'{trace.request["method"]} {path_of(trace)}' if trace.request else 'nothing was sent'
     if 'python-novaclient' not in trace.versions:
-        how = 'without the nova client, which can not ask so: ' if trace.request and not trace.scenario['request'] else ''
+        how = 'without the nova client, which can not ask so: ' if trace.request and not trace.scenario.get('request') else ''
         return visible(how + request)
     return visible(f'nova {shlex.join(Scenario(**trace.scenario).command())}: {request}')
 
