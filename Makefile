@@ -8,13 +8,14 @@ NOTEBOOK := notebooks/01_nova_api.ipynb
 # JupyterLab does not start for root without being told so; containers know no other user.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test test-browser notebook lock clean
+.PHONY: help lab test test-browser notebook picture lock clean
 
 help:
 	@echo "make lab           open the notebook in JupyterLab (PORT=8888)"
 	@echo "make test          run all tests but those in a browser"
 	@echo "make test-browser  run the notebook in JupyterLab in Chromium"
 	@echo "make notebook      draw diagrams/ anew and store the notebook's outputs anew"
+	@echo "make picture       take the README's picture of the player anew, in a browser"
 	@echo "make lock          pin the newest libraries in requirements.lock"
 
 $(READY): requirements.lock pyproject.toml
@@ -42,6 +43,9 @@ test-browser: $(READY)
 notebook: $(READY)
 	$(BIN)/python -m explorer diagrams
 	$(BIN)/python notebooks/refresh.py $(NOTEBOOK)
+
+picture: test-browser
+	cp build/screenshots/controller-light.png diagrams/player.png
 
 lock: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

@@ -7,7 +7,7 @@ import re
 from explorer import engines
 from explorer.cloud import Cloud
 from explorer.explorations import Scenario
-from explorer.shapes import check
+from explorer.shapes import RECORDINGS, check
 from explorer.stations import WrongUse
 
 _RPC = ('kind', 'topic', 'namespace', 'version', 'method', 'args')
@@ -28,7 +28,7 @@ def read_cases(path, *, inside_only=False):
         raise WrongUse(f'{path}: {error.strerror}; give a file of recorded cases') from error
     except (ValueError, RecursionError) as error:
         raise WrongUse(f'{path} holds no recordings: {error}; give a file like tests/data/cases.json') from error
-    check(data, 'RECORDINGS', f'{path} holds no recordings', 'give a file like tests/data/cases.json')
+    check(data, RECORDINGS, f'{path} holds no recordings', 'give a file like tests/data/cases.json')
     cloud = Cloud(
         callers=data['callers'], hosts=tuple(data['hosts']), server_defaults=data['server_defaults'],
         servers={'server': '5ca1ab1e-0000-4000-8000-00000000cafe'}, project=data['project'],

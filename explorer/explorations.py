@@ -7,7 +7,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
-from explorer.shapes import check, short
+from explorer.shapes import SCENARIO, check, short
 from explorer.stations import STATIONS, WrongUse
 
 
@@ -38,7 +38,7 @@ class Scenario:
         version = self.microversion
         if version is not None and not (isinstance(version, str) and re.fullmatch(r'latest|[0-9]{1,4}\.[0-9]{1,4}', version)):
             raise WrongUse(f'{short(version)} is no microversion; give one like 2.34, or latest')
-        check(vars(self), 'SCENARIO', 'no scenario', 'see the docstring of Scenario')
+        check(vars(self), SCENARIO, 'no scenario', 'see the docstring of Scenario')
 
     def command(self):
         """Give the words of the command line that asks for this, without the program's name."""

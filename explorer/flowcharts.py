@@ -48,7 +48,7 @@ def flowchart(trace, focus=None, *, step=None):
         node_attr={'shape': 'box', 'style': 'filled,rounded', 'fontname': 'Helvetica', 'fontsize': '10',
                    'height': '0.3', 'margin': '0.12,0.04'},
         edge_attr={'fontname': 'Helvetica', 'fontsize': '9', 'arrowsize': '0.7', 'color': '#6b7280'})
-    active = trace.steps[step].station if step is not None else None
+    active, red = trace.steps[step].station if step is not None else None, refused(trace)
     for node in NODES:
         inside = [first for first in steps if first.node == node]
         if inside:
@@ -56,8 +56,9 @@ def flowchart(trace, focus=None, *, step=None):
                 fill, text, line = COLOURS[node]
                 lane.attr(label=NODES[node], labelloc='t', labeljust='l', color=line, fontcolor=line, style='rounded', penwidth='1.2')
                 for first in inside:
-                    _box(lane, trace, first, focus, active)
+                    _box(lane, trace, first, focus, active, first.station in red)
     _arrows(graph, trace, steps)
+    _answer(graph, trace, steps, red)
     graph.outline = outline(trace, focus)
     return graph
 
@@ -125,8 +126,8 @@ def _names():
 _NAMES = _names()
 
 
-def _box(lane, trace, first, focus, active):
-    visits, red = trace.find(first.station), first.station in refused(trace)
+def _box(lane, trace, first, focus, active, red):
+    visits = trace.find(first.station)
     fill, text, line = COLOURS['refused' if red else first.node]
     faint = focus is not None and first.station not in exploration(focus).focus and not red
     label = name_of(first.station) + (f'  ×{len(visits)}' if len(visits) > 1 else '') + ('  ✗ refused' if red else '')
@@ -145,7 +146,7 @@ def _arrows(graph, trace, steps):
     drawn = {step.station: step for step in steps}
     previous = {}
     for before, after in zip([None, *steps], steps):
-        sender = _sender(after, trace)
+        sender = trace.steps[after.hop_from] if after.hop_from is not None else None
         # What came from another thread comes from the box that sent it; else from the box before it in its lane.
         source = _box_of(sender, drawn, trace) if sender is not None else previous.get(after.node) or before
         if source is not None and source.station != after.station:
@@ -153,12 +154,6 @@ def _arrows(graph, trace, steps):
         previous[after.node] = after
         if after.node == 'bus':
             previous['conductor'] = after
-    _answer(graph, trace, steps)
-
-
-def _sender(step, trace):
-    """Give the step on another thread from which a step was reached, if it is the first there."""
-    return trace.steps[step.hop_from] if step.hop_from is not None else None
 
 
 def _box_of(step, drawn, trace):
@@ -192,10 +187,10 @@ def path_of(trace):
     return trace.request['path'].replace(uuid, '{id}') if len(uuid) == 36 else trace.request['path']
 
 
-def _answer(graph, trace, steps):
+def _answer(graph, trace, steps, refusing):
     """Draw the answer back to the client: from where it was refused, else from where it was made; if that is drawn."""
     last = [step.station for step in trace.steps if step.node == 'api'][-1:]
-    source = next((step.station for step in steps if step.station in (refused(trace) or last)), None)
+    source = next((step.station for step in steps if step.station in (refusing or last)), None)
     if trace.response and source and any(step.station == 'http' for step in steps):
         red = trace.response['status'] >= 400
         graph.edge(source, 'http', constraint='false', style='dotted', label=f' {trace.response["status"]} ',
@@ -225,9 +220,9 @@ def render(dot):
 
 def outline(trace, focus=None):
     """Tell a flowchart as text: a line for each box, indented by lane."""
-    lines, lanes = [caption(trace, focus)], list(NODES)
+    lines, lanes, red = [caption(trace, focus)], list(NODES), refused(trace)
     for step in drawn_steps(trace, focus):
-        mark = '✗' if step.station in refused(trace) else '•'
+        mark = '✗' if step.station in red else '•'
         lines.append(f'{NODES[step.node]:>14} {"    " * lanes.index(step.node)}{mark} {name_of(step.station)}')
     return '\n'.join(lines)
 

@@ -101,14 +101,15 @@ def content(trace, key):
         sources.setdefault(text, views.source(step.station, _column(trace), step.file, step.line))
         steps.append({
             'station': step.station, 'node': step.node, 'where': NODES[step.node], 'name': name_of(step.station),
-            'says': BY_KEY[step.station].says, 'source': text, 'lines': step.lines, 'payload': views.payload(step, within[step.index]),
-            'refused': step.index in red})
+            'says': BY_KEY[step.station].says, 'source': text, 'lines': step.lines,
+            'payload': views.payload(step, within[step.index]), 'refused': step.index in red})
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'question': row.question, 'asked': views.asked(trace),
         'answer': views.answered(trace), 'failed': bool(trace.note) or not trace.response or trace.response['status'] >= 400,
         'caption': caption(trace), 'flowchart': drawing(svg) if svg else drawing_as_list(trace, why),
         'focus': row.focus, 'start': start(trace, key), 'leg': leg(trace, key), 'steps': steps, 'sources': sources,
-        'journey': views.journey_html(trace, row.follow), 'follow': row.follow, 'form': form(trace.scenario), 'compare': row.compare_says}
+        'journey': views.journey_html(trace, row.follow), 'follow': row.follow, 'form': form(trace.scenario),
+        'compare': row.compare_says}
 
 
 def start(trace, key):

@@ -96,12 +96,12 @@ def open_database(url):
     """
     try:
         if make_url(url).database in (None, '', ':memory:') and make_url(url).drivername.startswith('sqlite'):
-            raise WrongUse('SQLite in memory is another database in each thread: give a file, sqlite:////tmp/nova.db')
+            raise WrongUse('SQLite in memory is another database in each thread: give a file, sqlite:///nova.db')
         database = objects.database(url)
         database.connect().close()
         return database
     except sa.exc.ArgumentError as error:
-        raise WrongUse('the --database-url is no URL of a database; one is sqlite:////tmp/nova.db') from error
+        raise WrongUse('the --database-url is no URL of a database; one is sqlite:///nova.db') from error
     except (sa.exc.SQLAlchemyError, ImportError, ValueError, TypeError) as error:
         reason = str(getattr(error, 'orig', None) or error).splitlines()[0]
         raise WrongUse(f'no database at {_without_password(url)}: {reason}; start it, or give another --database-url') from error

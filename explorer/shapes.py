@@ -1,6 +1,4 @@
-"""What may come from outside, as JSON schemas: scenarios, saved traces, recordings. What does not fit is told in one line."""
-
-import functools
+"""What may come from outside, as JSON schemas: scenarios, traces, recordings. What does not fit is told in one line."""
 
 import jsonschema
 
@@ -34,13 +32,14 @@ _STATE = {'properties': {
     **dict.fromkeys(('vm_state', 'task_state', 'host', 'mapping', 'vnic_type'), _TEXT_OR_NULL), 'project': TEXT,
     **dict.fromkeys(('launched', 'deleted', 'request_spec', 'share'), FLAG), 'power_state': NUMBER,
     **dict.fromkeys(('flavor_extra', 'image_props'), _or_null(OBJECT)), 'locked_by': {'enum': [None, 'admin', 'owner']}}}
-_REPLY = _object('kwargs', **{'raise': {'type': 'string', 'pattern': r'^[A-Z][A-Za-z0-9]+\Z'}, 'kwargs': _or_null(OBJECT)})
+_EXCEPTION = {'type': 'string', 'pattern': r'^[A-Z][A-Za-z0-9]+\Z'}
+_REPLY = _object('kwargs', **{'raise': _EXCEPTION, 'kwargs': _or_null(OBJECT)})
 _RACE = _object(task_state=_TEXT_OR_NULL)
 
 SCENARIO = _object(
     server=_NAME, host=_or_null(_NAME), block_migrate=FLAG, disk_over_commit=FLAG, force=FLAG,
-    microversion=_TEXT_OR_NULL, caller=TEXT,
-    state={'type': 'object', **_STATE}, request=_or_null(_REQUEST), conductor_reply=_or_null(_REPLY), race=_or_null(_RACE))
+    microversion=_TEXT_OR_NULL, caller=TEXT, state={'type': 'object', **_STATE}, request=_or_null(_REQUEST),
+    conductor_reply=_or_null(_REPLY), race=_or_null(_RACE))
 
 _STEP = _object(
     index=NUMBER, exploration=TEXT, station={'enum': list(BY_KEY)}, qualname=TEXT, file=TEXT, line=NUMBER,
@@ -59,25 +58,20 @@ TRACE = _object(
 _GIVEN = _object(
     'server', 'conductor_reply', 'race', caller=TEXT, server={'type': ['object', 'null'], **_STATE}, request=_REQUEST,
     conductor_reply=_or_null(_REPLY), race=_or_null(_RACE))
+_EXPECT = _object('rpc', rpc=_or_null(OBJECT))
 RECORDINGS = _object(
     callers={'type': 'object', 'additionalProperties': _object(user_id=TEXT, project_id=TEXT, roles=_list(TEXT))},
     project=TEXT, other_project=TEXT, hosts=_list(_object(host=TEXT, node=TEXT)),
     server_defaults=_object(**_STATE['properties']),
-    cases=_list(_object('expect', 'outside_path', id=TEXT, given=_GIVEN, expect=_or_null(_object('rpc', rpc=_or_null(OBJECT))),
-                        outside_path={})))
+    cases=_list(_object('expect', 'outside_path', id=TEXT, given=_GIVEN, expect=_or_null(_EXPECT), outside_path={})))
 
 
-@functools.cache
-def _validator(name):
-    return jsonschema.Draft202012Validator(globals()[name])
-
-
-def check(data, name, what, remedy):
-    """See that plain *data* has the shape with that *name*.
+def check(data, shape, what, remedy):
+    """See that plain *data* has a *shape*.
 
     Raises: WrongUse, 'WHAT: PLACE: reason; REMEDY', for the first thing that has not.
     """
-    error = next(_validator(name).iter_errors(data), None)
+    error = next(jsonschema.Draft202012Validator(shape).iter_errors(data), None)
     if error is None:
         return
     while error.context:  # of several shapes the last one is the one that is no null

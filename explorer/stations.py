@@ -315,7 +315,6 @@ FIELDS = {
     'microversion': (
         ('HTTP_OPENSTACK_API_VERSION',), ('HTTP_X_OPENSTACK_NOVA_API_VERSION',), ('requested_version',),
         ('OpenStack-API-Version',), ('api_version_request', 'ver_minor')),
-    'action': (('os-migrateLive',), (None, 'action'), (None, 'action_name'), ('result',)),
     'async_': ((None, 'async_'), ('wait_for_reply',), ('message', 'method')),
     'request_id': (('openstack.request_id',), (None, 'req_id'), ('context', 'request_id'), ('ctxt', 'request_id')),
 }

@@ -21,7 +21,7 @@ import zlib
 
 import orjson
 
-from explorer.shapes import check
+from explorer.shapes import TRACE, check
 from explorer.snapshots import ATOMS, Copier, decoded, plan
 from explorer.stations import FIELDS, STATIONS, WrongUse, split
 
@@ -527,7 +527,7 @@ class Trace:
             raise WrongUse('not a trace: it names no schema; give a text that Trace.to_json() wrote')
         if data['schema'] != SCHEMA or type(data['schema']) is not int:
             raise WrongUse(f'a trace of schema {data["schema"]!r}, but this version reads {SCHEMA}: record it again')
-        check(data, 'TRACE', 'a damaged or foreign trace', 'record it again with this version')
+        check(data, TRACE, 'a damaged or foreign trace', 'record it again with this version')
         for index, step in enumerate(data['steps']):
             causes = [cause for cause in (step['parent'], step['hop_from']) if cause is not None]
             if step['index'] != index or not all(0 <= cause < index for cause in causes):

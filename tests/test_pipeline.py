@@ -20,7 +20,7 @@ def message(response):
 
 def test_versions_are_told_without_a_token(api):
     there = api.ask('GET', '/', token=None)
-    assert there.status_int == 300 or there.status_int == 200
+    assert there.status_int == 200
     assert [version['id'] for version in there.json['versions']] == ['v2.0', 'v2.1']
     assert api.ask('GET', '/v2.1/', token=None).json['version']['version'] == '2.104'
 
@@ -69,10 +69,9 @@ def test_the_access_log_cannot_be_forged_and_holds_no_secret_of_the_query(api, c
 
 @pytest.mark.parametrize(('path', 'status'), [
     (f'/v2.1/servers/{WEB_1}/action', 202), (f'/v2.1/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/servers/{WEB_1}/action', 202),
-    (f'/v2.1/servers/{WEB_1}/actions', 404), ('/v2.1/nowhere', 404), (f'/v3/servers/{WEB_1}/action', 404)])
+    (f'/v2.1/servers/{WEB_1}/actions', 404), ('/v2.1/nowhere', 404), (f'/v3/servers/{WEB_1}/action', 300)])
 def test_the_route_decides_who_answers(api, path, status):
-    assert api.ask('POST', path, LIVE, OpenStack_API_Version='compute 2.34').status_int in (
-        status, 300 if path.startswith('/v3') else status)
+    assert api.ask('POST', path, LIVE, OpenStack_API_Version='compute 2.34').status_int == status
 
 
 @pytest.mark.parametrize(('headers', 'version'), [
@@ -107,7 +106,7 @@ def test_a_body_that_is_no_action_is_malformed(api, body):
 
 def test_what_is_not_json_is_not_understood(api):
     response = api.ask('POST', ACTION, None, Content_Type='text/plain')
-    assert response.status_int in (400, 415)
+    assert response.status_int == 400
 
 
 # ---------------------------------------------------------------------------------------------------- the controller
@@ -176,7 +175,7 @@ def test_servers_are_listed_by_name_and_shown_with_their_state(api):
     assert [server['name'] for server in listed] == ['web-1']
     api.migrate()
     assert api.ask('GET', f'/v2.1/servers/{WEB_1}').json['server']['OS-EXT-STS:task_state'] == 'migrating'
-    assert api.ask('GET', '/v2.1/servers/web-1').status_int in (400, 404)
+    assert api.ask('GET', '/v2.1/servers/web-1').status_int == 404
 
 
 # ----------------------------------------------------------------------------------------------------- over the bus

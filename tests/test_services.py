@@ -125,21 +125,21 @@ def test_a_busy_port_is_said_in_one_line(explorer):
 
 @pytest.mark.parametrize(('words', 'says'), [
     (('serve', '--transport-url', 'rabbit://u:c3cr3t@127.0.0.1:1/'), 'give --database-url'),
-    (('serve', '--transport-url', 'rabbit://u:c3cr3t@127.0.0.1:1/', '--database-url', 'sqlite:////tmp/never.db'), 'no broker at 127.0.0.1:1'),
-    (('serve', '--transport-url', 'carrier-pigeon://', '--database-url', 'sqlite:////tmp/never.db'), 'the bus can be memory:// or rabbit://'),
+    (('serve', '--transport-url', 'rabbit://u:c3cr3t@127.0.0.1:1/', '--database-url', 'sqlite:///{folder}/never.db'), 'no broker at 127.0.0.1:1'),
+    (('serve', '--transport-url', 'carrier-pigeon://', '--database-url', 'sqlite:///{folder}/never.db'), 'the bus can be memory:// or rabbit://'),
     (('serve', '--database-url', 'nonsense'), 'is no URL of a database'),
     (('serve', '--database-url', 'sqlite:////nowhere/at/all.db'), 'no database at'),
     (('serve', '--database-url', 'postgresql://u:c3cr3t@127.0.0.1:1/nova'), 'no database at'),
     (('serve', '--database-url', 'postgresql://u:p@127.0.0.1:1/nova?password=c3cr3t'), 'no database at'),
     (('serve', '--database-url', 'postgresql://u:c3cr3t@host:xx/nova'), 'no database at that URL'),
-    (('serve', '--database-url', 'sqlite:////tmp/never.db?timeout=abc'), 'no database at'),
+    (('serve', '--database-url', 'sqlite:///{folder}/never.db?timeout=abc'), 'no database at'),
     (('serve', '--port', '0', '--host', 'nowhere.invalid'), "can't listen on"),
     (('serve', '--database-url', 'sqlite://'), 'give a file'),
     (('serve', '--port', '99999'), 'is no port'),
-    (('conductor', '--transport-url', 'memory://', '--database-url', 'sqlite:////tmp/never.db'), 'give the --transport-url of a broker'),
+    (('conductor', '--transport-url', 'memory://', '--database-url', 'sqlite:///{folder}/never.db'), 'give the --transport-url of a broker'),
     (('conductor', '--database-url', 'x'), 'required: --transport-url')])
-def test_what_is_away_is_said_in_one_line_without_its_password(explorer, words, says):
-    done = explorer(*words)
+def test_what_is_away_is_said_in_one_line_without_its_password(explorer, tmp_path, words, says):
+    done = explorer(*(word.replace('{folder}', str(tmp_path)) for word in words))
     assert done.returncode == 2
     assert says in done.stderr
     assert done.stderr.count('\n') == 1
