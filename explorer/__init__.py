@@ -5,6 +5,7 @@ import importlib
 _HOMES = {
     'Scenario': 'explorations', 'EXPLORATIONS': 'explorations', 'STATIONS': 'stations', 'Trace': 'trace',
     'run': 'engines', 'boot': 'engines', 'flowchart': 'flowcharts', 'explore': 'player',
+    'compare': 'comparison',
 }
 __all__ = sorted(_HOMES)
 

@@ -66,6 +66,10 @@ def _parser():
     add('--transport-url', required=True, metavar='URL')
     add('--database-url', required=True, metavar='URL', help='that of the API')
 
+    add = command(_export)
+    add('key', metavar='KEY', help='an exploration: client, service, routes, controller, compute-api, conductor-api, rpc')
+    add('file', metavar='FILE.html')
+
     command(_diagrams)('--check', action='store_true', help='name the files that are not up to date')
     command(_bench)('--json', action='store_true')
     return parser
@@ -108,6 +112,16 @@ def _conductor(arguments):
     """take the messages from a broker, in a process of its own"""
     from explorer.services import conduct
     conduct(arguments.transport_url, arguments.database_url)
+    return 0
+
+
+def _export(arguments):
+    """write the player of an exploration, beside its comparison, as one HTML file"""
+    from explorer import engines, explorations, export
+    row = explorations.exploration(arguments.key)
+    other = engines.run(row.compare) if row.compare else None
+    export.write(export.export(engines.run(row.scenario), row.key, other), arguments.file)
+    print(arguments.file)
     return 0
 
 

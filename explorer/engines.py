@@ -26,7 +26,7 @@ import webob
 from explorer import cloud as clouds
 from explorer import exception, objects, pipeline
 from explorer.bus import oslo_messaging
-from explorer.explorations import Scenario
+from explorer.explorations import Scenario, client_newest
 from explorer.shapes import short
 from explorer.snapshots import snapshot
 from explorer.stations import NOVA, STATIONS, WrongUse
@@ -281,24 +281,17 @@ def bare_request(scenario):
     """Give the HTTP request to send without a client, or None where the client can send it."""
     if scenario.request:
         return scenario.request
-    version = scenario.microversion or 'latest'
-    if scenario.caller != 'no_token' and (version == 'latest' or _client_speaks(version)):
+    version, headers = scenario.microversion or 'latest', scenario.headers()
+    if version != 'latest' and not _client_speaks(version):
+        headers = {'Content-Type': 'application/json', 'OpenStack-API-Version': f'compute {version}'}
+    elif scenario.caller != 'no_token':
         return None
-    old = version != 'latest' and tuple(map(int, version.split('.'))) < (2, 25)
-    body = {'host': scenario.host, 'block_migration': scenario.block_migrate or (False if old else 'auto')}
-    if old:
-        body['disk_over_commit'] = scenario.disk_over_commit
-    if scenario.force:
-        body['force'] = True
-    headers = {'Content-Type': 'application/json', 'OpenStack-API-Version': f'compute {version}'}
-    return {'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': headers,
-            'body': {'os-migrateLive': body}}
+    return {'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': headers, 'body': scenario.body()}
 
 
 def _client_speaks(version):
-    import novaclient
     major, minor = map(int, version.split('.'))
-    return major == 2 and minor <= novaclient.API_MAX_VERSION.ver_minor
+    return major == 2 and minor <= client_newest()
 
 
 def send_bare(application, request, uuid, cloud, token):

@@ -11,6 +11,12 @@ from explorer.shapes import SCENARIO, check, short
 from explorer.stations import STATIONS, WrongUse
 
 
+# How the command line gives a field: {key of FIELDS: (attribute of Scenario, its name there)}.
+OPTIONS = {
+    'block_migration': ('block_migrate', '--block-migrate'), 'disk_over_commit': ('disk_over_commit', '--disk-over-commit'),
+    'force': ('force', '--force'), 'host': ('host', 'HOST'), 'microversion': ('microversion', '--os-compute-api-version')}
+
+
 @dataclasses.dataclass(frozen=True)
 class Scenario:
     """All that a client can choose, and the cloud's state before.
@@ -47,6 +53,30 @@ class Scenario:
                                        ('--disk-over-commit', self.disk_over_commit), ('--force', self.force)) if on]
         return [*(['--os-compute-api-version', version] if version else []), 'live-migration', *flags, self.server,
                 *([self.host] if self.host else [])]
+
+    def headers(self):
+        """Give the headers with which the client asks for this microversion, and names what it sends."""
+        minor = self._minor()
+        new = {'OpenStack-API-Version': f'compute 2.{minor}'} if minor >= 27 else {}
+        return {'Content-Type': 'application/json', 'X-OpenStack-Nova-API-Version': f'2.{minor}', **new}
+
+    def body(self):
+        """Give the body of the request that asks for this, as the client makes it."""
+        minor = self._minor()
+        wish = {'host': self.host, 'block_migration': self.block_migrate or (False if minor < 25 else 'auto')}
+        if minor < 25:
+            wish['disk_over_commit'] = self.disk_over_commit
+        return {'os-migrateLive': {**wish, **({'force': True} if self.force else {})}}
+
+    def _minor(self):
+        """Give the minor number of the microversion; left open, the newest that the client speaks."""
+        return client_newest() if self.microversion in (None, 'latest') else int(self.microversion.partition('.')[2])
+
+
+def client_newest():
+    """Give the minor number of the newest microversion that the client speaks."""
+    import novaclient
+    return novaclient.API_MAX_VERSION.ver_minor
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,8 @@ COLOURS = {
     'client': ('#dbeafe', '#172554', '#3b82f6'), 'api': ('#dcfce7', '#052e16', '#16a34a'),
     'bus': ('#fef3c7', '#451a03', '#d97706'), 'conductor': ('#f3e8ff', '#3b0764', '#9333ea'),
     'refused': ('#fee2e2', '#450a0a', '#dc2626')}
+LANES = {'client': '#f5f9ff', 'api': '#f3fbf5', 'bus': '#fffbeb', 'conductor': '#fbf7ff'}
+PAPER, INK, SOFT = '#ffffff', '#1f2937', '#6b7280'  # so that it can be read in a dark page, too, and on paper
 SHAPES = {'bus': 'cylinder'}
 _FOLDER = pathlib.Path(__file__).resolve().parent.parent / 'diagrams'
 
@@ -33,44 +35,46 @@ class Flowchart(graphviz.Digraph):
         return {'image/svg+xml': svg, 'text/plain': self.outline}
 
 
-def flowchart(trace, focus=None, *, step=None):
+def flowchart(trace, focus=None, *, step=None, brief=False):
     """Draw the way of a request in lanes, one for each node.
 
     Shape: *focus* is the key of an exploration: then the path so far is drawn, with the stations of that exploration
-    strong and those before it faint; without it, every station of the trace. *step* marks the station of that step.
+    strong and those before it faint; without it, every station of the trace, or with *brief* the landmarks of all
+    explorations. *step* marks the station of that step.
     Returns: a graphviz.Digraph that shows itself in a notebook; nothing is rendered yet.
     Raises: WrongUse for an unknown exploration.
     """
-    steps = drawn_steps(trace, focus)
+    steps = drawn_steps(trace, focus, brief=brief)
     graph = Flowchart('path', graph_attr={
-        'rankdir': 'TB', 'newrank': 'true', 'ranksep': '0.22', 'nodesep': '0.3', 'fontname': 'Helvetica', 'fontsize': '11',
-        'bgcolor': 'transparent', 'label': graphviz.escape(caption(trace, focus)), 'labelloc': 'b'},
-        node_attr={'shape': 'box', 'style': 'filled,rounded', 'fontname': 'Helvetica', 'fontsize': '10',
-                   'height': '0.3', 'margin': '0.12,0.04'},
-        edge_attr={'fontname': 'Helvetica', 'fontsize': '9', 'arrowsize': '0.7', 'color': '#6b7280'})
+        'rankdir': 'TB', 'newrank': 'true', 'ranksep': '0.2', 'nodesep': '0.25', 'fontname': 'Helvetica', 'fontsize': '11',
+        'bgcolor': PAPER, 'fontcolor': INK, 'label': graphviz.escape(caption(trace, focus)), 'labelloc': 'b'},
+        node_attr={'shape': 'box', 'style': 'filled,rounded', 'fontname': 'Helvetica', 'fontsize': '11',
+                   'height': '0.28', 'margin': '0.1,0.03'},
+        edge_attr={'fontname': 'Helvetica', 'fontsize': '10', 'fontcolor': INK, 'arrowsize': '0.7', 'color': SOFT})
     active, red = trace.steps[step].station if step is not None else None, refused(trace)
     for node in NODES:
         inside = [first for first in steps if first.node == node]
         if inside:
             with graph.subgraph(name=f'cluster_{node}') as lane:
                 fill, text, line = COLOURS[node]
-                lane.attr(label=NODES[node], labelloc='t', labeljust='l', color=line, fontcolor=line, style='rounded', penwidth='1.2')
+                lane.attr(label=NODES[node], labelloc='t', labeljust='l', color=line, fontcolor=text, style='rounded',
+                          bgcolor=LANES[node], penwidth='1.2', **{'class': f'lane {node}'})
                 for first in inside:
                     _box(lane, trace, first, focus, active, first.station in red)
     _arrows(graph, trace, steps)
     _answer(graph, trace, steps, red)
-    graph.outline = outline(trace, focus)
+    graph.outline = outline(trace, focus, brief=brief)
     return graph
 
 
-def drawn_steps(trace, focus=None):
+def drawn_steps(trace, focus=None, *, brief=False):
     """Choose what is drawn, one step for each station, in order: the first, but of the client the last, which acts."""
-    wanted = set(BY_KEY)
+    wanted = {station for leg in EXPLORATIONS for station in leg.landmarks or leg.focus} if brief else set(BY_KEY)
     if focus is not None:
         row = exploration(focus)
         before = EXPLORATIONS[:row.number - 1]
         wanted = {*row.focus, *(station for leg in before for station in leg.landmarks)}
-        wanted |= refused(trace)
+    wanted |= refused(trace)
     drawn = {}
     for step in trace.steps:
         if step.station in wanted and (step.node == 'client' or step.station not in drawn):
@@ -136,8 +140,8 @@ def _box(lane, trace, first, focus, active, red):
     lane.node(
         first.station, graphviz.escape(label), id=f'station_{first.station}', **{'class': ' '.join(classes)},
         tooltip=graphviz.escape(f'{BY_KEY[first.station].nova}: {BY_KEY[first.station].says}'),
-        shape=SHAPES.get(first.node, 'box'), fillcolor='#ffffff' if faint else fill, color=line,
-        fontcolor='#374151' if faint else text, penwidth='3' if first.station == active else '0.8' if faint else '1.4',
+        shape=SHAPES.get(first.node, 'box'), fillcolor=PAPER if faint else fill, color=line,
+        fontcolor=INK if faint else text, penwidth='3' if first.station == active else '0.8' if faint else '1.4',
         **({'style': 'filled', 'peripheries': '2'} if red else {}))
 
 
@@ -193,8 +197,9 @@ def _answer(graph, trace, steps, refusing):
     source = next((step.station for step in steps if step.station in (refusing or last)), None)
     if trace.response and source and any(step.station == 'http' for step in steps):
         red = trace.response['status'] >= 400
+        _, text, line = COLOURS['refused' if red else 'client']
         graph.edge(source, 'http', constraint='false', style='dotted', label=f' {trace.response["status"]} ',
-                   color=COLOURS['refused' if red else 'client'][2], fontcolor=COLOURS['refused' if red else 'client'][2],
+                   color=line, fontcolor=text,
                    **{'class': 'answer refused' if red else 'answer'})
 
 
@@ -218,19 +223,19 @@ def render(dot):
         return None, 'no picture: Graphviz is missing; the package graphviz brings the program dot'
 
 
-def outline(trace, focus=None):
+def outline(trace, focus=None, *, brief=False):
     """Tell a flowchart as text: a line for each box, indented by lane."""
     lines, lanes, red = [caption(trace, focus)], list(NODES), refused(trace)
-    for step in drawn_steps(trace, focus):
+    for step in drawn_steps(trace, focus, brief=brief):
         mark = '✗' if step.station in red else '•'
         lines.append(f'{NODES[step.node]:>14} {"    " * lanes.index(step.node)}{mark} {name_of(step.station)}')
     return '\n'.join(lines)
 
 
 def diagrams(trace):
-    """Give the pictures of `diagrams/`: {name: DOT}, the seven and the whole path."""
+    """Give the pictures of `diagrams/`: {name: DOT}, the seven, and the whole path by its landmarks."""
     names = {f'nova-api-{row.number}': flowchart(trace, row.key).source for row in EXPLORATIONS}
-    return {**names, 'nova-api-path': flowchart(trace).source}
+    return {**names, 'nova-api-path': flowchart(trace, brief=True).source}
 
 
 def write_diagrams(trace, *, check=False, folder=_FOLDER):

@@ -1,9 +1,7 @@
 // The player's side in the browser. It knows the position and nothing else: all that it shows, Python has made.
 // Fragments of HTML come from views.py, which escapes whatever comes from a payload; plain texts go in as text.
 
-const ACTIONS = ["first", "previous", "next", "last", "play"];
 const KEYS = { Home: "first", ArrowLeft: "previous", ArrowRight: "next", End: "last", " ": "play" };
-const PACE = 900; // milliseconds a step
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -12,104 +10,167 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-function control(field, id) {
-  const options = field.options.map((value) => make("option", { value }, value || "none"));
-  let input;
-  if (field.kind === "select") {
-    input = make("select", { name: field.name }, ...options);
-    input.value = field.value;
-  } else if (field.kind === "checkbox") {
-    input = make("input", { name: field.name, type: "checkbox" });
-    input.checked = field.value;
-  } else {
-    input = make("input", { name: field.name, type: "text", size: 9, list: id, placeholder: "left open" });
-    input.value = field.value;
+// Wrap what a pattern (with one group) finds in the texts below an element, and unfold it.
+function mark(root, pattern, name) {
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), texts = [];
+  while (walker.nextNode()) texts.push(walker.currentNode);
+  for (const text of texts) {
+    const parts = text.data.split(pattern);
+    if (parts.length < 2) continue;
+    unfold(text.parentElement, root);
+    text.replaceWith(...parts.map((part, index) => (index % 2 ? make("mark", { class: name }, part) : part)));
   }
-  return make("label", {}, `${field.label} `, input, ...(field.kind === "text" ? [make("datalist", { id }, ...options)] : []));
 }
 
-function valuesOf(form) {
-  const inputs = [...form.querySelectorAll("[name]")];
-  return Object.fromEntries(inputs.map((input) => [input.name, input.type === "checkbox" ? input.checked : input.value]));
+function unfold(element, root) {
+  for (let at = element; at && at !== root; at = at.parentElement) if (at.localName === "details") at.open = true;
 }
+
+const quoted = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 function render({ model, el }) {
   const root = make("section", { "data-explorer": "player", tabindex: "0", "data-lm-suppress-shortcuts": "true" });
-  let content, parts, timer = null;
+  let content, run, parts, texts, timer = null, edited = "", follow = "", query = "";
+
+  // ------------------------------------------------------------------------------------------------ the page
 
   function build() {
     stop();
     content = model.get("content");
-    const id = `explorer-${model.model_id ?? Math.random().toString(36).slice(2)}`;
-    const form = make("form", { "aria-label": "the request" },
-      ...content.form.map((field) => control(field, `${id}-${field.name}`)),
-      make("button", { type: "submit", "data-action": "send" }, "Send"));
-    if (content.compare) form.append(make("button", { type: "button", "data-action": "compare" }, `Compare: ${content.compare}`));
-    const buttons = ACTIONS.map((action) => make("button", { type: "button", "data-action": action }, action));
-    const slider = make("input", { type: "range", min: 0, max: content.steps.length - 1, "aria-label": "step" });
-    const count = make("output");
-    const pane = (name) => make("div", { "data-pane": name, role: "region", "aria-label": name, tabindex: "0" });
-    const now = make("p", { class: "now", "aria-live": "polite" });
-    const message = make("p", { class: "message", role: "alert" });
-    const panes = ["flowchart", "source", "payload"].map(pane);
-    parts = { form, slider, count, now, message, flowchart: panes[0], source: panes[1], payload: panes[2], text: null };
-    const answer = make("strong", { class: content.failed ? "refused" : "" }, content.answer);
-    const journey = make("details", { class: "journey" }, make("summary", {}, `follow ${content.follow} through all steps`));
-    journey.insertAdjacentHTML("beforeend", content.journey);
-    panes[0].innerHTML = content.flowchart;
-    for (const node of panes[0].querySelectorAll("[data-station]")) {
-      node.setAttribute("role", "button");
-      node.setAttribute("tabindex", "-1");
-      if (!content.focus.includes(node.dataset.station) && !node.classList.contains("refused")) node.classList.add("faint");
-    }
-    root.replaceChildren(
-      make("h3", {}, content.title), make("p", { class: "question" }, content.question), form, message,
-      make("p", { class: "asked" }, make("code", {}, content.asked), " → ", answer),
-      make("div", { class: "controls" }, ...buttons, slider, count), now,
-      make("div", { class: "panes" }, ...panes), journey, make("p", { class: "caption" }, content.caption));
+    edited = "";
+    root.innerHTML = content.page.replaceAll("\x01", `explorer-${Math.random().toString(36).slice(2)}`);
+    parts = Object.fromEntries([...root.querySelectorAll("[data-part], [data-pane]")].map((each) => [each.dataset.part ?? each.dataset.pane, each]));
+    parts.fields.append(...Object.keys(content.fields).sort().map((value) => make("option", { value })));
     root.dataset.exploration = content.key;
-    root.dataset.steps = content.steps.length;
     root.setAttribute("aria-label", content.title);
     tellMessage();
+    fill();
+    use(model.get("run"), false);
+    chase(follow || content.follow);
     show(model.get("step"), false);
   }
 
+  const inputs = () => [...(parts.form?.elements ?? [])].filter((input) => input.name);
+  const values = () => Object.fromEntries(inputs().map((input) => [input.name, input.type === "checkbox" ? input.checked : input.value]));
+
+  // What stands in the form is Python's to say.
+  function fill() {
+    const fields = Object.fromEntries(model.get("form")?.fields.map((field) => [field.name, field]) ?? []);
+    for (const input of inputs()) {
+      const { value } = fields[input.name];
+      if (input.type === "checkbox") input.checked = value;
+      else if (input.value !== value) input.value = value;
+    }
+    edited = "";
+  }
+
+  // Show one of the runs: all that belongs to it but not to a step.
+  function use(number, tell = true) {
+    run = content.runs[number] ?? content.runs[0];
+    const at = content.runs.indexOf(run), other = content.runs[1 - at];
+    root.dataset.run = at;
+    root.dataset.steps = run.steps.length;
+    parts.slider.max = Math.max(0, run.steps.length - 1);
+    parts.facts.innerHTML = run.facts;
+    for (const goal of parts.facts.querySelectorAll("[data-goto]")) reachable(goal);
+    parts.caption.textContent = run.caption;
+    parts.bus.disabled = !run.steps.some((step) => step.node === "bus");
+    drawFlowchart(other);
+    texts = [];
+    search();
+    if (tell) push({ run: at });
+  }
+
+  function reachable(element) {
+    element.setAttribute("role", "button");
+    element.setAttribute("tabindex", "0");
+  }
+
+  function drawFlowchart(other) {
+    const there = other && new Set(other.steps.map((step) => step.station));
+    parts.flowchart.innerHTML = run.flowchart;
+    for (const node of parts.flowchart.querySelectorAll("[data-station]")) {
+      const { station } = node.dataset, [name, says] = content.stations[station];
+      const alone = there && !there.has(station);
+      node.setAttribute("role", "button");
+      node.setAttribute("tabindex", "-1");
+      node.setAttribute("aria-label", `${name} ${says}${alone ? ", only in this run" : ""}`);
+      node.classList.toggle("faint", !content.focus.includes(station) && !node.classList.contains("refused"));
+      if (alone) flag(node, "≠", "alone");
+    }
+  }
+
+  function flag(node, sign, name) {
+    node.classList.add(name);
+    const text = node.querySelector("text:not(.flag)") ?? node;
+    const note = text === node ? make("span") : document.createElementNS("http://www.w3.org/2000/svg", "tspan");
+    note.setAttribute("class", `flag ${name}`);
+    note.textContent = ` ${sign}`;
+    text.append(note);
+  }
+
+  // ------------------------------------------------------------------------------------------------ a step
+
+  const html = (text) => text.replace(/\x02(\d+);/g, (_, number) => html(content.folds[number]));
+  const here = () => Number(root.dataset.step);
+
   function show(index, tell = true) {
-    const last = content.steps.length - 1;
-    index = Math.max(0, Math.min(last, index));
-    const step = content.steps[index];
+    const last = run.steps.length - 1;
+    index = Math.max(0, Math.min(last, index || 0));
+    const step = run.steps[index];
     root.dataset.step = index;
     parts.slider.value = index;
-    parts.count.textContent = `${index} of ${last} · ${content.leg}`;
+    parts.count.textContent = `${index} of ${last} · ${run.leg}`;
     if (!step) return;
+    const [name, says] = content.stations[step.station];
     root.dataset.node = step.node;
-    parts.now.textContent = `${step.where}: ${step.name} ${step.says}${step.refused ? ", and refuses" : ""}`;
-    mark(step.station);
-    if (parts.text !== step.source) {
-      parts.source.innerHTML = content.sources[step.source];
-      parts.text = step.source;
-    }
-    markLines(new Set(step.lines));
-    parts.payload.innerHTML = step.payload;
-    if (tell) {
-      model.set("step", index);
-      model.save_changes();
-    }
+    parts.now.textContent = `${content.nodes[step.node]}: ${name} ${says}${step.refused ? ", and refuses" : ""}`;
+    parts.slider.setAttribute("aria-valuetext", `${index}: ${name}`);
+    const seen = [markNode(step.station), showSource(step)];
+    showPayload(step, index);
+    for (const row of parts.journey.querySelectorAll("tr[data-steps]")) row.classList.toggle("here", row.dataset.steps.split(" ").includes(String(index)));
+    [parts.flowchart, parts.source].forEach((pane, number) => seen[number] && center(pane, seen[number])); // last, for it asks for the layout
+    if (tell) push({ step: index });
   }
 
-  function mark(station) {
-    parts.flowchart.querySelector('[aria-current="step"]')?.removeAttribute("aria-current");
+  function push(state) {
+    for (const [name, value] of Object.entries(state)) model.set(name, value);
+    model.save_changes();
+  }
+
+  function markNode(station) {
+    const before = parts.flowchart.querySelector('[aria-current="step"]');
+    before?.removeAttribute("aria-current");
+    before?.setAttribute("tabindex", "-1");
     const node = parts.flowchart.querySelector(`[data-station="${CSS.escape(station)}"]`);
-    if (!node) return;
-    node.setAttribute("aria-current", "step");
-    center(parts.flowchart, node);
+    node?.setAttribute("aria-current", "step");
+    node?.setAttribute("tabindex", "0");
+    return node;
   }
 
-  function markLines(ran) {
-    const lines = [...parts.source.querySelectorAll("[data-line]")];
-    for (const line of lines) line.classList.toggle("ran", ran.has(Number(line.dataset.line)));
-    const first = lines.find((line) => line.classList.contains("ran"));
-    if (first) center(parts.source, first);
+  function showSource(step) {
+    const { head, first, lines, runs } = content.sources[step.source];
+    const listing = lines.map((text, index) => make("span", { "data-line": first + index, ...(runs.includes(first + index) ? { class: "code" } : {}) }, `${text}\n`));
+    parts.source.innerHTML = head;
+    parts.source.append(make("pre", {}, ...listing));
+    for (const line of step.lines) listing[line - first]?.classList.add("ran");
+    if (follow) mark(parts.source, names(), "followed");
+    if (query) mark(parts.source.lastChild, finding(), "found");
+    return parts.source.querySelector(".ran");
+  }
+
+  function showPayload(step, index) {
+    parts.payload.innerHTML = html(step.payload);
+    for (const code of parts.payload.querySelectorAll("li > code, summary > code")) {
+      if ((code.dataset.field ?? code.textContent) !== follow) continue;
+      code.closest("li").classList.add("followed");
+      unfold(code.closest("li").parentElement, parts.payload);
+    }
+    if (query) mark(parts.payload, finding(), "found");
+    const differs = content.differs?.find((row) => row[root.dataset.run] === index)?.[2];
+    if (differs) {
+      parts.payload.insertAdjacentHTML("afterbegin", `<p class="differs"><b>≠ here, and instead there:</b> ${differs}</p>`);
+    }
   }
 
   // Not scrollIntoView: that one moves the notebook, too.
@@ -119,30 +180,99 @@ function render({ model, el }) {
     pane.scrollLeft += inner.left - outer.left - Math.max(0, (outer.width - inner.width) / 2);
   }
 
-  function stop() {
-    clearInterval(timer);
-    timer = null;
-    root.querySelector('[data-action="play"]')?.setAttribute("aria-pressed", "false");
-  }
+  // ------------------------------------------------------------------------------------------------ follow and find
 
-  function act(action) {
-    const [here, last] = [Number(root.dataset.step), content.steps.length - 1];
-    const goal = { first: 0, previous: here - 1, next: here + 1, last }[action];
-    if (goal !== undefined) {
-      stop();
-      show(goal);
-    } else if (action === "play" && timer === null) {
-      root.querySelector('[data-action="play"]').setAttribute("aria-pressed", "true");
-      timer = setInterval(() => (Number(root.dataset.step) < last && root.isConnected ? show(Number(root.dataset.step) + 1) : stop()), PACE);
-    } else if (action === "play") {
-      stop();
-    } else if (action === "compare") {
-      ask({ kind: "compare" });
+  const rows = () => (content.fields[follow] ?? []).filter((row) => row[3 + content.runs.indexOf(run)]?.length);
+  const names = () => new RegExp(`\\b(${[...new Set([follow, ...rows().map(([path]) => path)].map((path) => quoted(path.split(".").pop())))].join("|")})\\b`);
+
+  function chase(name) {
+    follow = name in content.fields ? name : "";
+    parts.field.value = follow;
+    const at = 3 + content.runs.indexOf(run), given = run.given[follow];
+    const sorted = rows().sort((one, other) => one[at][0] - other[at][0]);
+    const cells = (...texts) => texts.map((text) => make("td", {}, text));
+    const lines = sorted.map((row) => {
+      const step = run.steps[row[at][0]], goal = make("span", { "data-goto": row[at][0], "data-run": at - 3 }, String(row[at][0]));
+      reachable(goal);
+      return make("tr", { "data-steps": row[at].join(" ") }, ...cells(goal, content.nodes[step.node], content.stations[step.station][0], ...row.slice(0, 3)));
+    });
+    if (given) lines.unshift(make("tr", {}, ...cells("", "command line", "nova live-migration", ...given)));
+    const heads = ["step", "where", "station", "name", "type", "value"].map((text) => make("th", {}, text));
+    const title = follow ? `${follow} on its way: ${lines.length} names, types and values` : "to follow a field click its name in the payload";
+    parts.journey.replaceChildren(make("summary", {}, title), make("table", {}, make("tr", {}, ...heads), ...lines));
+    const carriers = new Set(rows().flatMap((row) => row[at].map((index) => run.steps[index].station)));
+    for (const node of parts.flowchart.querySelectorAll("[data-station]")) {
+      node.classList.remove("carries");
+      for (const note of node.querySelectorAll(".flag.carries")) note.remove();
+      if (carriers.has(node.dataset.station)) flag(node, "◆", "carries");
     }
   }
 
+  function textOf(index) {
+    const { station, payload } = run.steps[index];
+    const plain = make("template");
+    plain.innerHTML = html(payload);
+    return (texts[index] ??= `${content.stations[station].join(" ")} ${plain.content.textContent}`.toLowerCase());
+  }
+
+  const finding = () => new RegExp(`(${quoted(query)})`, "i");
+  const hits = () => (query ? run.steps.flatMap((_, index) => (textOf(index).includes(query.toLowerCase()) ? [index] : [])) : []);
+
+  function search() {
+    query = parts.find.value.trim();
+    const found = hits();
+    parts.found.hidden = !query;
+    parts.found.textContent = found.length ? `in ${found.length} steps, next ▶` : "nowhere in this run";
+    parts.found.disabled = !found.length;
+  }
+
+  function nextHit(back) {
+    const found = hits();
+    const goal = back ? found.filter((index) => index < here()).pop() ?? found.pop() : found.find((index) => index > here()) ?? found[0];
+    if (goal !== undefined) show(goal);
+  }
+
+  // ------------------------------------------------------------------------------------------------ what one can do
+
+  function stop() {
+    clearInterval(timer);
+    timer = null;
+    parts?.play.setAttribute("aria-pressed", "false");
+  }
+
+  function play() {
+    if (timer !== null) return stop();
+    parts.play.setAttribute("aria-pressed", "true");
+    timer = setInterval(() => (here() < run.steps.length - 1 && root.isConnected ? show(here() + 1) : stop()), 1000 * parts.pace.value);
+  }
+
+  function swap() {
+    const at = content.runs.indexOf(run), pairs = content.differs;
+    const row = pairs.findIndex((pair) => pair[at] === here());
+    const goal = [...pairs.slice(0, row + 1).reverse(), ...pairs.slice(row)].find((pair) => pair[1 - at] !== null)?.[1 - at];
+    visitRun(1 - at, goal);
+  }
+
+  function visitRun(number, index) {
+    if (content.runs[number] !== run) use(number);
+    chase(follow);
+    show(index);
+  }
+
+  function act(action) {
+    const last = run.steps.length - 1;
+    const goal = { first: 0, previous: here() - 1, next: here() + 1, last }[action];
+    if (goal !== undefined || action === "bus") stop();
+    if (goal !== undefined) show(goal);
+    else if (action === "play") play();
+    else if (action === "bus") show(run.steps.findIndex((step) => step.node === "bus"));
+    else if (action === "found") nextHit();
+    else if (action === "swap") swap();
+    else if (action !== "send") ask({ kind: action });
+  }
+
   function ask(said) {
-    parts.message.textContent = "sending …";
+    if (said.kind !== "edit") parts.message.textContent = "sending …";
     model.send(said);
   }
 
@@ -150,54 +280,95 @@ function render({ model, el }) {
     parts.message.textContent = model.get("message");
   }
 
-  root.addEventListener("click", (event) => {
-    const button = event.target.closest("button[data-action]");
-    const node = event.target.closest("[data-station]");
-    if (button) act(button.dataset.action);
-    else if (node) visit(node.dataset.station);
-  });
-
   function visit(station) {
-    const visits = content.steps.flatMap((step, index) => (step.station === station ? [index] : []));
-    const later = visits.find((index) => index > Number(root.dataset.step));
+    const visits = run.steps.flatMap((step, index) => (step.station === station ? [index] : []));
     stop();
-    show(later ?? visits[0]);
+    show(visits.find((index) => index > here()) ?? visits[0]);
   }
 
+  // A link leads to a position: #KEY@46, #KEY@_migrate_live.
+  function follows(hash) {
+    const [key, place] = decodeURIComponent(hash.slice(1)).split("@");
+    if (key !== content.key || !place) return false;
+    const index = run.positions[place] ?? (/^\d+$/.test(place) ? Number(place) : undefined);
+    if (index !== undefined && index !== here()) (stop(), show(index));
+    return index !== undefined;
+  }
+
+  function press(target) {
+    const pressed = target.closest("button[data-action]"), goal = target.closest("[data-goto]"), node = target.closest("[data-station]");
+    const name = target.closest('[data-pane="payload"] :is(li > code, summary > code)');
+    const field = name && (name.dataset.field ?? name.textContent);
+    if (pressed) act(pressed.dataset.action);
+    else if (goal) (stop(), visitRun(Number(goal.dataset.run), Number(goal.dataset.goto)));
+    else if (node) visit(node.dataset.station);
+    else if (field in content.fields) (chase(field), show(here(), false));
+    else return false;
+    return true;
+  }
+
+  root.addEventListener("click", (event) => {
+    if (press(event.target) && event.target.closest("summary > code")) event.preventDefault();
+  });
   root.addEventListener("input", (event) => {
-    if (event.target === parts.slider) {
-      stop();
-      show(Number(parts.slider.value));
-    }
+    if (event.target === parts.slider) (stop(), show(Number(parts.slider.value)));
+    if (event.target === parts.find) (search(), show(here(), false));
+    if (event.target.name) edited = event.target.name;
+  });
+  root.addEventListener("change", (event) => {
+    if (event.target === parts.field) (chase(parts.field.value), show(here(), false));
+    if (event.target === parts.pace && timer !== null) (stop(), play());
+    if (event.target.name) ask({ kind: "edit", values: values(), edited: event.target.name });
   });
   root.addEventListener("submit", (event) => {
     event.preventDefault();
-    ask({ kind: "send", values: valuesOf(parts.form) });
+    ask({ kind: "send", values: values(), edited });
   });
   root.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     event.stopPropagation(); // or the notebook takes the key for a command
-    const native = event.target.closest("input, select, textarea, summary") || (event.key === " " && event.target.closest("button"));
-    if (native || !(event.key in KEYS)) return;
+    const { key, target } = event;
+    if (target === parts.find && key === "Enter") return nextHit(event.shiftKey);
+    const node = target.closest("[data-station], [data-goto]");
+    if (node && (key === "Enter" || key === " ")) return event.preventDefault(), press(node);
+    if (target.closest('[data-pane="flowchart"]') && (key === "ArrowUp" || key === "ArrowDown") && node) {
+      const nodes = [...parts.flowchart.querySelectorAll("[data-station]")];
+      event.preventDefault();
+      return nodes[nodes.indexOf(node) + (key === "ArrowUp" ? -1 : 1)]?.focus();
+    }
+    const native = target.closest("input, select, textarea, summary") || (key === " " && target.closest("button"));
+    if (native) return;
+    if (key === "/") return event.preventDefault(), parts.find.focus();
+    if (!(key in KEYS)) return;
     event.preventDefault();
-    act(KEYS[event.key]);
+    act(KEYS[key]);
   });
+  const onLink = (event) => {
+    const link = event.target.closest?.('a[href*="#"]');
+    if (link && follows(link.hash)) event.preventDefault();
+  };
+  const onHash = () => follows(location.hash);
+  document.addEventListener("click", onLink);
+  window.addEventListener("hashchange", onHash);
 
   model.on("change:content", build);
+  model.on("change:form", fill);
   model.on("change:message", tellMessage);
-  model.on("change:step", () => {
-    if (model.get("step") !== Number(root.dataset.step)) show(model.get("step"), false);
-  });
+  model.on("change:run", () => content.runs[model.get("run")] !== run && visitRun(model.get("run"), model.get("step")));
+  model.on("change:step", () => model.get("step") !== here() && show(model.get("step"), false));
   build();
   el.append(root);
+  onHash();
   // There is a size to center by only when the page has been laid out.
   const laidOut = new ResizeObserver(() => {
-    if (root.clientHeight > 0) show(Number(root.dataset.step), false);
+    if (root.clientHeight > 0) show(here(), false);
   });
   laidOut.observe(root);
   return () => {
     stop();
     laidOut.disconnect();
+    document.removeEventListener("click", onLink);
+    window.removeEventListener("hashchange", onHash);
   };
 }
 

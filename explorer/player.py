@@ -1,25 +1,28 @@
-"""The player: a trace as a widget. Python owns what is shown, the browser only the position.
+"""The player: a trace, or two, as a widget. Python owns what is shown, the browser only the position.
 
 Every fragment of HTML is made by the pure functions of views.py; the browser puts it in its place.
 """
 
-import dataclasses
-import functools
 import pathlib
+import re
 
 import anywidget
 import traitlets
 
-from explorer import views
-from explorer.cloud import Cloud
+from explorer import views, what_if
+from explorer.comparison import compare, differences_html, table
 from explorer.engines import run
-from explorer.explorations import Scenario, exploration
+from explorer.explorations import EXPLORATIONS, OPTIONS, Scenario, exploration
 from explorer.flowcharts import caption, flowchart, name_of, refusals, render
-from explorer.stations import BY_KEY, NODES
+from explorer.shapes import short
+from explorer.stations import BY_KEY, NODES, WrongUse
+from explorer.trace import Trace
 
 _HERE = pathlib.Path(__file__).parent
-VM_STATES = ('active', 'paused', 'stopped', 'suspended', 'building', 'rescued', 'resized', 'shelved_offloaded', 'error')
-TASK_STATES = ('', 'migrating', 'rebooting', 'powering-off', 'resize_prep', 'deleting')
+SHORTEST_FOLD = 120  # characters
+PACES = (0.5, 1, 2, 5)  # seconds a step
+_REFUSED = ' class="refused"'
+MODULE, STYLE = _HERE / 'player.js', _HERE / 'player.css'
 
 
 def explore(key):
@@ -32,50 +35,101 @@ def explore(key):
 
 
 class Player(anywidget.AnyWidget):
-    """Step through a trace: flowchart, source, payload; and send another request.
+    """Step through a trace: flowchart, source, payload; change the request and send it; compare two runs.
 
-    Shape: *content* as `content()` gives it; *step* is the index of the current step; *message* is the one line that
-    says what went wrong.
+    Shape: *content* as `content()` gives it; *run* says which of its runs is shown, *step* is the index of the current step;
+    *form* are the controls as `what_if.form` gives them; *message* is the one line that says what went wrong.
     """
 
-    _esm, _css = _HERE / 'player.js', _HERE / 'player.css'
+    _esm, _css = MODULE, STYLE
     content = traitlets.Dict().tag(sync=True)
+    form = traitlets.Dict().tag(sync=True)
+    run = traitlets.Int().tag(sync=True)
     step = traitlets.Int().tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, trace, key):
-        self.key, self.trace, shown = key, trace, content(trace, key)
-        super().__init__(content=shown, step=shown['start'])
+    def __init__(self, trace, key, other=None):
+        self.key, self._before = key, None
+        super().__init__(**self._shown(trace, other))
         self.on_msg(self._asked)
 
-    def show(self, trace):
-        """Show another trace, from the first step of the exploration on."""
-        shown = content(trace, self.key)
-        self.trace = trace
+    @property
+    def trace(self):
+        """Give the trace that is shown."""
+        return self.traces[self.run]
+
+    def show(self, trace, other=None):
+        """Show another trace, or two side by side, from the first step of the exploration on."""
+        shown = self._shown(trace, other)
         with self.hold_sync():  # one message, so that the position fits to what is shown
-            self.message, self.step, self.content = '', shown['start'], shown
+            self.message = ''
+            for name, value in shown.items():
+                setattr(self, name, value)
 
-    def send(self, values):
+    def goto(self, position):
+        """Go to a step: by its index, by the key of its station, or by that of an exploration; give the player.
+
+        Raises: WrongUse for what this trace has not; the position stays.
+        """
+        places = positions(self.trace)
+        if isinstance(position, str) and position in places:
+            self.step = places[position]
+        elif type(position) is int and 0 <= position < len(self.trace.steps):
+            self.step = position
+        else:
+            raise WrongUse(f'no step {short(position)} in this trace; give 0 to {len(self.trace.steps) - 1}, an exploration '
+                           'or a station, such as "controller" or "_migrate_live"')
+        return self
+
+    def compare(self, other=None):
+        """Lay the run of another scenario, or another trace, beside this one; by default what the exploration suggests.
+
+        Returns: the Comparison, which tells it in words.
+        """
+        asked = exploration(self.key).compare if other is None else other
+        this, other = (asked if isinstance(asked, Trace) else run(asked)), self.traces[0]
+        self.show(this, other)
+        return compare(this, other)
+
+    def send(self, values, edited=''):
         """Run the path with what stands in the form, {name: value}; an error becomes the message."""
-        self._run(lambda: scenario_of(values))
+        self._try(lambda: self._replace(run(what_if.scenario_of(values, edited))))
 
-    def send_compare(self):
-        """Run the path the other way that the exploration suggests."""
-        self._run(lambda: exploration(self.key).compare)
+    def edit(self, values, edited):
+        """Keep the form in step with the control that was *edited*; an error becomes the message."""
+        def follow():
+            self.form = _form(what_if.scenario_of(values, edited))
+        self._try(follow)
 
-    def _run(self, scenario):
+    def _replace(self, trace):
+        self._before = self.traces[0]
+        self.show(trace)
+
+    def _try(self, work):
         self.message = ''  # so that the browser hears of the same line again
         try:
-            self.show(run(scenario()))
+            work()
         except Exception as error:  # a widget has no better place for it, and shall not show a traceback
             self.message = str(error) or type(error).__name__
+
+    def _shown(self, trace, other):
+        form = _form(Scenario(**trace.scenario))
+        shown = content(trace, self.key, other, form=form['fields'], before=self._before is not None and other is None)
+        self.traces = (trace, other) if other else (trace,)
+        return {'content': shown, 'form': form, 'run': 0, 'step': shown['start']}
 
     def _asked(self, _widget, said, _buffers):
         match said:
             case {'kind': 'compare'}:
-                self.send_compare()
-            case {'kind': 'send', 'values': {**values}}:
-                self.send(values)
+                self._try(self.compare)
+            case {'kind': 'before'} if self._before:
+                self._try(lambda: self.show(self.traces[0], self._before))
+            case {'kind': 'close'}:
+                self._try(lambda: self.show(self.trace))
+            case {'kind': 'edit', 'values': {**values}, 'edited': str(edited)}:
+                self.edit(values, edited)
+            case {'kind': 'send', 'values': {**values}, **more}:
+                self.send(values, str(more.get('edited', '')))
 
     def __repr__(self):
         step = self.trace.steps[self.step] if self.trace.steps else None
@@ -88,34 +142,87 @@ class Player(anywidget.AnyWidget):
                 'text/html': views.page(self.trace, self.key)}, metadata
 
 
+def _form(scenario):
+    return {'fields': what_if.form(scenario)}
+
+
 # ---------------------------------------------------------------------------------------------------- what it shows
 
 
-def content(trace, key):
-    """Put together what the browser shows of a trace, as plain data; Graphviz runs once."""
-    row, red = exploration(key), [step.index for step in refusals(trace)]
-    svg, why = render(flowchart(trace).source)
-    steps, sources, within = [], {}, views.made_within(trace)
-    for step in trace.steps:
-        text = f'{step.file}:{step.line}'
-        sources.setdefault(text, views.source(step.station, _column(trace), step.file, step.line))
-        steps.append({
-            'station': step.station, 'node': step.node, 'where': NODES[step.node], 'name': name_of(step.station),
-            'says': BY_KEY[step.station].says, 'source': text, 'lines': step.lines,
-            'payload': views.payload(step, within[step.index]), 'refused': step.index in red})
+def content(trace, key, other=None, *, form=(), before=False):
+    """Put together what the browser shows of a trace, or of two side by side, as plain data; Graphviz runs once for each.
+
+    Shape: *form* are the controls of `what_if.form`, none where there is nobody to send to; *before* says that there is a run
+    before this one to compare with. `page` is HTML in which \x01 stands for a name of its own; `runs` are one or two; what steps share stands once, in `sources` and `folds`: \x02N; in a payload is the text of `folds[N]`.
+    """
+    row, beside = exploration(key), compare(trace, other) if other else None
+    sources, folds = {}, {}
+    runs = [_run(each, key) for each in (trace, other) if each]
+    for number, index in _in_turn(beside) if beside else [(0, step.index) for step in trace.steps]:
+        step, within = (trace, other)[number].steps[index], runs[number]['within'][index]
+        shown = runs[number]['steps'][index]
+        shown['payload'] = views.payload(step, within, lambda text: _fold(text, folds))
+        sources.setdefault(shown['source'], views.source(step.station, _column(trace), step.file, step.line))
+    for each in runs:
+        del each['within']
+    used = {step['station'] for each in runs for step in each['steps']}
+    for number, each in enumerate(runs):
+        each['facts'] = _facts(runs, number, beside, closes=bool(form))
     return {
-        'key': key, 'title': f'{row.number}. {row.title}', 'question': row.question, 'asked': views.asked(trace),
-        'answer': views.answered(trace), 'failed': bool(trace.note) or not trace.response or trace.response['status'] >= 400,
-        'caption': caption(trace), 'flowchart': drawing(svg) if svg else drawing_as_list(trace, why),
-        'focus': row.focus, 'start': start(trace, key), 'leg': leg(trace, key), 'steps': steps, 'sources': sources,
-        'journey': views.journey_html(trace, row.follow), 'follow': row.follow, 'form': form(trace.scenario),
-        'compare': row.compare_says}
+        'key': key, 'title': f'{row.number}. {row.title}', 'focus': row.focus, 'follow': row.follow, 'start': runs[0]['start'],
+        'page': page(row, form, before=before and not beside), 'nodes': NODES,
+        'stations': {station: [name_of(station), BY_KEY[station].says] for station in BY_KEY if station in used},
+        'sources': sources, 'folds': list(folds), 'runs': runs,
+        'fields': _together([views.journeys(each) for each in (trace, other) if each]),
+        'differs': beside and [[row.here, row.there, differences_html(row.differences)] for row in beside.rows]}
+
+
+def _together(journeys):
+    """Merge what runs tell of fields: {field: rows of [dotted path, type, value, steps of the first run, of the second]}."""
+    merged = {}
+    for number, fields in enumerate(journeys):
+        for name, rows in fields.items():
+            for *what, steps in rows:
+                merged.setdefault(name, {}).setdefault(tuple(what), [[] for _ in journeys])[number] = steps
+    return {name: [[*what, *steps] for what, steps in rows.items()] for name, rows in merged.items()}
+
+
+def _fold(text, folds):
+    """Put a text aside that is worth it; no payload can hold the mark, as views.visible escapes it."""
+    return text if len(text) < SHORTEST_FOLD else f'\x02{folds.setdefault(text, len(folds))};'
+
+
+def _in_turn(comparison):
+    """Give (run, index) of every step, what belongs together next to each other."""
+    return [place for row in comparison.rows for place in ((0, row.here), (1, row.there)) if place[1] is not None]
+
+
+def _run(trace, key):
+    red = {step.index for step in refusals(trace)}
+    svg, why = render(flowchart(trace).source)
+    steps = [{'station': step.station, 'node': step.node, 'source': f'{step.file}:{step.line}', 'lines': step.lines,
+              'refused': step.index in red} for step in trace.steps]
+    return {
+        'asked': _asked(trace), 'refusal': views.refusal_html(trace), 'caption': caption(trace), 'start': start(trace, key),
+        'leg': leg(trace, key), 'positions': positions(trace), 'steps': steps,
+        'flowchart': drawing(svg) if svg else drawing_as_list(trace, why),
+        'within': views.made_within(trace), 'given': {name: given for name in OPTIONS if (given := views.given(trace, name))}}
 
 
 def start(trace, key):
     """Give the index of the step to begin at: where the request was turned back, else the first in focus, else the last."""
     found = [step.index for step in trace.steps if step.exploration == key and step.station in exploration(key).focus]
     return [*(step.index for step in refusals(trace)), *found, max(len(trace.steps) - 1, 0)][0]
+
+
+def positions(trace):
+    """Name the positions of a trace: {key of an exploration or a station: index of its first step in focus}."""
+    named = {}
+    for step in trace.steps:
+        named.setdefault(step.station, step.index)
+    legs = {row.key: [step.index for step in trace.steps if step.exploration == row.key and step.station in row.focus]
+            for row in EXPLORATIONS}
+    return {**named, **{key: found[0] for key, found in legs.items() if found}}
 
 
 def leg(trace, key):
@@ -126,8 +233,21 @@ def leg(trace, key):
 
 
 def drawing(svg):
-    """Prepare an SVG of Graphviz for a page: without its head, each box marked with its station."""
-    return svg[svg.index('<svg'):].replace('id="station_', 'data-station="')
+    """Prepare an SVG of Graphviz for a page: each box marked with its station, without what the page's own style says."""
+    svg = re.sub(r'<!--.*?-->\n?|<title>.*?</title>\n?|<g id="a_[^>]*><a [^>]*>\n?|</a>\n</g>\n?', '', svg[svg.index('<svg'):], flags=re.S)
+    svg = re.sub(r'<path [^>]*?((?: stroke-dasharray="[^"]*")?) d="(M[^"]*Z?)"/>', _as_box, svg)
+    svg = re.sub(r' (?:font-\w+|fill|stroke|stroke-width|text-anchor|xmlns:xlink|xml:space)="[^"]*"| id="(?:edge|clust|graph)\d+"', '', svg)
+    svg = re.sub(r'<[^>]*>', lambda tag: re.sub(r'(\d)\.\d+', r'\1', tag[0]), svg)  # in the texts numbers stay whole
+    return svg.replace('id="station_', 'data-station="')
+
+
+def _as_box(path):
+    """Write the outline of a round box, a path of twelve curves, as a rectangle."""
+    numbers = [float(number) for number in re.findall(r'-?[\d.]+', path[2])]
+    if len(numbers) < 40:
+        return path[0]
+    (left, *_, right), (top, *_, bottom) = sorted(numbers[::2]), sorted(numbers[1::2])
+    return f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}" rx="8"/>'
 
 
 def drawing_as_list(trace, why):
@@ -141,35 +261,78 @@ def _column(trace):
     return 'ours' if trace.engine == 'miniature' else 'nova'
 
 
-# ------------------------------------------------------------------------------------------------------------ the form
+# ------------------------------------------------------------------------------------------------ the page around it
 
 
-def form(scenario):
-    """Describe the controls that edit a scenario, as plain data: name, label, kind, value, options."""
-    cloud, state = Cloud(), scenario['state']
-    defaults = cloud.server_defaults
-    field = functools.partial(dict, options=())
+def page(row, form=(), *, before=False):
+    """Lay out the player as HTML: data-part and data-pane name what the module fills."""
+    actions = {'first': '|◀ first', 'previous': '◀ previous', 'next': 'next ▶', 'last': 'last ▶|', 'play': 'play'}
+    buttons = ''.join(_button(*action) for action in actions.items())
+    paces = ''.join(f'<option value="{pace}"{" selected" if pace == 1 else ""}>{pace} s</option>' for pace in PACES)
+    panes = ''.join(f'<div data-pane="{name}" role="region" aria-label="{name}" tabindex="0"></div>'
+                    for name in ('flowchart', 'source', 'payload'))
     return (
-        field(name='block_migrate', label='block migration', kind='checkbox', value=scenario['block_migrate']),
-        field(name='force', label='force', kind='checkbox', value=scenario['force']),
-        field(name='host', label='host', kind='text', value=scenario['host'] or '',
-              options=[host['host'] for host in cloud.hosts]),
-        field(name='microversion', label='microversion', kind='text', value=scenario['microversion'] or '',
-              options=['2.1', '2.24', '2.25', '2.29', '2.30', '2.34', '2.67', '2.68', 'latest']),
-        field(name='caller', label='caller', kind='select', value=scenario['caller'],
-              options=[*cloud.callers, 'no_token', 'bad_token']),
-        field(name='vm_state', label='vm_state', kind='select', value=state.get('vm_state', defaults['vm_state']),
-              options=VM_STATES),
-        field(name='task_state', label='task_state', kind='select', value=state.get('task_state') or '',
-              options=TASK_STATES),
-        field(name='locked_by', label='locked by', kind='select', value=state.get('locked_by') or '',
-              options=('', 'owner', 'admin')))
+        f'<h3>{row.number}. {views.escape(row.title)}</h3><p class="question">{views.escape(row.question)}</p>'
+        f'{_form_html(row, form, before) if form else ""}<p class="message" role="alert" data-part="message"></p><div data-part="facts"></div>'
+        f'<div class="controls">{buttons}<label>a step every <select data-part="pace">{paces}</select></label>'
+        '<input type="range" min="0" aria-label="step" data-part="slider"><output data-part="count"></output></div>'
+        f'<div class="controls">{_button("bus", "✉ message")}'
+        '<label>find <input type="search" placeholder="a name or a value" data-part="find"></label>'
+        f'{_button("found", "")}<label>follow <input type="text" list="\x01fields" placeholder="a field" '
+        'autocomplete="off" data-part="field"></label><datalist id="\x01fields" data-part="fields"></datalist></div>'
+        f'<p class="now" aria-live="polite" data-part="now"></p><div class="panes">{panes}</div>'
+        '<details class="journey" data-part="journey"></details><p class="caption" data-part="caption"></p>')
 
 
-def scenario_of(values):
-    """Make a scenario of what stands in the form; what is empty is left to the client."""
-    state = {name: values[name] or None for name in ('vm_state', 'task_state', 'locked_by') if name in values}
-    rest = {field.name: values[field.name] for field in dataclasses.fields(Scenario) if field.name in values}
-    for name in ('host', 'microversion'):
-        rest[name] = (rest.get(name) or '').strip() or None
-    return Scenario(**rest, state=state)
+def _form_html(row, form, before):
+    controls = {field['name']: _control(**field) for field in form}
+    apart = ('command', 'line', 'headers', 'body', 'rest')
+    compare = _button('compare', f'Compare: {row.compare_says}') if row.compare else ''
+    return (
+        f'<form aria-label="the request" data-part="form"><div>{controls["command"]}<button type="submit" data-action="send">Send'
+        f'</button>{compare}{_button("before", "Compare with the run before") if before else ""}</div>'
+        f'<div>{"".join(text for name, text in controls.items() if name not in apart)}</div>'
+        f'<details class="request"><summary>the HTTP request: headers and body</summary>{controls["line"]}'
+        f'<div>{controls["headers"]}{controls["body"]}</div>{controls["rest"]}</details></form>')
+
+
+def _control(name, label, kind, value, options):
+    """Show a control; its value comes with the form."""
+    choices = ''.join(f'<option value="{views.escape(option)}">{views.escape(option) or "none"}</option>' for option in options)
+    if kind == 'hidden':
+        return f'<input type="hidden" name="{name}">'
+    if kind == 'select':
+        inner = f'<select name="{name}">{choices}</select>'
+    elif kind == 'area':
+        inner = f'<textarea name="{name}" rows="4" spellcheck="false"></textarea>'
+    elif kind == 'checkbox':
+        inner = f'<input type="checkbox" name="{name}">'
+    else:
+        hint = 'no command of the nova client sends this; it goes without it' if name == 'command' else 'left open'
+        inner = f'<input type="text" name="{name}" list="\x01{name}" placeholder="{hint}" spellcheck="false" autocomplete="off">'
+        inner += f'<datalist id="\x01{name}">{choices}</datalist>' if options else ''
+    return f'<label class="{name}">{label} {inner}</label>'
+
+
+def _button(action, text):
+    return f'<button type="button" data-action="{action}" data-part="{action}">{views.escape(text)}</button>'
+
+
+def _asked(trace):
+    failed = bool(trace.note) or not trace.response or trace.response['status'] >= 400
+    return f'<code>{views.escape(views.asked(trace))}</code> → <strong{_REFUSED if failed else ""}>{views.escape(views.answered(trace))}</strong>'
+
+
+def _facts(runs, number, beside, *, closes):
+    """Say what a run was and how it ended, and how it compares with the other."""
+    run, names = runs[number], ('here', 'there')
+    facts = f'<p class="asked">{f"{names[number]}: " if beside else ""}{run["asked"]}</p>'
+    if beside:
+        other = 1 - number
+        facts += (
+            f'<p class="other">{names[other]}: {runs[other]["asked"]}</p><p class="words"><b>Compared:</b> {views.escape(beside.words)} '
+            f'{_button("swap", f"show {names[other]}")}{_button("close", "close") if closes else ""}</p>'
+            f'<details class="beside" open><summary>side by side, step by step</summary>{table(beside)}</details>')
+    if run['refusal']:
+        facts += f'<details class="refusal" open><summary>how it was turned back</summary>{run["refusal"]}</details>'
+    return facts

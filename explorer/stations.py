@@ -46,6 +46,12 @@ class Station:
         home = 'objects' if module.startswith(IN_OBJECTS) else 'pipeline'
         return f'explorer.{home}.{owner}{"." if rest else ""}{rest}'
 
+    @property
+    def nova_file(self):
+        """Give the file of the function in the real library."""
+        module = split(self.nova)[0]
+        return f'{module.replace(".", "/")}{"/__init__" if module in PACKAGES else ""}.py'
+
 
 def split(name):
     """Split the dotted name of a function into its module and its qualified name.
@@ -64,6 +70,9 @@ RENAMED = {
     'nova.conductor.rpcapi.ComputeTaskAPI': 'ComputeTaskRPCAPI',
     'nova.network.neutron.API': 'NeutronAPI',
 }
+
+# The modules in which stations live that are packages, so that their text is in an __init__.py.
+PACKAGES = ('nova.api.openstack', 'nova.api.validation', 'keystonemiddleware.auth_token')
 
 # The modules of Nova whose functions live in objects.py; those of all others live in pipeline.py.
 IN_OBJECTS = ('nova.context', 'nova.policy', 'nova.objects', 'nova.db')

@@ -347,7 +347,7 @@ def _records(ordered, hops):
         index[visit] = len(records)
         code = visit.code
         records.append((
-            len(records), exploration, station.key, station.nova, _short(code.co_filename, station.ours),
+            len(records), exploration, station.key, station.nova, shortened(code.co_filename, station.ours),
             code.co_firstlineno, sorted(visit.lines), node, service, os.getpid(), visit.thread,
             index.get(caller), index.get(sender), visit.before, visit.after, visit.result, visit.error,
             visit.started_ns, visit.ended_ns))
@@ -355,7 +355,7 @@ def _records(ordered, hops):
 
 
 @functools.cache
-def _short(filename, name):
+def shortened(filename, name):
     """Shorten a file's name to what follows the folder that holds its package."""
     package = f'{os.sep}{name.partition(".")[0]}{os.sep}'
     start = filename.rfind(package)
@@ -554,10 +554,11 @@ class Trace:
         Shape: *name* as in FIELDS, or the end of a dotted path: 'instance.task_state'; *when* is before, after, result.
         """
         ends = FIELDS.get(name) or (tuple(name.split('.')),)
-        return [(step, when, path, value) for step, when, path, value in self._leaves()
+        return [(step, when, path, value) for step, when, path, value in self.values()
                 if any((None, *path)[-len(end):] == end for end in ends)]
 
-    def _leaves(self):
+    def values(self):
+        """Walk all payloads: yield (step, when, path, value); *when* is before, after, result."""
         for step in self.steps:
             for when, payload in (('before', step.before), ('after', step.after), ('result', {'result': step.result})):
                 for path, value in leaves(payload or {}):
@@ -570,7 +571,7 @@ class Trace:
         """
         import pandas
         rows, last = [], {}
-        for step, when, path, value in self.follow(name) if name else self._leaves():
+        for step, when, path, value in self.follow(name) if name else self.values():
             key = path if name is None else name
             if (text := (path, repr(value))) != last.get(key):
                 last[key] = text

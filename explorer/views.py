@@ -3,19 +3,25 @@
 Whatever comes from a payload is text and stays text: it is escaped here, and nowhere interpreted.
 """
 
+import ast
+import dataclasses
 import functools
 import inspect
 import json
 import re
 import shlex
+import textwrap
 from html import escape
 
-from explorer.explorations import Scenario, exploration
-from explorer.flowcharts import caption, name_of, path_of, refused
-from explorer.stations import BY_KEY, NODES
+from explorer import exception
+from explorer.explorations import OPTIONS, Scenario, exploration
+from explorer.flowcharts import caption, name_of, path_of, refusals, refused
+from explorer.stations import BY_KEY, FIELDS, NODES
 from explorer.trace import codes, difference
 
 MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}
+ENDS = {end: name for name, ends in FIELDS.items() for end in ends}
+LONGEST = 160  # characters of a value that is shown unfolded
 _MISSING = object()
 _STEERING = re.compile('[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]')
 
@@ -38,6 +44,11 @@ def answered(trace):
     if trace.note and not (trace.response and trace.response['status'] >= 400):
         return visible(f'no order was sent: {trace.note}')
     return visible(f'{status} {trace.note}' if trace.note else status)
+
+
+def spoken(step):
+    """Say in one line where a step is and what it does."""
+    return f'{NODES[step.node]}: {name_of(step.station)} {BY_KEY[step.station].says}'
 
 
 def in_focus(trace, key):
@@ -70,8 +81,9 @@ def changes(trace, step, within=()):
     def mark(kind, path):
         return f'({MARKS[kind]})' if len(path) > 1 and path[-1] in within else MARKS[kind]
 
-    rows = [(mark(kind, path), _dotted(path), short(value))
-            for kind in ('added', 'dropped') for path, value in found[kind].items()]
+    rows = [('✉', name, text) for name, text in letter(step)]
+    rows += [(mark(kind, path), _dotted(path), short(value))
+             for kind in ('added', 'dropped') for path, value in found[kind].items()]
     rows += [(mark('changed', path), _dotted(path), f'{short(old)} → {short(new)}')
              for path, (old, new) in found['changed'].items()]
     if step.error is not None:
@@ -81,12 +93,133 @@ def changes(trace, step, within=()):
     return rows
 
 
+def letter(step):
+    """Read the address of the message that a step puts on the bus: (name, value as text), or nothing elsewhere."""
+    sent = step.before or {}
+    target, message = sent.get('target'), sent.get('message')
+    if step.node != 'bus' or not isinstance(target, dict) or not isinstance(message, dict):
+        return []
+    kind = f'call: the sender waits, at most {sent.get("timeout")} s' if sent.get('wait_for_reply') else 'cast: nobody waits'
+    return [('kind', kind), *((name, short(target.get(name))) for name in ('topic', 'namespace', 'version')),
+            ('method', short(message.get('method'))), ('args', visible(', '.join(_parts(message.get('args')))))]
+
+
+def refusal(trace):
+    """Tell how a request was turned back and how the error became the answer, from the inside out.
+
+    Shape: rows of (layer, what, index, station, 'file:line', text of that line); the last row is the answer. The line is
+    the last `raise` among those that ran, else the last line that ran.
+    """
+    if not trace.response or trace.response['status'] < 400 or not refusals(trace):
+        return []
+    rows, step, last = [], refusals(trace)[-1], None
+    while step is not None:
+        what = step.error if step.error is not None else step.result
+        layer, name, says = _layer(what)
+        if layer and (layer, name) != last:
+            place = step.index, name_of(step.station), *turning_line(step)
+            wrapped = what.get('wrapped_exc')
+            if wrapped and _layer(wrapped)[:2] != last:
+                rows.append(('HTTP error', visible(_layer(wrapped)[2]), *place))
+            rows.append((layer, visible(says), *place))
+            last = layer, name
+        cause = step.parent if step.parent is not None else step.hop_from
+        step = trace.steps[cause] if cause is not None and trace.steps[cause].node != 'client' else None
+    return [*rows, ('answer', f'{trace.response["status"]} {short(trace.response["body"], 200)}', '', '', '', '')]
+
+
+def _layer(what):
+    """Say of which layer an error or an answer is: (layer, class, class and what it says)."""
+    if not isinstance(what, dict) or not isinstance(what.get(''), str):
+        return '', '', ''
+    name = what['']
+    if 'wrapped_exc' in what:
+        return 'fault', name, f'{name} around {_layer(what["wrapped_exc"])[1]}'
+    if 'status' in what and 'explanation' in what:
+        return 'HTTP error', name, ': '.join(map(str, filter(None, (name, what['status'], what['explanation']))))
+    if isinstance(what.get('args'), list):
+        layer = 'domain error' if name.removesuffix('_Remote') in vars(exception) else 'error'
+        return layer, name, ': '.join(map(str, [name, *what['args'][:1]]))
+    return '', '', ''
+
+
+def turning_line(step):
+    """Find where a step ended in an error: ('file:line', the statement); empty where the text is not at hand."""
+    first = _statements(BY_KEY[step.station].ours, step.line)
+    ran = [first[number] for number in step.lines if number in first]
+    if not ran:
+        return '', ''
+    number, text = ([statement for statement in ran if statement[1].startswith('raise')] or ran)[-1]
+    return f'{step.file}:{number}', short_text(text, 120)
+
+
+@functools.lru_cache(512)
+def _statements(name, line):
+    """Map the lines of a function to the simple statements there: {line: (first line, text)}."""
+    lines, first = _text(name, line)
+    text = textwrap.dedent(''.join(lines))
+    nodes = list(ast.walk(ast.parse(text)))
+    last = {inner for node in nodes for part in getattr(node, 'finalbody', ()) for inner in ast.walk(part)}  # run on any way
+    simple = [node for node in nodes if isinstance(node, ast.stmt) and not hasattr(node, 'body') and node not in last]
+    return {first - 1 + number: (first - 1 + node.lineno, ' '.join(ast.get_source_segment(text, node).split()))
+            for node in simple for number in range(node.lineno, node.end_lineno + 1)}
+
+
+def field_of(path):
+    """Name the field at a dotted path: as in FIELDS, else by its last name.
+
+    Shape: a name that ends one of FIELDS elsewhere goes with its owner, such as `instance.host`; '' for what has no name.
+    """
+    rooted = (None, *path)
+    for length in (3, 2, 1):
+        if name := ENDS.get(rooted[-length:]):
+            return name
+    names = [part for part in path if isinstance(part, str) and part != 'nova_object.data'] or ['']
+    return '.'.join(names[-2:]) if names[-1] in _TAKEN else names[-1]
+
+
+_TAKEN = {end[-1] for end in ENDS}
+
+
+def journeys(trace):
+    """Follow every field: {field: rows}, a row for each name, type and value that it takes on a node.
+
+    Shape: rows of (dotted path, type, value as text, [indices of the steps that hold it so]), in causal order.
+    """
+    found, texts = {}, {}
+    for step, _, path, value in trace.values():
+        name = field_of(path)
+        if not name or path[-1] == '':
+            continue
+        typed = type(value), value if type(value) not in (list, dict) else None
+        if typed not in texts:
+            texts[typed] = short(value)
+        place = step.node, path[-2:], *typed
+        row = found.setdefault(name, {}).setdefault(place, (_dotted(path), type(value).__name__, texts[typed], []))
+        if row[3][-1:] != [step.index]:
+            row[3].append(step.index)
+    return {name: list(rows.values()) for name, rows in found.items()}
+
+
 def journey(trace, name):
-    """List where a field first has a name and a value on a node: (index, station, dotted path, value as text)."""
-    rows = {}
-    for step, _, path, value in trace.follow(name):
-        rows.setdefault((step.node, path[-2:], short(value)), (step.index, name_of(step.station), _dotted(path), short(value)))
-    return list(rows.values())
+    """Tell where a field has which name, type and value: rows of texts, from the command line on.
+
+    Shape: (index, where, station, dotted path, type, value); the index of the command line is ''.
+    """
+    rows = [('', 'command line', 'nova live-migration', *first)] if (first := given(trace, name)) else []
+    for path, kind, value, steps in journeys(trace).get(name, ()):
+        step = trace.steps[steps[0]]
+        rows.append((step.index, NODES[step.node], name_of(step.station), path, kind, value))
+    return rows
+
+
+def given(trace, name):
+    """Say how the command line gives a field: (option, type, value), or nothing."""
+    option = OPTIONS.get(name)
+    if not option or 'python-novaclient' not in trace.versions:
+        return ()
+    value = trace.scenario[option[0]]
+    return option[1], type(value).__name__, 'left out' if value in (None, False) else 'given' if value is True else short(value)
 
 
 def _dotted(path):
@@ -103,7 +236,11 @@ def short(value, longest=72):
     name = value[''] if isinstance(value, dict) and isinstance(value.get(''), str) else ''
     shown = {key: part for key, part in value.items() if key} if name else value
     # Sorted, for the results of Routes have no order of their own.
-    text = visible(f'{name} {json.dumps(shown, ensure_ascii=False, sort_keys=True)}'.strip())
+    return short_text(visible(f'{name} {json.dumps(shown, ensure_ascii=False, sort_keys=True)}'.strip()), longest)
+
+
+def short_text(text, longest):
+    """Cut a text to at most *longest* characters."""
     return text if len(text) <= longest else f'{text[:longest - 1]}…'
 
 
@@ -115,7 +252,9 @@ def tell(trace, key=None):
     row = exploration(key) if key else None
     steps = in_focus(trace, key) if row else trace.steps
     within = made_within(trace) if row else ()
-    lines = [*([f'{row.number}. {row.title}', row.question] if row else []), f'{asked(trace)} → {answered(trace)}', '']
+    lines = [*([f'{row.number}. {row.title}', row.question] if row else []), f'{asked(trace)} → {answered(trace)}']
+    lines += [*(f'     {layer}: {what}{f" ({station}, {line}: {text})" if line else ""}'
+                for layer, what, _, station, line, text in refusal(trace)), '']
     for step in steps:
         lines.append(f'{step.index:4} {NODES[step.node]:14} {name_of(step.station)}: {BY_KEY[step.station].says}')
         if row is None:
@@ -123,7 +262,8 @@ def tell(trace, key=None):
         lines += [f'{"":9}{mark} {path} {text}' for mark, path, text in changes(trace, step, within[step.index])]
     if row:
         lines += ['', f'{row.follow} on its way']
-        lines += [f'{index:4} {station}: {path} = {text}' for index, station, path, text in journey(trace, row.follow)]
+        lines += [f'{index:4} {where:14} {station}: {path} = {text} ({kind})'
+                  for index, where, station, path, kind, text in journey(trace, row.follow)]
         lines.append(f'and {len(trace.steps) - len(steps)} more steps')
     return '\n'.join(['' if line.isspace() else line for line in lines])
 
@@ -139,15 +279,28 @@ def page(trace, key):
         '<br>'.join(f'{mark} {_code(path)} {escape(text)}'
                     for mark, path, text in changes(trace, step, within[step.index]))) for step in steps]
     return (f'<h4>{row.number}. {escape(row.title)}</h4><p>{escape(row.question)}<br>{_code(asked(trace))} '
-            f'→ {escape(answered(trace))}</p>{_table(("step", "where", "station", "what it did"), rows)}'
+            f'→ {escape(answered(trace))}</p>{refusal_html(trace)}{_table(("step", "where", "station", "what it did"), rows)}'
             f'{journey_html(trace, row.follow)}'
             f'<p>and {len(trace.steps) - len(steps)} more steps. {escape(caption(trace))}</p>')
 
 
 def journey_html(trace, name):
-    """Show the names and values of a field as a table."""
-    rows = [(index, _code(station), _code(path), escape(text)) for index, station, path, text in journey(trace, name)]
-    return _table(('step', 'station', 'name', 'value'), rows, f'{name} on its way')
+    """Show the names, types and values of a field as a table."""
+    rows = [(goto(index), where, _code(station), _code(path), kind, escape(text))
+            for index, where, station, path, kind, text in journey(trace, name)]
+    return _table(('step', 'where', 'station', 'name', 'type', 'value'), rows, f'{name} on its way')
+
+
+def refusal_html(trace):
+    """Show how a request was turned back, as a table; nothing, if it was not."""
+    rows = [(escape(layer), escape(what), goto(index), _code(station), f'{_code(line)} {_code(text)}' if line else '')
+            for layer, what, index, station, line, text in refusal(trace)]
+    return _table(('layer', 'what', 'step', 'station', 'line'), rows, 'how it was turned back') if rows else ''
+
+
+def goto(index, run=0):
+    """Show the index of a step, so that the player can go there."""
+    return '' if index in ('', None) else f'<span data-goto="{index}" data-run="{run}">{index}</span>'
 
 
 def _code(text):
@@ -164,69 +317,93 @@ def _table(heads, rows, title=''):
 
 @functools.lru_cache(512)
 def source(station, column, file, line):
-    """Show the function of a station, a line an element: data-line tells the number, "code" that it can run.
+    """Give the function of a station: {head: HTML, first: number of the first line, lines, runs: numbers that can run}.
 
     Shape: *column* says under which name it is watched, 'ours' or 'nova'; *file* and *line* as in the step, for a function
     may have variants.
     """
     row = BY_KEY[station]
-    head = f'<p><code>{escape(row.nova)}</code>, here at <code>{escape(file)}:{line}</code></p>'
-    try:
-        code = next(code for code in codes(getattr(row, column)) if code.co_firstlineno == line)
-        lines, first = inspect.getsourcelines(code)
-    except (LookupError, StopIteration, OSError):
-        return f'{head}<p>Its text is not at hand in this environment.</p>'
-    runs = {number for _, _, number in code.co_lines()} - {line}
+    head = (f'<p>Nova: <code>{escape(row.nova)}</code> in <code>{row.nova_file}</code><br>'
+            f'here: <code>{escape(file)}:{line}</code></p>')
+    lines, first = _text(getattr(row, column), line)
+    if not lines:
+        return {'head': f'{head}<p>Its text is not at hand in this environment.</p>', 'first': line, 'lines': [], 'runs': []}
+    code = next(code for code in codes(getattr(row, column)) if code.co_firstlineno == line)
+    runs = {number for _, _, number in code.co_lines()} - {line, None}
     indent = len(lines[0]) - len(lines[0].lstrip())
-    listing = ''.join(
-        f'<span data-line="{number}"{" class=code" if number in runs else ""}>{escape(text[indent:].rstrip())}\n</span>'
-        for number, text in enumerate(lines, first))
-    return f'{head}<pre>{listing}</pre>'
+    return {'head': head, 'first': first, 'lines': [visible(text[indent:].rstrip()) for text in lines], 'runs': sorted(runs)}
 
 
-def payload(step, within=()):
+@functools.lru_cache(512)
+def _text(name, line):
+    """Give the text of the function with a dotted name whose code begins at a line: (lines, number of the first)."""
+    try:
+        return inspect.getsourcelines(next(code for code in codes(name) if code.co_firstlineno == line))
+    except (LookupError, StopIteration, OSError):
+        return [], line
+
+
+def payload(step, within=(), fold=str):
     """Show what a step was given and what it made of it, as a tree; what changed is marked and unfolded.
 
-    Shape: *within* is one of `made_within`; the marks of those names are in brackets.
+    Shape: *within* is one of `made_within`; the marks of those names are in brackets. data-field names the field of a
+    value where it is not what the tree shows. On the bus, the address and the text of the message stand before. What
+    is within each container passes through *fold*, so that equal parts of many steps can be shared.
     """
     outcome = {'raises': step.error} if step.error is not None else {'returns': step.result}
-    return (f'<ul>{_branches(step.before or {}, step.after or {}, (), within)}</ul>'
-            f'<ul class="outcome">{_branches(outcome, outcome)}</ul>')
+    tree = _Tree(within, fold)
+    return (f'{_letter_html(step)}<ul>{tree.branches(step.before or {}, step.after or {}, (), ())}</ul>'
+            f'<ul class="outcome">{tree.branches(outcome, outcome, (), ())}</ul>')
 
 
-def _branches(old, new, here=(), below=()):
-    """Show the parts of a container; *here* and *below* are the names that steps within have changed."""
-    names = [name for name in [*new, *(name for name in old if name not in new)] if name != '']
-    return ''.join(_branch(name, old.get(name, _MISSING), new.get(name, _MISSING), here, below) for name in names)
+def _letter_html(step):
+    rows = letter(step)
+    if not rows:
+        return ''
+    items = ''.join(f'<dt>{name}</dt><dd>{escape(text)}</dd>' for name, text in rows)
+    wire = visible(json.dumps(step.before['message'], ensure_ascii=False))
+    return (f'<section class="letter"><b>✉ on the bus</b><dl>{items}</dl><details><summary>the message as it is on the wire, '
+            f'{len(wire):,} characters</summary><code>{escape(wire)}</code></details></section>')
 
 
-def _changed_first(before, after, within):
-    """Show what has changed in a container, and fold what has not."""
-    same = {name: part for name, part in after.items() if name in before and before[name] == part and name != ''}
-    if len(same) < 4:
-        return _branches(before, after, within, within)
-    old, new = ({name: part for name, part in parts.items() if name not in same} for parts in (before, after))
-    return (f'{_branches(old, new, within, within)}<li><details><summary class="rest">{len(same)} unchanged</summary>'
-            f'<ul>{_branches(same, same)}</ul></details></li>')
+@dataclasses.dataclass(frozen=True)
+class _Tree:
+    """The tree of a payload; *within* are the names that steps within have changed."""
 
+    within: set
+    fold: object
 
-def _branch(name, old, new, here, below):
-    inner = name in here
-    kind = 'added' if old is _MISSING else 'dropped' if new is _MISSING else ''
-    value = old if new is _MISSING else new
-    before, after = _parts(old), _parts(value)
-    if after:
-        changed = not kind and old is not new and bool(before) and any(difference(old, new).values())
-        if not kind and not before:
+    def branches(self, old, new, path, here):
+        """Show the parts of a container; *here* are those of `within` that may be marked in brackets."""
+        names = [name for name in [*new, *(name for name in old if name not in new)] if name != '']
+        return self.fold(''.join(
+            self._branch((*path, name), old.get(name, _MISSING), new.get(name, _MISSING), here) for name in names))
+
+    def _changed_first(self, before, after, path):
+        """Show what has changed in a container, and fold what has not."""
+        same = {name: part for name, part in after.items() if name in before and before[name] == part and name != ''}
+        if len(same) < 4:
+            return self.branches(before, after, path, self.within)
+        old, new = ({name: part for name, part in parts.items() if name not in same} for parts in (before, after))
+        return (f'{self.branches(old, new, path, self.within)}<li><details><summary class="rest">{len(same)} unchanged</summary>'
+                f'<ul>{self.branches(same, same, path, ())}</ul></details></li>')
+
+    def _branch(self, path, old, new, here):
+        kind = 'added' if old is _MISSING else 'dropped' if new is _MISSING else ''
+        value = old if new is _MISSING else new
+        before, after = _parts(old), _parts(value)
+        changed = not kind and bool(after) and bool(before) and old is not new and any(difference(old, new).values())
+        if not kind and not changed and (not before if after else old != new or type(old) is not type(new)):
             kind = 'changed'
-        parts = _changed_first(before, after, below) if changed else _branches(before if before and not kind else after, after)
-        opened = ' open' if kind or changed else ''
-        return (f'<li{_class(kind)}><details{opened}><summary>{_name(name, kind, inner)}{escape(_brief(value))}</summary>'
-                f'<ul>{parts}</ul></details></li>')
-    if not kind and (old != new or type(old) is not type(new)):
-        kind = 'changed'
-    was = f'<del>{_text(old)}</del> → ' if kind == 'changed' and not before else ''
-    return f'<li{_class(kind)}>{_name(name, kind, inner)}{was}{_text(value)}</li>'
+        name = _name(path, kind, path[-1] in here, leaf=not after)
+        if after:
+            parts = (self._changed_first(before, after, path) if changed else
+                     self.branches(before if before and not kind else after, after, path, ()))
+            opened = ' open' if kind or changed else ''
+            return (f'<li{_class(kind)}><details{opened}><summary>{name}{escape(_brief(value))}</summary><ul>{parts}</ul>'
+                    '</details></li>')
+        was = f'<del>{_folded(old)}</del> → ' if kind == 'changed' and not before else ''
+        return f'<li{_class(kind)}>{name}{was}{_folded(value)}</li>'
 
 
 def _parts(value):
@@ -238,10 +415,13 @@ def _class(kind):
     return f' class="{kind}"' if kind else ''
 
 
-def _name(name, kind, inner):
+def _name(path, kind, inner, *, leaf):
     mark = f'<b title="{kind} by a step within">({MARKS[kind]})</b> ' if inner and kind else (
         f'<b title="{kind}">{MARKS[kind]}</b> ' if kind else '')
-    return f'{mark}<code>{escape(visible(str(name)))}</code> '
+    # What a step gives is followed as `result`, as in a trace.
+    field = field_of(('result', *path[1:]) if path[0] in ('returns', 'raises') else path) if leaf else ''
+    known = f' data-field="{escape(visible(field))}"' if field and field != path[-1] else ''
+    return f'{mark}<code{known}>{escape(visible(str(path[-1])))}</code> '
 
 
 def _brief(value):
@@ -251,9 +431,9 @@ def _brief(value):
     return f'[{len(value)}]'
 
 
-def _text(value):
+def _folded(value):
     """Show a value that holds nothing; what is long is folded."""
     text = visible(json.dumps(value, ensure_ascii=False))
-    if len(text) <= 160:
+    if len(text) <= LONGEST:
         return f'<bdi>{escape(text)}</bdi>'
-    return f'<details><summary>{escape(text[:120])}…</summary><bdi>{escape(text)}</bdi></details>'
+    return f'<details><summary>{escape(text[:LONGEST - 40])}…</summary><bdi>{escape(text)}</bdi></details>'

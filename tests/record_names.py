@@ -2,7 +2,8 @@
 
     python tests/record_names.py STATIONS.md... > tests/data/names.json
 
-Shape: `functions` {dotted name: [parameters in order]} of every station, with * and ** before the rests; `recordings`
+Shape: `functions` {dotted name: [parameters in order]} of every station, with * and ** before the rests; `files` {dotted
+name: the file that holds it, from its package on}; `recordings`
 [dotted name of every function of nova in the call sequences that were recorded].
 """
 
@@ -13,7 +14,7 @@ import re
 import sys
 
 from explorer.stations import STATIONS
-from explorer.trace import codes
+from explorer.trace import shortened, codes
 
 VARARGS, VARKEYWORDS = 0x04, 0x08
 
@@ -31,6 +32,11 @@ def signatures(column):
     return {station.nova: parameters(codes(getattr(station, column))[0]) for station in STATIONS}
 
 
+def files():
+    """Give {dotted name in Nova: its file}."""
+    return {station.nova: shortened(codes(station.nova)[0].co_filename, station.nova) for station in STATIONS}
+
+
 def recorded(text):
     """Find the functions of nova in a recorded call sequence."""
     return re.findall(r'^ *\d+ +(?:\[T\] )?(nova\.[\w.<>]+)', text, re.MULTILINE)
@@ -38,6 +44,6 @@ def recorded(text):
 
 if __name__ == '__main__':
     recordings = {name for path in sys.argv[1:] for name in recorded(pathlib.Path(path).read_text(encoding='utf-8'))}
-    json.dump({'nova': importlib.metadata.version('nova'), 'functions': signatures('nova'),
+    json.dump({'nova': importlib.metadata.version('nova'), 'functions': signatures('nova'), 'files': files(),
                'recordings': sorted(recordings)}, sys.stdout, indent=1)
     print()

@@ -2,20 +2,30 @@
 
 import html
 import json
+import re
 
 import pytest
 
-from explorer import EXPLORATIONS, Scenario, explore, flowcharts, player, run
+from explorer import EXPLORATIONS, Scenario, compare, explore, flowcharts, player, run, views
 from explorer.stations import WrongUse
 
 KEYS = [row.key for row in EXPLORATIONS]
+
+
+def unfolded(content, text):
+    """Put back what was put aside of a payload."""
+    return re.sub('\x02(\\d+);', lambda found: unfolded(content, content['folds'][int(found[1])]), text)
+
+
+def payload(widget, index):
+    return unfolded(widget.content, widget.content['runs'][widget.run]['steps'][index]['payload'])
 
 
 @pytest.mark.parametrize('key', KEYS)
 def test_each_exploration_has_its_player(key):
     shown = explore(key)
     assert shown.content['key'] == key
-    assert shown.content['steps'][shown.step]['station'] in shown.content['focus']
+    assert shown.content['runs'][0]['steps'][shown.step]['station'] in shown.content['focus']
     assert str(shown).startswith(f'Player({key}: step ')
     json.dumps(shown.content)
 
@@ -29,14 +39,27 @@ def test_the_flowchart_is_drawn_once_a_trace(walk):
     flowcharts.render.cache_clear()
     shown = player.Player(walk, 'rpc')
     for shown.step in range(len(walk.steps)):
-        assert shown.content['steps'][shown.step]['payload']
+        assert payload(shown, shown.step)
     assert flowcharts.render.cache_info().misses == 1
 
 
-def test_every_station_can_be_clicked(walk):
-    content = player.content(walk, 'client')
+def test_every_station_can_be_clicked_and_none_is_there_twice(walk):
+    drawn = player.content(walk, 'client')['runs'][0]['flowchart']
+    assert sorted(re.findall('data-station="([^"]*)"', drawn)) == sorted({step.station for step in walk.steps})
+
+
+def test_the_drawing_says_the_same_as_that_of_graphviz_in_less(walk):
+    svg = flowcharts.render(flowcharts.flowchart(walk).source)[0]
+    drawn = player.drawing(svg)
+    assert len(drawn) < len(svg) / 2
+    assert re.findall('<text[^>]*>([^<]*)', drawn) == re.findall('<text[^>]*>([^<]*)', svg)
+    assert drawn.count('<rect') == svg.count('class="node') + svg.count('class="cluster') - svg.count('station bus')
+
+
+def test_what_was_put_aside_can_be_put_back(walk):
+    widget, within = player.Player(walk, 'routes'), views.made_within(walk)
     for step in walk.steps:
-        assert f'data-station="{step.station}"' in content['flowchart']
+        assert payload(widget, step.index) == views.payload(step, within[step.index])
 
 
 def test_the_bundle_has_text_and_html_for_where_nothing_runs(walk):
@@ -46,26 +69,72 @@ def test_the_bundle_has_text_and_html_for_where_nothing_runs(walk):
     assert 'application/vnd.jupyter.widget-view+json' in data
 
 
-def sent(widget, **values):
-    widget._asked(widget, {'kind': 'send', 'values': {**{field['name']: field['value'] for field in widget.content['form']}, **values}}, [])
+# -------------------------------------------------------------------------------------------------------- a position
+
+
+@pytest.mark.parametrize(('position', 'station'), [
+    ('controller', 'expected_errors'), ('_migrate_live', '_migrate_live'), (0, 'shell'), ('rpc', 'rpcapi.live_migrate_instance')])
+def test_goto_takes_an_index_a_station_or_an_exploration(walk, position, station):
+    widget = player.Player(walk, 'client')
+    assert widget.goto(position) is widget
+    assert walk.steps[widget.step].station == station
+
+
+@pytest.mark.parametrize('position', ['moon', 1000, -1, None, True, 2.5, [], 'rpcapi.migrate_server'])
+def test_goto_says_what_this_trace_has_not_and_stays(walk, position):
+    widget = player.Player(walk, 'client').goto(7)
+    with pytest.raises(WrongUse, match=r'no step .* in this trace; give 0 to \d+, an exploration or a station'):
+        widget.goto(position)
+    assert widget.step == 7
+
+
+# ----------------------------------------------------------------------------------------------------------- what if
+
+
+def values(widget, **changed):
+    return {**{field['name']: field['value'] for field in widget.form['fields']}, **changed}
+
+
+def sent(widget, **changed):
+    widget._asked(widget, {'kind': 'send', 'values': values(widget, **changed), 'edited': next(iter(changed), '')}, [])
 
 
 def test_send_runs_what_stands_in_the_form():
     widget = explore('controller')
     sent(widget, caller='reader')
     assert widget.trace.response['status'] == 403
-    assert widget.content['answer'] == '403 ' + widget.trace.note
+    assert html.escape(widget.trace.note) in widget.content['runs'][0]['asked']
     assert widget.message == ''
-    assert [field['value'] for field in widget.content['form'] if field['name'] == 'caller'] == ['reader']
+    assert values(widget)['caller'] == 'reader'
 
 
-@pytest.mark.parametrize(('values', 'says'), [
-    ({'microversion': 'abc'}, "'abc' is no microversion"), ({'caller': 'boss'}, "no caller 'boss'"),
-    ({'force': True, 'microversion': '2.20'}, '--force exists from 2.30')])
-def test_what_cannot_be_sent_is_said_in_one_line_and_nothing_is_lost(values, says):
+def test_what_is_edited_last_is_what_is_sent():
+    widget = explore('client')
+    sent(widget, body='{"os-migrateLive": {"host": null, "block_migration": true}}')
+    assert widget.trace.scenario['block_migrate'] is True
+    assert '--block-migrate' in values(widget)['command']
+    sent(widget, headers='Content-Type: application/json')
+    assert values(widget)['command'] == ''
+    assert widget.trace.response['status'] == 400  # without a version `auto` is no block_migration
+
+
+def test_an_edit_changes_the_form_and_sends_nothing():
     widget = explore('client')
     before = widget.trace
-    sent(widget, **values)
+    widget._asked(widget, {'kind': 'edit', 'values': values(widget, host='host2'), 'edited': 'host'}, [])
+    assert values(widget)['command'] == 'nova live-migration web-1 host2'
+    assert json.loads(values(widget)['body'])['os-migrateLive']['host'] == 'host2'
+    assert widget.trace is before
+
+
+@pytest.mark.parametrize(('changed', 'says'), [
+    ({'microversion': 'abc'}, "'abc' is no microversion"), ({'caller': 'boss'}, "no caller 'boss'"),
+    ({'force': True, 'microversion': '2.20'}, '--force exists from 2.30'), ({'command': 'rm -rf'}, 'no command for the nova client'),
+    ({'headers': 'no colon'}, 'line 1 of the headers is none'), ({'rest': '{'}, 'the form is damaged'), ({'line': 'GET'}, 'can not be one')])
+def test_what_cannot_be_sent_is_said_in_one_line_and_nothing_is_lost(changed, says):
+    widget = explore('client')
+    before = widget.trace
+    sent(widget, **changed)
     assert says in widget.message
     assert '\n' not in widget.message
     assert widget.trace is before
@@ -73,42 +142,101 @@ def test_what_cannot_be_sent_is_said_in_one_line_and_nothing_is_lost(values, say
     assert widget.message == ''
 
 
-@pytest.mark.parametrize('said', [{}, {'kind': 'fly'}, None, [], {'kind': 'send', 'values': None}, {'kind': 'send', 'values': {'self': 5}}, {'kind': 'send'}])
+@pytest.mark.parametrize('said', [
+    {}, {'kind': 'fly'}, None, [], {'kind': 'send', 'values': None}, {'kind': 'send', 'values': {'self': 5}}, {'kind': 'send'},
+    {'kind': 'edit', 'values': {}}, {'kind': 'edit', 'values': {'host': 5}, 'edited': 'host'}, {'kind': 'before'}, {'kind': 'close'}])
 def test_odd_messages_from_the_browser_harm_nothing(said):
     widget = explore('client')
     widget._asked(widget, said, [])
     assert widget.trace.response['status'] == 202
+    sent(widget)
+    assert widget.message == ''
 
 
 def test_a_refused_request_is_shown_where_it_is_refused():
     widget = explore('controller')
     sent(widget, caller='reader')
-    assert widget.content['steps'][widget.step]['station'] == 'authorize'
-    assert widget.content['steps'][widget.step]['refused']
+    step = widget.content['runs'][0]['steps'][widget.step]
+    assert step['station'] == 'authorize'
+    assert step['refused']
+    assert 'how it was turned back' in widget.content['runs'][0]['facts']
+    assert 'PolicyNotAuthorized' in widget.content['runs'][0]['facts']
 
 
 def test_the_steps_of_the_leg_are_named():
-    assert explore('conductor-api').content['leg'].startswith('this leg: ')
+    assert explore('conductor-api').content['runs'][0]['leg'].startswith('this leg: ')
     widget = explore('rpc')
     sent(widget, caller='reader')
-    assert widget.content['leg'] == 'this leg was not reached'
+    assert widget.content['runs'][0]['leg'] == 'this leg was not reached'
 
 
-def test_compare_goes_the_other_way():
+# ----------------------------------------------------------------------------------------------------------- compare
+
+
+def test_compare_goes_the_other_way_and_shows_both():
     widget = explore('rpc')
+    before = widget.trace
     widget._asked(widget, {'kind': 'compare'}, [])
     assert widget.trace.messages[0]['kind'] == 'call'
+    assert widget.traces[1] is before
+    assert 'call instead of cast' in widget.content['runs'][0]['facts']
+    widget.run = 1
+    assert widget.trace is before
+    widget._asked(widget, {'kind': 'close'}, [])
+    assert widget.traces == (before,)
+    assert widget.content['differs'] is None
 
 
-def test_the_form_and_the_scenario_are_the_same():
-    scenario = Scenario(host='host2', block_migrate=True, microversion='2.30', caller='manager',
-                        state={'vm_state': 'paused', 'task_state': None, 'locked_by': None})
-    fields = player.form(run(scenario).scenario)
-    assert player.scenario_of({field['name']: field['value'] for field in fields}) == scenario
+def test_what_was_sent_can_be_compared_with_the_run_before():
+    widget = explore('controller')
+    assert 'data-action="before"' not in widget.content['page']
+    sent(widget, caller='reader')
+    assert 'data-action="before"' in widget.content['page']
+    widget._asked(widget, {'kind': 'before'}, [])
+    assert [trace.response['status'] for trace in widget.traces] == [403, 202]
+
+
+def test_compare_takes_a_scenario_or_a_trace(walk):
+    widget = explore('client')
+    told = widget.compare(Scenario(block_migrate=True))
+    assert told.words == compare(*widget.traces).words
+    assert widget.compare(walk).there.scenario['block_migrate'] is True
+
+
+def test_each_step_that_differs_says_so():
+    widget = explore('client')
+    widget.compare()
+    told = {row[0]: row[2] for row in widget.content['differs'] if row[2]}
+    assert '--block-migrate' in html.unescape(told[0])
+
+
+# ------------------------------------------------------------------------------------------------------------ follow
+
+
+def test_each_field_is_followed_from_the_command_line_to_the_conductor():
+    widget = player.Player(run(Scenario(host='host2')), 'conductor-api')
+    rows = widget.content['fields']['host']
+    steps = widget.trace.steps
+    assert {steps[row[3][0]].node for row in rows} == {'client', 'api', 'bus', 'conductor'}
+    assert widget.content['runs'][0]['given']['host'] == ('HOST', 'str', '"host2"')
+    assert {row[1] for row in rows} == {'str', 'NoneType'}
+
+
+def test_a_name_in_the_payload_leads_to_its_field():
+    widget = player.Player(run(Scenario(host='host2')), 'conductor-api')
+    tree = payload(widget, widget.trace.find('live_migrate')[0].index)
+    assert re.search('<code data-field="host">host_name</code>', tree)
+    assert re.search('<code data-field="instance.host">host</code>', tree)
+    assert set(re.findall('data-field="([^"]*)"', tree)) <= set(widget.content['fields'])
 
 
 def test_without_graphviz_the_boxes_are_a_list(walk, monkeypatch):
     monkeypatch.setattr(player, 'render', lambda dot: (None, 'no picture: <why>'))
-    shown = player.content(walk, 'client')['flowchart']
+    shown = player.content(walk, 'client')['runs'][0]['flowchart']
     assert shown.startswith('<p>no picture: &lt;why&gt;</p><ol>')
     assert 'data-station="live_migrate"' in shown
+
+
+def test_the_module_is_small():
+    assert player.MODULE.stat().st_size < 20_000
+    assert not re.search(r'https?:|import\(|import .* from', player.MODULE.read_text().replace('http://www.w3.org/2000/svg', ''))

@@ -9,7 +9,7 @@ from explorer import EXPLORATIONS
 from explorer.stations import FIELDS, LEFT_OUT, NODES, NOVA, RENAMED, STATIONS, split
 from explorer.trace import codes
 from tests.conftest import ROOT
-from tests.record_names import parameters, signatures
+from tests.record_names import files, parameters, signatures
 
 NAMES = json.loads((ROOT / 'tests/data/names.json').read_text())
 NAMED_AS_NOVA = [station for station in STATIONS if station.nova.startswith('nova.')]
@@ -32,6 +32,11 @@ def test_a_station_has_novas_name_and_parameters_in_order(station):
     if station.ours == station.nova or station in NAMED_AS_NOVA:
         inherited = split(station.nova)[1].partition('.')[0] not in code.co_qualname
         assert ours == name or inherited, (ours, name)
+
+
+@pytest.mark.parametrize('station', STATIONS, ids=lambda station: station.key)
+def test_a_station_names_the_file_of_the_real_function(station):
+    assert station.nova_file == NAMES['files'][station.nova]
 
 
 def test_every_recorded_function_of_nova_is_a_station_or_left_out_with_a_reason():
@@ -71,6 +76,7 @@ def test_fields_are_followed_by_a_name_of_their_own():
 @pytest.mark.skipif(not importlib.util.find_spec('nova'), reason='no real nova; pip install nova==34.0.0 brings it')
 def test_the_recorded_names_are_those_of_the_nova_that_is_installed():
     assert signatures('nova') == NAMES['functions']
+    assert files() == NAMES['files']
 
 
 @pytest.mark.parametrize(('name', 'parts'), [

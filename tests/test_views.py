@@ -50,7 +50,9 @@ def test_nothing_from_a_payload_becomes_markup(hostile):
 
 def test_all_that_the_player_sends_to_the_browser_is_escaped(hostile):
     shown = player.content(hostile, 'controller')
-    for piece in [shown['flowchart'], shown['journey'], *shown['sources'].values(), *(step['payload'] for step in shown['steps'])]:
+    run_shown = shown['runs'][0]
+    for piece in [shown['page'], run_shown['flowchart'], run_shown['facts'], *(source['head'] for source in shown['sources'].values()),
+                  *shown['folds'], *(step['payload'] for step in run_shown['steps'])]:
         seen = Page(piece)
         assert not seen.tags & {'script', 'img', 'iframe', 'foreignobject', 'style'}
         assert not {name for name in seen.attributes if name.startswith('on')}
@@ -130,15 +132,17 @@ def test_what_has_not_changed_is_folded(walk):
 def test_the_source_is_that_of_the_station_with_its_lines(walk):
     step, = walk.find('check_instance_lock')
     shown = views.source(step.station, 'ours', step.file, step.line)
-    assert 'nova.compute.api.check_instance_lock' in html.unescape(shown)
-    assert f'{step.file}:{step.line}' in shown
-    numbers = set(map(int, re.findall(r'data-line="(\d+)"', shown)))
-    assert set(step.lines) <= numbers
+    assert 'nova.compute.api.check_instance_lock' in html.unescape(shown['head'])
+    assert 'nova/compute/api.py' in shown['head']
+    assert f'{step.file}:{step.line}' in shown['head']
+    assert set(step.lines) <= set(range(shown['first'], shown['first'] + len(shown['lines'])))
+    assert set(step.lines) <= set(shown['runs'])
+    assert any('raise exception.InstanceIsLocked' in line for line in shown['lines'])
 
 
 def test_a_source_that_is_not_at_hand_is_said_so(walk):
     step, = walk.find('can')
-    assert 'not at hand' in views.source('can', 'nova', 'nova/context.py', 1)
+    assert 'not at hand' in views.source('can', 'nova', 'nova/context.py', 1)['head']
 
 
 def test_nothing_from_a_payload_steers_a_terminal():

@@ -1,0 +1,92 @@
+"""A trace, or two, as one HTML file for handing out: the player itself, with no kernel, no network and no other file."""
+
+import base64
+import gzip
+import hashlib
+import json
+import pathlib
+
+from explorer import views
+from explorer.explorations import exploration
+from explorer.player import MODULE, STYLE, content
+from explorer.stations import WrongUse
+
+# The module finds here what the kernel would tell it; a position is kept in the address.
+BOOT = """
+const bytes = Uint8Array.from(atob(document.getElementById("content").textContent), (c) => c.charCodeAt(0));
+const plain = new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
+const content = await plain.json();
+const state = { content, run: 0, step: content.start, message: "" };
+const player = document.getElementById("player");
+player.replaceChildren();
+render({ el: player, model: {
+  get: (name) => state[name], set: (name, value) => { state[name] = value; }, on: () => {},
+  save_changes: () => { try { history.replaceState(null, "", `#${content.key}@${state.step}`); } catch { /* no address */ } },
+} });
+"""
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{script_hash}'; style-src '{style_hash}'; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main id="player">{text}</main>
+<script type="text/plain" id="content">{content}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+THEME = """
+:root { color-scheme: light dark; }
+body { margin: 8px; background: #fff; color: #1f2328; font-family: system-ui, sans-serif; }
+@media (prefers-color-scheme: dark) {
+  :root { --jp-ui-font-color1: #e6e6e6; --jp-border-color1: #555; --jp-layout-color1: #1b1b1b; --jp-layout-color2: #303030; --jp-brand-color1: #90caf9; }
+  body { background: #111; color: #e6e6e6; }
+}
+@media print { [data-explorer="player"] :is(form, .controls, input) { display: none; } }
+"""
+
+
+def export(trace, key, other=None):
+    """Write the player of a trace, or of two side by side, as one page of HTML.
+
+    Returns: the page; without scripts it tells the steps in focus as text.
+    Raises: WrongUse for an unknown exploration.
+    """
+    row = exploration(key)
+    packed = gzip.compress(json.dumps(content(trace, key, other), separators=(',', ':')).encode(), 9, mtime=0)
+    script, style = MODULE.read_text(encoding='utf-8') + BOOT, THEME + STYLE.read_text(encoding='utf-8')
+    return PAGE.format(
+        title=views.escape(f'{row.number}. {row.title}'), text=_without_script(trace, key), style=style, script=script,
+        content=base64.b64encode(packed).decode(), script_hash=_hash(script), style_hash=_hash(style))
+
+
+def write(page, path):
+    """Write a page to a file, whole or not at all.
+
+    Raises: WrongUse, if it can't be written.
+    """
+    path = pathlib.Path(path)
+    part = path.with_name(f'.{path.name}.part')
+    try:
+        part.write_text(page, encoding='utf-8')
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True) if part.is_file() else None
+        raise WrongUse(f'{path} can not be written: {error.strerror}; give another file') from error
+
+
+def _without_script(trace, key):
+    steps = ''.join(f'<li value="{step.index}">{views.escape(views.spoken(step))}</li>' for step in views.in_focus(trace, key))
+    return (f'<h1>{views.escape(exploration(key).title)}</h1><p>{views.escape(exploration(key).question)}</p>'
+            f'<p>{views.escape(views.asked(trace))} → {views.escape(views.answered(trace))}</p><ol>{steps}</ol>')
+
+
+def _hash(text):
+    return f'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'

@@ -1,0 +1,75 @@
+"""Two runs side by side: where they part, in words, and what differs."""
+
+import pytest
+
+from explorer import EXPLORATIONS, Scenario, compare, run
+from explorer.comparison import lasting, news, table
+
+BARE = Scenario(request={
+    'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'body': {'os-migrateLive': {'host': None, 'block_migration': 'auto'}},
+    'headers': {'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.96'}})
+
+
+@pytest.mark.parametrize(('here', 'there', 'words'), [
+    (Scenario(), Scenario(), 'the same throughout'),
+    (Scenario(microversion='2.30'), Scenario(microversion='2.34'), 'the same until `conductor-api`; then call instead of cast'),
+    (Scenario(microversion='2.34'), Scenario(microversion='2.30'), 'the same until `conductor-api`; then cast instead of call'),
+    (Scenario(caller='reader'), Scenario(), 'the same until `controller`; then turned back by authorize, with 403 instead of 202'),
+    (Scenario(), Scenario(caller='reader'), 'the same until `controller`; then not turned back by authorize, with 202 instead of 403'),
+    (Scenario(caller='manager', state={'locked_by': 'owner'}), Scenario(),
+     'the same until `compute-api`; then turned back by check_instance_lock, with 409 instead of 202'),
+    (Scenario(block_migrate=True), Scenario(),
+     'the same stations throughout; first of all argv is ["live-migration", "--block-migrate", "web-1"] instead of '
+     '["live-migration", "web-1"], in OpenStackComputeShell.main'),
+    (EXPLORATIONS[1].compare, Scenario(),
+     "without the client's part; then the same until `service`; then turned back by AuthProtocol.process_request, with 401 instead of 202"),
+    (Scenario(host='host2'), Scenario(), 'the same until `compute-api`; then ComputeNodeList.get_all_by_host besides'),
+])
+def test_where_two_runs_part_is_said_in_words(here, there, words):
+    assert compare(run(here), run(there)).words == words
+
+
+def test_every_step_of_both_is_in_one_row_in_order(walk):
+    other = run(Scenario(microversion='2.29', host='host2'))
+    rows = compare(other, walk).rows
+    assert [row.here for row in rows if row.here is not None] == list(range(len(other.steps)))
+    assert [row.there for row in rows if row.there is not None] == list(range(len(walk.steps)))
+    for row in rows:
+        if row.here is not None and row.there is not None:
+            assert other.steps[row.here].station == walk.steps[row.there].station
+
+
+def test_what_differs_is_told_where_it_begins():
+    beside = compare(run(Scenario(host='host2', microversion='2.29')), run(Scenario(host='host2')))
+    told = {beside.here.steps[row.here].station: differences for row, differences in news(beside.rows)
+            if not isinstance(row, int) and row.here is not None}
+    assert ('async_', 'false', 'true') in told['_migrate_live']
+    assert ('scheduler_hint.host', '"host2"', 'null') in told['ComputeTaskAPI.live_migrate_instance']
+    assert ('wait_for_reply', 'true', 'null') in told['send']
+
+
+def test_the_same_is_said_as_text_and_as_a_table():
+    beside = compare(run(Scenario(microversion='2.30')), run(Scenario(microversion='2.34')))
+    text, shown = str(beside), beside._repr_html_()
+    for row, differences in news(beside.rows):
+        if isinstance(row, int):
+            assert f'{row} steps alike' in text
+            assert f'{row} steps alike' in shown
+        for path, *_ in differences[:6]:
+            assert path in text
+            assert path in shown
+    assert beside.words in text
+
+
+def test_ids_of_requests_and_times_do_not_count():
+    value = {'id': 'req-0b0f5a3c-8a0e-4f5e-9b1e-0f8f0a1b2c3d', 'at': '2026-01-01T00:00:00.123Z', 'start': 1.5,
+             'date': ['Mon, 23 Nov 2026 02:33:53 GMT'], 'host': 'host2'}
+    assert lasting(value) == {'id': '…', 'at': '…', 'date': ['…'], 'host': 'host2'}
+
+
+def test_nothing_from_a_payload_becomes_markup():
+    beside = compare(run(Scenario(host='<img src=x>\u202e')), run(Scenario(host='host2')))
+    shown = table(beside)
+    assert '&lt;img' in shown
+    assert '<img' not in shown
+    assert '\u202e' not in shown + str(beside)
