@@ -11,7 +11,7 @@ import re
 from html import escape
 
 from explorer import views
-from explorer.flowcharts import name_of, refusals
+from explorer.flowcharts import name_of, turned_back
 from explorer.trace import Trace, difference
 
 MOST_DIFFERENCES = 6  # of a step
@@ -51,7 +51,7 @@ class Comparison:
                  f'there  {views.asked(self.there)} → {views.answered(self.there)}', self.words, '']
         for row, differences in news(self.rows):
             if isinstance(row, int):
-                lines.append(f'{"":11}{row} steps alike')
+                lines.append(f'{"":11}{_alike(row)}')
                 continue
             lines.append(f'{_index(row.here):>5}{_index(row.there):>5} {_mark(row)} {_name(self, row)}')
             lines += [f'{"":15}{where}: {one} instead of {other}' for where, one, other in differences[:MOST_DIFFERENCES]]
@@ -101,7 +101,7 @@ def _differences(here, there):
     seen = {}  # what is carried in several places, before and after, is said once
     for path, one, other in found:
         seen.setdefault((path[-1], one, other), (views.visible('.'.join(map(str, path[1:] or path))), one, other))
-    return tuple(seen.values())
+    return tuple(sorted(seen.values(), key=lambda difference: difference[0].count('.')))
 
 
 def lasting(value):
@@ -153,10 +153,10 @@ def _instead(comparison, leg, ours, theirs):
     if not leg and {step.exploration for step in (*ours, *theirs)} <= {'client', 'service', None} and not (ours and theirs):
         return f'{"with" if ours else "without"} the client\'s part', False
     for trace, words in ((here, 'turned back by'), (there, 'not turned back by')):
-        turned = refusals(trace) if trace.response and trace.response['status'] >= 400 else ()
-        if turned and turned[-1].exploration == leg:
+        turned = turned_back(trace)
+        if turned and turned.exploration == leg:
             status = [trace.response['status'] if trace.response else 'no answer' for trace in (here, there)]
-            return f'{words} {name_of(turned[-1].station)}, with {status[0]} instead of {status[1]}', True
+            return f'{words} {name_of(turned.station)}, with {status[0]} instead of {status[1]}', True
     kinds = [{message['kind'] for message in trace.messages} for trace in (here, there)]
     if leg in ('conductor-api', 'rpc') and kinds[0] != kinds[1] and all(kinds):
         return f'{"".join(kinds[0])} instead of {"".join(kinds[1])}', True
@@ -198,7 +198,7 @@ def table(comparison):
     lines = []
     for row, differences in news(comparison.rows):
         if isinstance(row, int):
-            lines.append(f'<tr><td></td><td></td><td align="left" colspan="2">{row} steps alike</td></tr>')
+            lines.append(f'<tr><td></td><td></td><td align="left" colspan="2">{_alike(row)}</td></tr>')
             continue
         station = f'<code>{escape(_name(comparison, row))}</code>'
         lines.append(
@@ -213,6 +213,10 @@ def differences_html(differences):
     lines = [f'<code>{escape(path)}</code> {escape(one)} instead of {escape(other)}' for path, one, other in differences]
     more = len(lines) - MOST_DIFFERENCES
     return '<br>'.join([*lines[:MOST_DIFFERENCES], *([f'and {more} more'] if more > 0 else [])])
+
+
+def _alike(number):
+    return f'{number} step{"s" if number > 1 else ""} alike'
 
 
 def _mark(row):

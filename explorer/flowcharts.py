@@ -99,6 +99,22 @@ def refusals(trace):
     return [step for step in raised if step.node != 'client'] or answered[-1:] or raised
 
 
+def turned_back(trace):
+    """Give the step that turned the request back: the first refusal, or what failed within it on another node; or None.
+
+    Later ones only say the same in another form. None, too, for a request that was answered without an error.
+    """
+    found = refusals(trace) if trace.response and trace.response['status'] >= 400 else []
+
+    def within(step):
+        while step is not None and step is not found[0]:
+            cause = step.parent if step.parent is not None else step.hop_from
+            step = trace.steps[cause] if cause is not None else None
+        return step is not None
+
+    return next((step for step in reversed(found) if within(step)), None)
+
+
 def _is_refusal(result):
     return isinstance(result, dict) and str(result.get('status', ''))[:1] in ('4', '5')
 

@@ -72,7 +72,8 @@ function render({ model, el }) {
     root.dataset.steps = run.steps.length;
     parts.slider.max = Math.max(0, run.steps.length - 1);
     parts.facts.innerHTML = run.facts;
-    for (const goal of parts.facts.querySelectorAll("[data-goto]")) reachable(goal);
+    parts.more.innerHTML = run.more;
+    for (const goal of root.querySelectorAll("[data-goto]")) reachable(goal);
     parts.caption.textContent = run.caption;
     parts.bus.disabled = !run.steps.some((step) => step.node === "bus");
     drawFlowchart(other);
@@ -126,10 +127,11 @@ function render({ model, el }) {
     root.dataset.node = step.node;
     parts.now.textContent = `${content.nodes[step.node]}: ${name} ${says}${step.refused ? ", and refuses" : ""}`;
     parts.slider.setAttribute("aria-valuetext", `${index}: ${name}`);
-    const seen = [markNode(step.station), showSource(step)];
+    const seen = [markNode(step.station), showSource(step), markRow(index)];
     showPayload(step, index);
     for (const row of parts.journey.querySelectorAll("tr[data-steps]")) row.classList.toggle("here", row.dataset.steps.split(" ").includes(String(index)));
-    [parts.flowchart, parts.source].forEach((pane, number) => seen[number] && center(pane, seen[number])); // last, for it asks for the layout
+    const panes = [parts.flowchart, parts.source, parts.more.querySelector(".beside")]; // last, for it asks for the layout
+    panes.forEach((pane, number) => seen[number] && center(pane, seen[number]));
     if (tell) push({ step: index });
   }
 
@@ -146,6 +148,13 @@ function render({ model, el }) {
     node?.setAttribute("aria-current", "step");
     node?.setAttribute("tabindex", "0");
     return node;
+  }
+
+  function markRow(index) {
+    parts.more.querySelector("tr.here")?.classList.remove("here");
+    const row = parts.more.querySelector(`.beside [data-run="${root.dataset.run}"][data-goto="${index}"]`)?.closest("tr");
+    row?.classList.add("here");
+    return row;
   }
 
   function showSource(step) {
@@ -169,7 +178,7 @@ function render({ model, el }) {
     if (query) mark(parts.payload, finding(), "found");
     const differs = content.differs?.find((row) => row[root.dataset.run] === index)?.[2];
     if (differs) {
-      parts.payload.insertAdjacentHTML("afterbegin", `<p class="differs"><b>≠ here, and instead there:</b> ${differs}</p>`);
+      parts.payload.insertAdjacentHTML("afterbegin", `<p class="differs"><b>≠ here, instead of there:</b> ${differs}</p>`);
     }
   }
 

@@ -157,17 +157,19 @@ def content(trace, key, other=None, *, form=(), before=False):
     """
     row, beside = exploration(key), compare(trace, other) if other else None
     sources, folds = {}, {}
+    payloads = views.Payloads(lambda text: _fold(text, folds))
     runs = [_run(each, key) for each in (trace, other) if each]
+    steps = [each.steps for each in (trace, other) if each]
     for number, index in _in_turn(beside) if beside else [(0, step.index) for step in trace.steps]:
-        step, within = (trace, other)[number].steps[index], runs[number]['within'][index]
+        step, within = steps[number][index], runs[number]['within'][index]
         shown = runs[number]['steps'][index]
-        shown['payload'] = views.payload(step, within, lambda text: _fold(text, folds))
+        shown['payload'] = payloads.show(step, within)
         sources.setdefault(shown['source'], views.source(step.station, _column(trace), step.file, step.line))
     for each in runs:
         del each['within']
     used = {step['station'] for each in runs for step in each['steps']}
     for number, each in enumerate(runs):
-        each['facts'] = _facts(runs, number, beside, closes=bool(form))
+        each['facts'], each['more'] = _facts(runs, number, beside, closes=bool(form))
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'focus': row.focus, 'follow': row.follow, 'start': runs[0]['start'],
         'page': page(row, form, before=before and not beside), 'nodes': NODES,
@@ -203,7 +205,7 @@ def _run(trace, key):
     steps = [{'station': step.station, 'node': step.node, 'source': f'{step.file}:{step.line}', 'lines': step.lines,
               'refused': step.index in red} for step in trace.steps]
     return {
-        'asked': _asked(trace), 'refusal': views.refusal_html(trace), 'caption': caption(trace), 'start': start(trace, key),
+        'asked': _asked(trace), 'turned': views.refusal_line(trace), 'refusal': views.refusal_html(trace), 'caption': caption(trace), 'start': start(trace, key),
         'leg': leg(trace, key), 'positions': positions(trace), 'steps': steps,
         'flowchart': drawing(svg) if svg else drawing_as_list(trace, why),
         'within': views.made_within(trace), 'given': {name: given for name in OPTIONS if (given := views.given(trace, name))}}
@@ -280,7 +282,7 @@ def page(row, form=(), *, before=False):
         '<label>find <input type="search" placeholder="a name or a value" data-part="find"></label>'
         f'{_button("found", "")}<label>follow <input type="text" list="\x01fields" placeholder="a field" '
         'autocomplete="off" data-part="field"></label><datalist id="\x01fields" data-part="fields"></datalist></div>'
-        f'<p class="now" aria-live="polite" data-part="now"></p><div class="panes">{panes}</div>'
+        f'<p class="now" aria-live="polite" data-part="now"></p><div class="panes">{panes}</div><div data-part="more"></div>'
         '<details class="journey" data-part="journey"></details><p class="caption" data-part="caption"></p>')
 
 
@@ -324,15 +326,14 @@ def _asked(trace):
 
 
 def _facts(runs, number, beside, *, closes):
-    """Say what a run was and how it ended, and how it compares with the other."""
+    """Say what a run was and how it ended, and how it compares with the other: in short, and in full."""
     run, names = runs[number], ('here', 'there')
-    facts = f'<p class="asked">{f"{names[number]}: " if beside else ""}{run["asked"]}</p>'
+    short_, full = f'<p class="asked">{f"{names[number]}: " if beside else ""}{run["asked"]}</p>{run["turned"]}', ''
     if beside:
-        other = 1 - number
-        facts += (
-            f'<p class="other">{names[other]}: {runs[other]["asked"]}</p><p class="words"><b>Compared:</b> {views.escape(beside.words)} '
-            f'{_button("swap", f"show {names[other]}")}{_button("close", "close") if closes else ""}</p>'
-            f'<details class="beside" open><summary>side by side, step by step</summary>{table(beside)}</details>')
+        other, words = 1 - number, re.sub('`([^`]*)`', r'<code>\1</code>', views.escape(beside.words))
+        short_ += (f'<p class="other">{names[other]}: {runs[other]["asked"]}</p><p class="words"><b>Compared:</b> {words} '
+                   f'{_button("swap", f"show {names[other]}")} {_button("close", "close") if closes else ""}</p>')
+        full += f'<details class="beside" open><summary>side by side, step by step</summary>{table(beside)}</details>'
     if run['refusal']:
-        facts += f'<details class="refusal" open><summary>how it was turned back</summary>{run["refusal"]}</details>'
-    return facts
+        full += f'<details class="refusal" open><summary>how it was turned back</summary>{run["refusal"]}</details>'
+    return short_, full

@@ -440,7 +440,8 @@ def pack(records, secrets=()):
 
 
 @functools.lru_cache(maxsize=4)
-def _unpacked(packed):
+def unpacked(packed):
+    """Give the steps that were packed; the last few are kept."""
     return steps(marshal.loads(zlib.decompress(packed)))
 
 
@@ -502,7 +503,7 @@ class Trace:
     @property
     def steps(self):
         """Give the steps in causal order."""
-        return _unpacked(self.packed)
+        return unpacked(self.packed)
 
     def _head(self):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != 'packed'}

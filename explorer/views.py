@@ -4,20 +4,20 @@ Whatever comes from a payload is text and stays text: it is escaped here, and no
 """
 
 import ast
-import dataclasses
 import functools
-import inspect
 import json
+import linecache
 import re
 import shlex
 import textwrap
+import types
 from html import escape
 
 from explorer import exception
 from explorer.explorations import OPTIONS, Scenario, exploration
-from explorer.flowcharts import caption, name_of, path_of, refusals, refused
+from explorer.flowcharts import caption, name_of, path_of, refused, turned_back
 from explorer.stations import BY_KEY, FIELDS, NODES
-from explorer.trace import codes, difference
+from explorer.trace import codes, difference, leaves, unpacked
 
 MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}
 ENDS = {end: name for name, ends in FIELDS.items() for end in ends}
@@ -62,11 +62,17 @@ def made_within(trace):
 
     A step compares entry and exit, so it also shows what was done in between; locals are always a step's own.
     """
-    within = [set() for _ in trace.steps]
-    for step in reversed(trace.steps):  # what is within comes after
+    return _made_within(trace.packed)
+
+
+@functools.lru_cache(maxsize=4)
+def _made_within(packed):
+    steps = unpacked(packed)
+    within = [set() for _ in steps]
+    for step in reversed(steps):  # what is within comes after
         cause = step.parent if step.parent is not None else step.hop_from
         if cause is not None:
-            own = {path[-1] for paths in trace.changes(step).values() for path in paths if len(path) > 1}
+            own = {path[-1] for paths in difference(step.before or {}, step.after or {}).values() for path in paths if len(path) > 1}
             within[cause] |= within[step.index] | {name for name in own if isinstance(name, str)}
     return within
 
@@ -110,9 +116,9 @@ def refusal(trace):
     Shape: rows of (layer, what, index, station, 'file:line', text of that line); the last row is the answer. The line is
     the last `raise` among those that ran, else the last line that ran.
     """
-    if not trace.response or trace.response['status'] < 400 or not refusals(trace):
+    rows, step, last = [], turned_back(trace), None
+    if step is None:
         return []
-    rows, step, last = [], refusals(trace)[-1], None
     while step is not None:
         what = step.error if step.error is not None else step.result
         layer, name, says = _layer(what)
@@ -165,6 +171,7 @@ def _statements(name, line):
             for node in simple for number in range(node.lineno, node.end_lineno + 1)}
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def field_of(path):
     """Name the field at a dotted path: as in FIELDS, else by its last name.
 
@@ -186,19 +193,34 @@ def journeys(trace):
 
     Shape: rows of (dotted path, type, value as text, [indices of the steps that hold it so]), in causal order.
     """
-    found, texts = {}, {}
-    for step, _, path, value in trace.values():
-        name = field_of(path)
-        if not name or path[-1] == '':
-            continue
-        typed = type(value), value if type(value) not in (list, dict) else None
-        if typed not in texts:
-            texts[typed] = short(value)
-        place = step.node, path[-2:], *typed
-        row = found.setdefault(name, {}).setdefault(place, (_dotted(path), type(value).__name__, texts[typed], []))
-        if row[3][-1:] != [step.index]:
-            row[3].append(step.index)
+    return _journeys(trace.packed)
+
+
+@functools.lru_cache(maxsize=4)
+def _journeys(packed):
+    found, known = {}, {}
+    for step in unpacked(packed):
+        for payload in (step.before or {}, step.after or {}, {'result': step.result}):
+            for name, part in payload.items():
+                key = step.node, name, id(part)  # steps share what is equal
+                if key not in known:
+                    known[key] = _rows(found, step.node, name, part)
+                for row in known[key]:
+                    if row[3][-1:] != [step.index]:
+                        row[3].append(step.index)
     return {name: list(rows.values()) for name, rows in found.items()}
+
+
+def _rows(found, node, name, part):
+    """Find the rows that tell of what is in a part of a payload; make those that are new."""
+    rows = []
+    for path, value in leaves(part, (name,)):
+        field = field_of(path)
+        if field and path[-1] != '':
+            typed = type(value), value if type(value) not in (list, dict) else None
+            rows.append(found.setdefault(field, {}).setdefault(
+                (node, path[-2:], *typed), (_dotted(path), type(value).__name__, short(value), [])))
+    return rows
 
 
 def journey(trace, name):
@@ -298,6 +320,16 @@ def refusal_html(trace):
     return _table(('layer', 'what', 'step', 'station', 'line'), rows, 'how it was turned back') if rows else ''
 
 
+def refusal_line(trace):
+    """Show in one line who turned a request back, and through which layers the error became the answer."""
+    rows = refusal(trace)
+    if not rows:
+        return ''
+    _, _, index, station, line, _ = rows[0]
+    layers = ' → '.join(f'{escape(layer)} {_code(what.split(":")[0].split()[0])}' for layer, what, *_ in rows)
+    return f'<p class="turned">turned back at step {goto(index)} by {_code(station)}, {_code(line)}: {layers}</p>'
+
+
 def goto(index, run=0):
     """Show the index of a step, so that the player can go there."""
     return '' if index in ('', None) else f'<span data-goto="{index}" data-run="{run}">{index}</span>'
@@ -338,22 +370,25 @@ def source(station, column, file, line):
 def _text(name, line):
     """Give the text of the function with a dotted name whose code begins at a line: (lines, number of the first)."""
     try:
-        return inspect.getsourcelines(next(code for code in codes(name) if code.co_firstlineno == line))
-    except (LookupError, StopIteration, OSError):
+        code = next(code for code in codes(name) if code.co_firstlineno == line)
+    except (LookupError, StopIteration):
         return [], line
+    return linecache.getlines(code.co_filename)[line - 1:_last_line(code)], line
 
 
-def payload(step, within=(), fold=str):
+def _last_line(code):
+    """Give the number of the last line of a code, with those within it."""
+    inner = [_last_line(part) for part in code.co_consts if isinstance(part, types.CodeType)]
+    return max([code.co_firstlineno, *(end or 0 for _, end, _, _ in code.co_positions()), *inner])
+
+
+def payload(step, within=()):
     """Show what a step was given and what it made of it, as a tree; what changed is marked and unfolded.
 
     Shape: *within* is one of `made_within`; the marks of those names are in brackets. data-field names the field of a
-    value where it is not what the tree shows. On the bus, the address and the text of the message stand before. What
-    is within each container passes through *fold*, so that equal parts of many steps can be shared.
+    value where it is not what the tree shows. On the bus, the address and the text of the message stand before.
     """
-    outcome = {'raises': step.error} if step.error is not None else {'returns': step.result}
-    tree = _Tree(within, fold)
-    return (f'{_letter_html(step)}<ul>{tree.branches(step.before or {}, step.after or {}, (), ())}</ul>'
-            f'<ul class="outcome">{tree.branches(outcome, outcome, (), ())}</ul>')
+    return Payloads().show(step, within)
 
 
 def _letter_html(step):
@@ -366,27 +401,43 @@ def _letter_html(step):
             f'{len(wire):,} characters</summary><code>{escape(wire)}</code></details></section>')
 
 
-@dataclasses.dataclass(frozen=True)
-class _Tree:
-    """The tree of a payload; *within* are the names that steps within have changed."""
+class Payloads:
+    """Show the payloads of many steps; what they share is worked out once.
 
-    within: set
-    fold: object
+    Shape: what is within each container passes through *fold*, so that it can be put aside.
+    """
 
-    def branches(self, old, new, path, here):
+    def __init__(self, fold=str):
+        self._fold, self._known, self._within = fold, {}, ()
+
+    def show(self, step, within=()):
+        """Show a payload, as `payload` does."""
+        self._within = within
+        outcome = {'raises': step.error} if step.error is not None else {'returns': step.result}
+        return (f'{_letter_html(step)}<ul>{self._branches(step.before or {}, step.after or {}, (), ())}</ul>'
+                f'<ul class="outcome">{self._branches(outcome, outcome, (), ())}</ul>')
+
+    def _branches(self, old, new, path, here):
         """Show the parts of a container; *here* are those of `within` that may be marked in brackets."""
         names = [name for name in [*new, *(name for name in old if name not in new)] if name != '']
-        return self.fold(''.join(
+        return self._fold(''.join(
             self._branch((*path, name), old.get(name, _MISSING), new.get(name, _MISSING), here) for name in names))
+
+    def _unchanged(self, parts, path, owner):
+        """Show the parts of a container that did not change; *owner* holds them, and lives as long as the trace."""
+        key = path, id(owner)
+        if key not in self._known:
+            self._known[key] = self._branches(parts, parts, path, ())
+        return self._known[key]
 
     def _changed_first(self, before, after, path):
         """Show what has changed in a container, and fold what has not."""
         same = {name: part for name, part in after.items() if name in before and before[name] == part and name != ''}
         if len(same) < 4:
-            return self.branches(before, after, path, self.within)
+            return self._branches(before, after, path, self._within)
         old, new = ({name: part for name, part in parts.items() if name not in same} for parts in (before, after))
-        return (f'{self.branches(old, new, path, self.within)}<li><details><summary class="rest">{len(same)} unchanged</summary>'
-                f'<ul>{self.branches(same, same, path, ())}</ul></details></li>')
+        return (f'{self._branches(old, new, path, self._within)}<li><details><summary class="rest">{len(same)} unchanged</summary>'
+                f'<ul>{self._branches(same, same, path, ())}</ul></details></li>')
 
     def _branch(self, path, old, new, here):
         kind = 'added' if old is _MISSING else 'dropped' if new is _MISSING else ''
@@ -397,8 +448,7 @@ class _Tree:
             kind = 'changed'
         name = _name(path, kind, path[-1] in here, leaf=not after)
         if after:
-            parts = (self._changed_first(before, after, path) if changed else
-                     self.branches(before if before and not kind else after, after, path, ()))
+            parts = self._changed_first(before, after, path) if changed else self._unchanged(after, path, value)
             opened = ' open' if kind or changed else ''
             return (f'<li{_class(kind)}><details{opened}><summary>{name}{escape(_brief(value))}</summary><ul>{parts}</ul>'
                     '</details></li>')

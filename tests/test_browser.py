@@ -1,67 +1,34 @@
 """The notebook in JupyterLab, in Chromium: Run All Cells, and the players used as a student would."""
 
-import os
+import json
 import re
-import shutil
-import subprocess
-import sys
 
 import pytest
 
 from explorer import EXPLORATIONS
-from tests.conftest import ROOT
+from tests.browsing import LATENCY, SHOTS, choose, chromium, hard_to_read, hard_to_use, jupyter, step, wait_for
 
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip('playwright.sync_api')
 
 KEYS = [row.key for row in EXPLORATIONS]
-SHOTS = ROOT / 'build/screenshots'
-FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
-         '--disable-component-update', '--disable-sync']
 HOSTILE = '<img src=x onerror="window.hacked=1">'
 
 
 @pytest.fixture(scope='module')
-def lab(tmp_path_factory):
-    """JupyterLab on a copy of the notebooks; gives its address."""
-    folder = tmp_path_factory.mktemp('lab')
-    for name in ('notebooks', 'diagrams', 'explorer'):
-        shutil.copytree(ROOT / name, folder / name)
-    process = subprocess.Popen(
-        [sys.executable, '-m', 'jupyter', 'lab', '--no-browser', '--allow-root', '--port=0', '--IdentityProvider.token=',
-         '--ServerApp.password=', '--LabApp.default_url=/lab/tree/notebooks/01_nova_api.ipynb'],
-        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, 'JUPYTER_CONFIG_DIR': str(folder / 'config'), 'PYTHONPATH': str(folder),
-             'JUPYTERLAB_SETTINGS_DIR': str(folder / 'settings'), 'JUPYTERLAB_WORKSPACES_DIR': str(folder / 'workspaces')})
-    yield next(found[0] for line in process.stderr if (found := re.search(r'http://(?:127\.0\.0\.1|localhost):\d+/', line)))
-    process.terminate()
-    process.communicate(timeout=30)
-
-
-@pytest.fixture(scope='module')
-def page(lab):
-    """The notebook, after Run All Cells."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which('chromium'), args=FLAGS)
-        page = browser.new_page(viewport={'width': 1600, 'height': 1000})
-        page.errors = []
-        page.on('console', lambda message: page.errors.append(message.text) if message.type == 'error' else None)
-        page.on('pageerror', lambda error: page.errors.append(str(error)))
-        page.goto(lab)
+def page(tmp_path_factory):
+    """The notebook in JupyterLab, after Run All Cells."""
+    with (jupyter(tmp_path_factory.mktemp('lab'), 'lab') as address,
+          chromium(viewport={'width': 1600, 'height': 1000}) as page):
+        page.goto(f'{address}lab/tree/notebooks/01_nova_api.ipynb')
         page.locator('#jp-main-statusbar', has_text=re.compile(r'Python 3.*Idle')).wait_for(timeout=120_000)
         page.screenshot(path=SHOTS / 'opened.png')
+        page.stored = page.locator('.jp-OutputArea-output table').first.inner_text()
         choose(page, 'Edit', 'Clear Outputs of All Cells')  # else the stored numbers would look like a run
         choose(page, 'Run', 'Run All Cells')
         bottom(page)
         page.locator('.jp-CodeCell').last.locator('.jp-InputPrompt', has_text=re.compile(r'\[\d+\]')).wait_for(timeout=120_000)
         yield page
-        browser.close()
-
-
-def choose(page, menu, item):
-    page.get_by_role('menuitem', name=menu, exact=True).click()
-    page.get_by_role('menuitem', name=re.compile(f'^{item}')).first.click()
 
 
 def bottom(page):
@@ -81,14 +48,6 @@ def player(page, key):
     raise AssertionError(f'no player {key}')
 
 
-def step(shown):
-    return int(shown.get_attribute('data-step'))
-
-
-def wait_for(shown, selector, text):
-    shown.locator(selector, has_text=text).wait_for(timeout=15_000)
-
-
 @pytest.mark.parametrize('key', KEYS)
 def test_each_exploration_shows_its_player(page, key):
     shown = player(page, key)
@@ -97,7 +56,12 @@ def test_each_exploration_shows_its_player(page, key):
     assert shown.locator('[data-pane="source"] .ran').count() > 0
     assert shown.locator('[data-pane="payload"] li').count() > 0
     assert 0 <= step(shown) < int(shown.get_attribute('data-steps'))
+    assert hard_to_read(page, shown) == []
     shown.screenshot(path=SHOTS / f'{key}-light.png')
+
+
+def test_before_it_is_run_the_notebook_shows_the_steps_in_focus(page):
+    assert page.stored.split()[:5] == ['step', 'where', 'station', 'what', 'it']
 
 
 def test_no_cell_failed(page):
@@ -152,6 +116,30 @@ def test_send_reruns_the_path_with_what_stands_in_the_form(page):
     wait_for(shown, '.asked', '202')
 
 
+def test_command_body_headers_and_switches_are_kept_in_step(page):
+    shown = player(page, 'controller')
+    control = {name: shown.locator(f'[name="{name}"]') for name in ('command', 'body', 'headers', 'microversion', 'block_migrate')}
+    shown.locator('.request summary').click()
+    control['command'].fill('nova --os-compute-api-version 2.29 live-migration --block-migrate web-1')
+    control['command'].press('Tab')
+    sync_api.expect(control['body']).to_have_value('{"os-migrateLive": {"host": null, "block_migration": true}}')
+    sync_api.expect(control['microversion']).to_have_value('2.29')
+    assert 'OpenStack-API-Version: compute 2.29' in control['headers'].input_value()
+    control['body'].fill('{"os-migrateLive": {"host": "host2", "block_migration": "auto"}}')
+    control['body'].press('Tab')
+    sync_api.expect(control['command']).to_have_value('nova --os-compute-api-version 2.29 live-migration web-1 host2')
+    sync_api.expect(control['block_migrate']).not_to_be_checked()
+    shown.screenshot(path=SHOTS / 'form-light.png')
+    control['body'].fill('{"os-migrateLive": {}}')
+    shown.locator('[data-action="send"]').click()  # sent as edited, before the answer to the edit
+    wait_for(shown, '.asked', '400')
+    sync_api.expect(control['command']).to_have_value('')
+    assert '_SchemaValidator.validate' in shown.locator('.turned').inner_text()
+    control['command'].fill('nova live-migration web-1')
+    control['command'].press('Enter')
+    wait_for(shown, '.asked', '202')
+
+
 def test_what_cannot_be_sent_is_said_in_one_line(page):
     shown = player(page, 'routes')
     shown.locator('input[name="microversion"]').fill('abc')
@@ -171,7 +159,62 @@ def test_compare_goes_the_other_way(page):
     shown = player(page, 'rpc')
     shown.locator('[data-action="compare"]').click()
     wait_for(shown, '[data-pane="flowchart"]', 'call migrate_server 1.20')
+    assert 'then call instead of cast' in shown.locator('.words').inner_text()
     shown.screenshot(path=SHOTS / 'call-light.png')
+    shown.locator('[data-action="swap"]').click()
+    wait_for(shown, '[data-pane="flowchart"]', 'cast live_migrate_instance 1.15')
+    shown.locator('[data-action="close"]').click()
+    sync_api.expect(shown.locator('.words')).to_have_count(0)
+
+
+def test_a_run_can_be_compared_with_the_one_before(page):
+    shown = player(page, 'compute-api')
+    shown.locator('select[name="vm_state"]').select_option('stopped')
+    shown.locator('[data-action="send"]').click()
+    wait_for(shown, '.asked', '409')
+    shown.locator('[data-action="before"]').click()
+    wait_for(shown, '.words', 'turned back by check_instance_state, with 409 instead of 202')
+    shown.screenshot(path=SHOTS / 'before-light.png')
+    shown.locator('[data-action="close"]').click()
+    shown.locator('select[name="vm_state"]').select_option('active')
+    shown.locator('[data-action="send"]').click()
+    wait_for(shown, '.asked', '202')
+
+
+def test_a_field_is_followed_and_a_name_found(page):
+    shown = player(page, 'conductor-api')
+    shown.locator('[data-part="field"]').fill('instance.task_state')
+    shown.locator('[data-part="field"]').press('Tab')
+    assert 'instance.task_state on its way' in shown.locator('.journey summary').inner_text()
+    assert shown.locator('[data-station="Instance.save"].carries').count() == 1
+    shown.locator('[data-part="find"]').fill('migrating')
+    shown.locator('[data-action="found"]').click()
+    assert shown.locator('[data-pane="payload"] mark.found').count() > 0
+
+
+def test_a_call_moves_the_player(page):
+    shown = player(page, 'client')
+    page.locator('.jp-CodeCell', has_text="explore('client')").first.scroll_into_view_if_needed()
+    page.evaluate("location.hash = '#client@http'")
+    sync_api.expect(shown).to_have_attribute('data-node', 'client')
+    assert shown.locator('[aria-current="step"]').get_attribute('data-station') == 'http'
+
+
+def test_steps_do_not_wait_for_the_kernel(page):
+    shown = player(page, 'routes')
+    shown.locator('[data-action="first"]').click()
+    idle, changed = page.evaluate(LATENCY, shown.element_handle())
+    assert changed == 50
+    busy = page.evaluate(  # nothing of what the kernel says can come in while a script runs
+        f'async root => {{ root.querySelector(\'[data-action="send"]\').click(); return ({LATENCY})(root); }}', shown.element_handle())
+    assert busy[1] == 50
+    (SHOTS / 'latency-lab.json').write_text(json.dumps({'idle_median_ms': idle, 'busy_median_ms': busy[0]}))
+    wait_for(shown, '.asked', '202')
+
+
+def test_axe_finds_nothing_serious(page):
+    player(page, 'controller')
+    assert hard_to_use(page, '[data-exploration="controller"]') == []
 
 
 def test_nothing_from_a_payload_is_run(page):
@@ -197,19 +240,7 @@ def test_the_players_can_be_read_in_the_dark(page, key):
         page.wait_for_selector('body[data-jp-theme-light="false"]', state='attached')
     shown = player(page, key)
     shown.screenshot(path=SHOTS / f'{key}-dark.png')
-    ink, paper = (page.evaluate('([e, p]) => getComputedStyle(e)[p]', [shown.element_handle(), name])
-                  for name in ('color', 'backgroundColor'))
-    assert contrast(ink, paper) > 7
-
-
-def contrast(*colours):
-    """Give the ratio of two colours' luminance, as WCAG 2 defines it."""
-    def luminance(colour):
-        parts = [int(part) / 255 for part in re.findall(r'\d+', colour)[:3]]
-        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear))
-    light, dark = sorted(map(luminance, colours), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
+    assert hard_to_read(page, shown) == []
 
 
 def test_the_console_has_no_errors(page):
@@ -224,3 +255,15 @@ def test_on_a_projector_the_three_panes_are_in_sight_at_once(page, key):
     boxes = [shown.locator(f'[data-pane="{name}"]').bounding_box() for name in ('flowchart', 'source', 'payload')]
     assert max(box['y'] + box['height'] for box in boxes) - shown.bounding_box()['y'] < 740
     assert min(box['width'] for box in boxes) > 250
+
+
+def test_after_a_reload_the_players_are_there_again(page):
+    page.set_viewport_size({'width': 1600, 'height': 1000})
+    choose(page, 'File', 'Save Notebook')
+    page.reload()
+    page.locator('#jp-main-statusbar', has_text=re.compile(r'Python 3.*Idle')).wait_for(timeout=120_000)
+    shown = player(page, 'routes')
+    shown.focus()
+    page.keyboard.press('Home')
+    page.keyboard.press('ArrowRight')
+    assert step(shown) == 1

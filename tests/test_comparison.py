@@ -5,10 +5,6 @@ import pytest
 from explorer import EXPLORATIONS, Scenario, compare, run
 from explorer.comparison import lasting, news, table
 
-BARE = Scenario(request={
-    'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'body': {'os-migrateLive': {'host': None, 'block_migration': 'auto'}},
-    'headers': {'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.96'}})
-
 
 @pytest.mark.parametrize(('here', 'there', 'words'), [
     (Scenario(), Scenario(), 'the same throughout'),
@@ -18,6 +14,8 @@ BARE = Scenario(request={
     (Scenario(), Scenario(caller='reader'), 'the same until `controller`; then not turned back by authorize, with 202 instead of 403'),
     (Scenario(caller='manager', state={'locked_by': 'owner'}), Scenario(),
      'the same until `compute-api`; then turned back by check_instance_lock, with 409 instead of 202'),
+    (Scenario(state={'vm_state': 'stopped'}), Scenario(),
+     'the same until `compute-api`; then turned back by check_instance_state, with 409 instead of 202'),
     (Scenario(block_migrate=True), Scenario(),
      'the same stations throughout; first of all argv is ["live-migration", "--block-migrate", "web-1"] instead of '
      '["live-migration", "web-1"], in OpenStackComputeShell.main'),
@@ -53,8 +51,8 @@ def test_the_same_is_said_as_text_and_as_a_table():
     text, shown = str(beside), beside._repr_html_()
     for row, differences in news(beside.rows):
         if isinstance(row, int):
-            assert f'{row} steps alike' in text
-            assert f'{row} steps alike' in shown
+            assert f'{row} step' in text
+            assert f'{row} step' in shown
         for path, *_ in differences[:6]:
             assert path in text
             assert path in shown

@@ -159,8 +159,8 @@ def test_a_refused_request_is_shown_where_it_is_refused():
     step = widget.content['runs'][0]['steps'][widget.step]
     assert step['station'] == 'authorize'
     assert step['refused']
-    assert 'how it was turned back' in widget.content['runs'][0]['facts']
-    assert 'PolicyNotAuthorized' in widget.content['runs'][0]['facts']
+    assert 'turned back at step' in widget.content['runs'][0]['facts']
+    assert 'PolicyNotAuthorized: Policy' in widget.content['runs'][0]['more']
 
 
 def test_the_steps_of_the_leg_are_named():

@@ -89,6 +89,52 @@ def test_a_refusal_is_told_with_its_error():
     assert '→ 409' in text
 
 
+@pytest.mark.parametrize(('scenario', 'layers', 'station', 'line'), [
+    (Scenario(caller='reader'), ['domain error PolicyNotAuthorized', 'HTTP error HTTPForbidden', 'fault Fault', 'answer 403'],
+     'authorize', 'return _enforcer().authorize('),
+    (Scenario(caller='manager', state={'locked_by': 'owner'}),
+     ['domain error InstanceIsLocked', 'HTTP error HTTPConflict', 'fault Fault', 'answer 409'],
+     'check_instance_lock', 'raise exception.InstanceIsLocked('),
+    (Scenario(state={'vm_state': 'stopped'}),
+     ['domain error InstanceInvalidState', 'HTTP error HTTPConflict', 'fault Fault', 'answer 409'],
+     'check_instance_state', 'raise refuse('),
+    (Scenario(microversion='2.999'),
+     ['domain error InvalidGlobalAPIVersion', 'HTTP error HTTPNotAcceptable', 'fault Fault', 'answer 406'],
+     'Request.set_api_version_request', 'raise exception.InvalidGlobalAPIVersion('),
+    (EXPLORATIONS[1].compare, ['HTTP error HTTPUnauthorized', 'answer 401'], 'AuthProtocol.process_request', 'return webob.exc.HTTPUnauthorized('),
+    (Scenario(race={'task_state': 'rebooting'}),
+     ['domain error UnexpectedTaskStateError', 'HTTP error HTTPInternalServerError', 'fault Fault', 'answer 500'],
+     'instance_update_and_get_original', 'raise (exception.'),
+    (Scenario(host='host2', microversion='2.29', conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'x'}}),
+     ['domain error NoValidHost', 'error ExpectedException', 'domain error NoValidHost_Remote', 'HTTP error HTTPBadRequest', 'fault Fault',
+      'answer 400'], 'ComputeTaskManager.migrate_server', 'self._live_migrate(')])
+def test_it_is_told_who_turned_a_request_back_by_which_line_and_how_that_became_the_answer(scenario, layers, station, line):
+    trace = run(scenario)
+    rows = views.refusal(trace)
+    assert [f'{layer} {what.split(":")[0].split()[0]}' for layer, what, *_ in rows] == layers
+    assert rows[0][3] == station
+    assert rows[0][5].startswith(line)
+    text = views.tell(trace, 'client')
+    assert all(what in text for _, what, *_ in rows)
+    assert views.escape(rows[0][1]) in views.page(trace, 'client')
+
+
+def test_nobody_turned_back_what_was_taken(walk):
+    assert views.refusal(walk) == []
+    assert views.refusal_line(walk) == views.refusal_html(walk) == ''
+
+
+def test_the_message_on_the_bus_is_told_with_its_address(walk):
+    step, = walk.find('send')
+    told = dict(views.letter(step))
+    assert told['kind'].startswith('cast')
+    assert (told['topic'], told['namespace'], told['version'], told['method']) == (
+        '"conductor"', '"compute_task"', '"1.15"', '"live_migrate_instance"')
+    for shown in (views.tell(walk, 'rpc'), views.page(walk, 'rpc'), views.payload(step)):
+        assert all(html.escape(text) in shown or text in shown for text in told.values())
+    assert all(views.letter(step) == [] for step in walk.steps if step.node != 'bus')
+
+
 def test_what_happens_at_boot_can_be_told_too():
     assert views.tell(boot()).startswith('nothing was sent → no answer')
 

@@ -1,0 +1,31 @@
+"""The notebook in Jupyter Notebook 7, in Chromium."""
+
+import pytest
+
+from tests.browsing import SHOTS, choose, chromium, jupyter, step, wait_for
+
+pytestmark = pytest.mark.browser
+pytest.importorskip('playwright.sync_api')
+
+
+def test_jupyter_notebook_shows_the_players_too(tmp_path):
+    with jupyter(tmp_path, 'notebook') as address, chromium(viewport={'width': 1500, 'height': 1000}) as page:
+        page.goto(f'{address}notebooks/notebooks/01_nova_api.ipynb')
+        page.get_by_role('menuitem', name='Run', exact=True).wait_for(timeout=120_000)
+        page.locator('.jp-NotebookKernelStatus-info, [data-jp-kernel-status], .jp-Notebook-ExecutionIndicator').first.wait_for(state='attached', timeout=60_000)
+        choose(page, 'Run', 'Run All Cells')
+        page.locator('[data-explorer="player"]').first.wait_for(timeout=120_000)
+        shown = page.locator('[data-explorer="player"][data-exploration="client"]').first
+        shown.scroll_into_view_if_needed()
+        cells = page.locator('.jp-Cell').count()
+        shown.focus()
+        for key, goal in (('Home', 0), ('ArrowRight', 1), ('a', 1), ('d', 1), ('d', 1)):
+            page.keyboard.press(key)
+            assert step(shown) == goal
+        assert page.locator('.jp-Cell').count() == cells
+        shown.locator('input[name="host"]').fill('host2')
+        shown.locator('[data-action="send"]').click()
+        wait_for(shown, '.asked', 'web-1 host2')
+        shown.screenshot(path=SHOTS / 'notebook-7.png')
+        # Jupyter Notebook itself looks for settings of JupyterLab that it has not.
+        assert [error for error in page.errors if "reading 'schema'" not in error] == []
