@@ -14,14 +14,14 @@ import types
 from explorer import engines, pipeline, snapshots, stations, trace
 from explorer.bus import oslo_messaging
 from explorer.cloud import Cloud
-from explorer.explorations import Scenario
+from explorer.explorations import EXPLORATIONS, Scenario
 
 WHOLE = Scenario()
 BARE = Scenario(request={
     'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
     'headers': {'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.34'},
     'body': {'os-migrateLive': {'host': None, 'block_migration': 'auto'}}})
-ROUNDS, SERVERS, MESSAGES, STARTS = 100, 2_000, 300, 5
+ROUNDS, SERVERS, PLAYERS, MESSAGES, STARTS = 100, 2_000, 7, 300, 5
 LIBRARIES = ('webob.dec', 'routes.middleware', 'paste.urlmap', 'microversion_parse', 'jsonschema', 'oslo_policy.policy',
              'oslo_middleware.cors', 'oslo_context.context', 'oslo_serialization.jsonutils', 'sqlalchemy',
              'oslo_versionedobjects.base', 'oslo_messaging', 'novaclient.shell')
@@ -171,15 +171,27 @@ def _deep_size(root):
 
 
 def pictures():
-    """Count the runs of Graphviz for a trace that is stepped through from end to end."""
-    from explorer import flowcharts, player
+    """Count the runs of Graphviz for a trace that is stepped through from end to end; time the opening of players."""
+    from explorer import export, flowcharts, player
     trace = engines.run(WHOLE)
     flowcharts.render.cache_clear()
     shown = player.Player(trace, 'client')
     for shown.step in range(len(trace.steps)):
         pass
-    return [_row(f'runs of Graphviz for a player that shows {len(trace.steps)} steps', flowcharts.render.cache_info().misses,
-                 '', 1)]
+    drawn = flowcharts.render.cache_info().misses
+    longest = [engines.run(Scenario(host='host2', microversion='2.29')) for _ in range(PLAYERS)]
+    pages = [export.export(engines.run(row.scenario), row.key, engines.run(row.compare)) for row in EXPLORATIONS]
+    return [_row(f'runs of Graphviz for a player that shows {len(trace.steps)} steps', drawn, '', 1),
+            _row(f'opening a player on {len(longest[0].steps)} steps', statistics.median(map(_opened_ms, longest)), 'ms', 300),
+            _row('the largest page of export', max(len(page.encode()) for page in pages) / 1000, 'kB', 150)]
+
+
+def _opened_ms(trace):
+    from explorer import flowcharts, player
+    flowcharts.render.cache_clear()
+    started_ns = time.perf_counter_ns()
+    player.Player(trace, 'rpc')._repr_mimebundle_()
+    return (time.perf_counter_ns() - started_ns) / 1e6
 
 
 # --------------------------------------------------------------------------------------------------------------- bus

@@ -191,19 +191,19 @@ function render({ model, el }) {
 
   // ------------------------------------------------------------------------------------------------ follow and find
 
-  const rows = () => (content.fields[follow] ?? []).filter((row) => row[3 + content.runs.indexOf(run)]?.length);
-  const names = () => new RegExp(`\\b(${[...new Set([follow, ...rows().map(([path]) => path)].map((path) => quoted(path.split(".").pop())))].join("|")})\\b`);
+  const rows = () => (content.fields[follow] ?? []).filter((row) => row[4 + content.runs.indexOf(run)]?.length);
+  const names = () => new RegExp(`\\b(${[...new Set([follow, ...rows().map(([, path]) => path)].map((path) => quoted(path.split(".").pop())))].join("|")})\\b`);
 
   function chase(name) {
     follow = name in content.fields ? name : "";
     parts.field.value = follow;
-    const at = 3 + content.runs.indexOf(run), given = run.given[follow];
+    const at = 4 + content.runs.indexOf(run), given = run.given[follow];
     const sorted = rows().sort((one, other) => one[at][0] - other[at][0]);
     const cells = (...texts) => texts.map((text) => make("td", {}, text));
     const lines = sorted.map((row) => {
-      const step = run.steps[row[at][0]], goal = make("span", { "data-goto": row[at][0], "data-run": at - 3 }, String(row[at][0]));
+      const step = run.steps[row[at][0]], goal = make("span", { "data-goto": row[at][0], "data-run": at - 4 }, String(row[at][0]));
       reachable(goal);
-      return make("tr", { "data-steps": row[at].join(" ") }, ...cells(goal, content.nodes[step.node], content.stations[step.station][0], ...row.slice(0, 3)));
+      return make("tr", { "data-steps": row[at].join(" ") }, ...cells(goal, content.nodes[row[0]], content.stations[step.station][0], ...row.slice(1, 4)));
     });
     if (given) lines.unshift(make("tr", {}, ...cells("", "command line", "nova live-migration", ...given)));
     const heads = ["step", "where", "station", "name", "type", "value"].map((text) => make("th", {}, text));

@@ -180,7 +180,7 @@ def content(trace, key, other=None, *, form=(), before=False):
 
 
 def _together(journeys):
-    """Merge what runs tell of fields: {field: rows of [dotted path, type, value, steps of the first run, of the second]}."""
+    """Merge what runs tell of fields: {field: rows of [node, dotted path, type, value, steps of the first run, of the second]}."""
     merged = {}
     for number, fields in enumerate(journeys):
         for name, rows in fields.items():

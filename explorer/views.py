@@ -191,7 +191,7 @@ _TAKEN = {end[-1] for end in ENDS}
 def journeys(trace):
     """Follow every field: {field: rows}, a row for each name, type and value that it takes on a node.
 
-    Shape: rows of (dotted path, type, value as text, [indices of the steps that hold it so]), in causal order.
+    Shape: rows of (node, dotted path, type, value as text, [indices of the steps that hold it so]), in causal order.
     """
     return _journeys(trace.packed)
 
@@ -206,8 +206,8 @@ def _journeys(packed):
                 if key not in known:
                     known[key] = _rows(found, step.node, name, part)
                 for row in known[key]:
-                    if row[3][-1:] != [step.index]:
-                        row[3].append(step.index)
+                    if row[-1][-1:] != [step.index]:
+                        row[-1].append(step.index)
     return {name: list(rows.values()) for name, rows in found.items()}
 
 
@@ -219,7 +219,7 @@ def _rows(found, node, name, part):
         if field and path[-1] != '':
             typed = type(value), value if type(value) not in (list, dict) else None
             rows.append(found.setdefault(field, {}).setdefault(
-                (node, path[-2:], *typed), (_dotted(path), type(value).__name__, short(value), [])))
+                (node, path[-2:], *typed), (node, _dotted(path), type(value).__name__, short(value), [])))
     return rows
 
 
@@ -229,9 +229,9 @@ def journey(trace, name):
     Shape: (index, where, station, dotted path, type, value); the index of the command line is ''.
     """
     rows = [('', 'command line', 'nova live-migration', *first)] if (first := given(trace, name)) else []
-    for path, kind, value, steps in journeys(trace).get(name, ()):
+    for node, path, kind, value, steps in journeys(trace).get(name, ()):
         step = trace.steps[steps[0]]
-        rows.append((step.index, NODES[step.node], name_of(step.station), path, kind, value))
+        rows.append((step.index, NODES[node], name_of(step.station), path, kind, value))
     return rows
 
 
@@ -443,8 +443,9 @@ class Payloads:
         kind = 'added' if old is _MISSING else 'dropped' if new is _MISSING else ''
         value = old if new is _MISSING else new
         before, after = _parts(old), _parts(value)
-        changed = not kind and bool(after) and bool(before) and old is not new and any(difference(old, new).values())
-        if not kind and not changed and (not before if after else old != new or type(old) is not type(new)):
+        found = difference(old, new) if not kind and before and after and old is not new else {}
+        changed = any(found.values())
+        if not kind and (() in found['changed'] if changed else not before if after else old != new or type(old) is not type(new)):
             kind = 'changed'
         name = _name(path, kind, path[-1] in here, leaf=not after)
         if after:

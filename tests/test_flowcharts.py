@@ -8,6 +8,7 @@ import pytest
 
 from explorer import EXPLORATIONS, Scenario, flowchart, flowcharts, run
 from explorer.stations import NODES, WrongUse
+from tests.conftest import ROOT
 
 KEYS = [row.key for row in EXPLORATIONS]
 
@@ -172,3 +173,40 @@ def test_a_diagram_that_was_changed_by_hand_is_named(walk, tmp_path):
     (tmp_path / 'nova-api-3.dot').write_text('digraph {}')
     (tmp_path / 'nova-api-5.svg').unlink()
     assert flowcharts.write_diagrams(walk, folder=tmp_path, check=True) == ['nova-api-3.dot', 'nova-api-5.svg']
+
+
+A4 = 523, 770  # points, within a margin of half an inch
+PICTURES = sorted((ROOT / 'diagrams').glob('*.svg'))
+
+
+@pytest.mark.parametrize('path', PICTURES, ids=lambda path: path.stem)
+def test_a_picture_can_be_read_in_a_cell_and_on_a_page(path):
+    text = path.read_text()
+    width, height = map(float, re.search(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"', text).groups())
+    smallest = min(map(float, re.findall(r'font-size="([\d.]+)"', text)))
+    assert width * 4 / 3 < 900  # pixels at 100 %
+    assert smallest * min(A4[0] / width, A4[1] / height, 1) >= 7
+
+
+@pytest.mark.parametrize('path', PICTURES, ids=lambda path: path.stem)
+def test_a_picture_brings_its_own_ground_and_every_node_its_fill_and_text(path):
+    text = path.read_text()
+    assert re.search(r'<polygon fill="(?:#ffffff|white)" stroke="(?:transparent|none)"', text)
+    nodes = re.findall(r'<g id="station_.*?</text>', text, re.DOTALL)
+    assert nodes
+    for node in nodes:
+        fill, ink = (re.search(rf'<{tag}[^>]* fill="(#[0-9a-f]{{6}})"', node)[1] for tag in ('(?:path|polygon)', 'text'))
+        assert contrast(fill, ink) > 4.5
+    for ground in (flowcharts.PAPER, *flowcharts.LANES.values()):
+        for ink in set(re.findall(r'<text[^>]* fill="(#[0-9a-f]{6})"', text)):
+            assert contrast(ground, ink) > 4.5
+
+
+def contrast(*colours):
+    """Give the ratio of two colours' luminance, as WCAG 2 defines it."""
+    def luminance(colour):
+        parts = [int(colour[at:at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear))
+    light, dark = sorted(map(luminance, colours), reverse=True)
+    return (light + 0.05) / (dark + 0.05)

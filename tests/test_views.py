@@ -1,12 +1,18 @@
 """What a person sees of a trace: the same as text and as HTML, and never interpreted."""
 
+import base64
+import gzip
 import html
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 
-from explorer import EXPLORATIONS, Scenario, boot, player, run, views
+from explorer import EXPLORATIONS, Scenario, boot, flowchart, player, run, views
+from explorer.export import export
+from explorer.stations import BY_KEY, FIELDS, NODES
+from tests.test_player import unfolded
 
 KEYS = [row.key for row in EXPLORATIONS]
 HOSTILE = '<img src=x onerror=alert(1)></pre><script>alert(2)</script>&amp;"\'`${7*7}{{7*7}}\u202e'
@@ -48,6 +54,21 @@ def test_nothing_from_a_payload_becomes_markup(hostile):
         assert not {name for name in seen.attributes if name.startswith('on')}
 
 
+def test_a_huge_payload_is_shown_and_folded():
+    fields = {f'field{number}': number for number in range(1000)}
+    trace = run(Scenario(request={
+        'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': {'Content-Type': 'application/json'},
+        'body': {'os-migrateLive': {'host': 'x' * 60_000, '\ud800\u202e\x00': '\udfff', **fields}}}))
+    step = next(step for step in trace.steps if step.station == '_from_json')
+    tree = views.payload(step)
+    assert 'x' * 1000 in tree
+    for shown in (tree, views.tell(trace, 'routes'), views.page(trace, 'routes'), flowchart(trace).source, export(trace, 'routes')):
+        shown.encode()  # no half of a character is left
+        assert not {'\u202e', '\x00'} & set(shown)
+    names = set(re.findall('<code[^>]*>(field[0-9]+)</code>', ''.join(map(views.payload, trace.steps))))
+    assert len(names) >= 990
+
+
 def test_all_that_the_player_sends_to_the_browser_is_escaped(hostile):
     shown = player.content(hostile, 'controller')
     run_shown = shown['runs'][0]
@@ -58,13 +79,57 @@ def test_all_that_the_player_sends_to_the_browser_is_escaped(hostile):
         assert not {name for name in seen.attributes if name.startswith('on')}
 
 
-@pytest.mark.parametrize('key', KEYS)
-def test_text_and_html_tell_the_same(walk, key):
-    text, page = views.tell(walk, key), Page(views.page(walk, key)).text
-    for step in views.in_focus(walk, key):
-        for _, path, value in views.changes(walk, step):
-            assert f'{path} {value}' in text
-            assert value in page
+@pytest.mark.parametrize('row', EXPLORATIONS, ids=lambda row: row.key)
+def test_text_page_widget_and_export_hold_the_same_steps_and_values(row):
+    trace = run(row.scenario)
+    text, page = views.tell(trace, row.key), Page(views.page(trace, row.key)).text
+    packed = re.search('id="content">([^<]*)<', export(trace, row.key))[1]
+    forms = [player.content(trace, row.key), json.loads(gzip.decompress(base64.b64decode(packed)))]
+    assert [[step['station'] for step in form['runs'][0]['steps']] for form in forms] == [[step.station for step in trace.steps]] * 2
+    focus, within = views.in_focus(trace, row.key), views.made_within(trace)
+    for told in (text, page):
+        assert f'and {len(trace.steps) - len(focus)} more steps' in told
+    for step in focus:
+        assert re.search(rf'^ *{step.index} {NODES[step.node]} +{re.escape(views.name_of(step.station))}: ', text, re.MULTILINE)
+        assert f'{step.index}{NODES[step.node]}{views.name_of(step.station)} {BY_KEY[step.station].says}' in page
+        trees = [Page(unfolded(form, form['runs'][0]['steps'][step.index]['payload'])).text for form in forms]
+        assert trees[0] == trees[1]
+        for mark, path, value in views.changes(trace, step, within[step.index]):
+            assert f'{mark} {path} {value}' in text
+            assert f'{mark} {path} {value}' in page
+            if mark in ('+', '~', '−', '(+)', '(~)', '(−)'):
+                parts = path.split('.')  # a name may hold dots
+                assert any(f'{mark} {".".join(parts[at:])} ' in trees[0] for at in range(len(parts)))
+            if not value.startswith(('{', '[')) and not value.endswith(('…', '}')):
+                assert value.rpartition(' → ')[2] in trees[0]
+
+
+@pytest.mark.parametrize('row', EXPLORATIONS, ids=lambda row: row.key)
+def test_all_forms_follow_a_field_through_the_same_rows(row):
+    trace = run(row.scenario)
+    rows, held = views.journey(trace, row.follow), player.content(trace, row.key)
+    from_content = [(steps[0], path, kind, value) for _, path, kind, value, steps in held['fields'][row.follow]]
+    assert [(row[0], *row[3:]) for row in rows if row[0] != ''] == from_content
+    given = held['runs'][0]['given']
+    assert [tuple(row[3:]) for row in rows if row[0] == ''] == [tuple(given[name]) for name in [row.follow] if name in given]
+    for _, _, station, path, kind, value in rows:
+        assert f'{station}: {path} = {value} ({kind})' in views.tell(trace, row.key)
+
+
+@pytest.mark.parametrize('name', FIELDS)
+def test_a_field_is_found_in_the_same_steps_as_by_the_trace(name):
+    trace = run(Scenario(host='host2', microversion='2.30', block_migrate=True, force=True))
+    followed = {step.index for step, *_ in trace.follow(name)}
+    assert {index for row in views.journeys(trace).get(name, ()) for index in row[-1]} == followed
+    assert followed
+
+
+@pytest.mark.parametrize(('path', 'field'), [
+    (('instance', 'host'), 'instance.host'), (('host_name',), 'host'), (('instance', 'task_state'), 'instance.task_state'),
+    (('message', 'args', 'instance', 'nova_object.data', 'host'), 'instance.host'), (('context', 'roles', 0), 'roles'),
+    (('a', 0, 'b'), 'b'), (('force',), 'force'), (('x', 'force'), 'x.force')])
+def test_a_field_has_the_name_that_the_table_gives_it_or_its_own(path, field):
+    assert views.field_of(path) == field
 
 
 @pytest.mark.parametrize('key', KEYS)
