@@ -7,8 +7,9 @@ import json
 import pathlib
 
 from explorer import views
+from explorer.content import content
 from explorer.explorations import exploration
-from explorer.player import MODULE, STYLE, content
+from explorer.player import MODULE, STYLE
 from explorer.stations import WrongUse
 
 # The module finds here what the kernel would tell it; a position is kept in the address.

@@ -443,12 +443,13 @@ class Payloads:
         kind = 'added' if old is _MISSING else 'dropped' if new is _MISSING else ''
         value = old if new is _MISSING else new
         before, after = _parts(old), _parts(value)
-        found = difference(old, new) if not kind and before and after and old is not new else {}
+        alike = not kind and type(old) is type(new) and isinstance(new, (dict, list))
+        found = difference(old, new) if alike and old is not new else {}
         changed = any(found.values())
-        if not kind and (() in found['changed'] if changed else not before if after else old != new or type(old) is not type(new)):
+        if not kind and (() in found['changed'] if changed else old != new or type(old) is not type(new)):
             kind = 'changed'
         name = _name(path, kind, path[-1] in here, leaf=not after)
-        if after:
+        if after or changed:
             parts = self._changed_first(before, after, path) if changed else self._unchanged(after, path, value)
             opened = ' open' if kind or changed else ''
             return (f'<li{_class(kind)}><details{opened}><summary>{name}{escape(_brief(value))}</summary><ul>{parts}</ul>'

@@ -9,6 +9,7 @@ import re
 import pytest
 
 from explorer import EXPLORATIONS, Scenario, player, run, views
+from explorer.content import content
 from explorer.export import export
 
 KEYS = [row.key for row in EXPLORATIONS]
@@ -25,9 +26,9 @@ def test_each_page_is_small_and_holds_both_runs(row):
     trace, other = run(row.scenario), run(row.compare)
     page = export(trace, row.key, other)
     assert len(page.encode()) < 150_000
-    content = held(page)
-    assert content == json.loads(json.dumps(player.content(trace, row.key, other)))
-    assert [len(each['steps']) for each in content['runs']] == [len(trace.steps), len(other.steps)]
+    shown = held(page)
+    assert shown == json.loads(json.dumps(content(trace, row.key, other)))
+    assert [len(each['steps']) for each in shown['runs']] == [len(trace.steps), len(other.steps)]
 
 
 def test_a_page_reaches_for_nothing_and_runs_nothing_but_its_own(walk):

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / 'explorer'
 # From the top of the house to its ground; a module imports from below its own floor, or along it in this order.
 FLOORS = (
-    ('__main__',), ('bench', 'export'), ('player', 'services', 'conform'), ('comparison', 'what_if'),
+    ('__main__',), ('bench',), ('export',), ('player', 'services', 'conform'), ('content',), ('comparison', 'what_if'),
     ('views', 'engines', 'flowcharts'),
     ('explorations', 'trace', 'snapshots', 'cloud', 'pipeline'), ('shapes', 'objects'), ('stations', 'bus', 'exception'))
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
@@ -56,7 +56,7 @@ def test_the_hook_does_not_know_the_path():
 def test_a_student_can_delete_the_hook_and_still_run_the_path(tmp_path, python):
     import shutil
     shutil.copytree(PACKAGE, tmp_path / 'explorer')
-    for name in ('trace', 'snapshots', 'player', 'export', 'comparison', 'what_if', 'views', 'flowcharts', 'engines'):
+    for name in ('trace', 'snapshots', 'player', 'export', 'content', 'comparison', 'what_if', 'views', 'flowcharts', 'engines'):
         (tmp_path / f'explorer/{name}.py').unlink()
     said = python(f'''
 import sys; sys.path.insert(0, {str(tmp_path)!r})

@@ -7,14 +7,15 @@ import re
 import pytest
 
 from explorer import EXPLORATIONS, Scenario, compare, explore, flowcharts, player, run, views
+from explorer.content import content, drawing
 from explorer.stations import WrongUse
 
 KEYS = [row.key for row in EXPLORATIONS]
 
 
-def unfolded(content, text):
+def unfolded(shown, text):
     """Put back what was put aside of a payload."""
-    return re.sub('\x02(\\d+);', lambda found: unfolded(content, content['folds'][int(found[1])]), text)
+    return re.sub('\x02(\\d+);', lambda found: unfolded(shown, shown['folds'][int(found[1])]), text)
 
 
 def payload(widget, index):
@@ -44,13 +45,13 @@ def test_the_flowchart_is_drawn_once_a_trace(walk):
 
 
 def test_every_station_can_be_clicked_and_none_is_there_twice(walk):
-    drawn = player.content(walk, 'client')['runs'][0]['flowchart']
+    drawn = content(walk, 'client')['runs'][0]['flowchart']
     assert sorted(re.findall('data-station="([^"]*)"', drawn)) == sorted({step.station for step in walk.steps})
 
 
 def test_the_drawing_says_the_same_as_that_of_graphviz_in_less(walk):
     svg = flowcharts.render(flowcharts.flowchart(walk).source)[0]
-    drawn = player.drawing(svg)
+    drawn = drawing(svg)
     assert len(drawn) < len(svg) / 2
     assert re.findall('<text[^>]*>([^<]*)', drawn) == re.findall('<text[^>]*>([^<]*)', svg)
     assert drawn.count('<rect') == svg.count('class="node') + svg.count('class="cluster') - svg.count('station bus')
@@ -230,8 +231,8 @@ def test_a_name_in_the_payload_leads_to_its_field():
 
 
 def test_without_graphviz_the_boxes_are_a_list(walk, monkeypatch):
-    monkeypatch.setattr(player, 'render', lambda dot: (None, 'no picture: <why>'))
-    shown = player.content(walk, 'client')['runs'][0]['flowchart']
+    monkeypatch.setattr('explorer.content.render', lambda dot: (None, 'no picture: <why>'))
+    shown = content(walk, 'client')['runs'][0]['flowchart']
     assert shown.startswith('<p>no picture: &lt;why&gt;</p><ol>')
     assert 'data-station="live_migrate"' in shown
 

@@ -80,7 +80,7 @@ def test_the_readmes_links_and_pictures_are_there():
 
 
 def test_the_readmes_example_gives_what_it_says():
-    scenario, = re.findall(r'run\((Scenario\(.+\))\)', README)
+    scenario, = re.findall(r'run\((Scenario\([^)]+\))\)', README)
     trace = run(eval(scenario, {'Scenario': Scenario}))
     assert f'({trace.response["status"]}, {len(trace.steps)})' in README
 
