@@ -192,12 +192,12 @@ def test_a_field_is_followed_and_a_name_found(page):
     assert shown.locator('[data-pane="payload"] mark.found').count() > 0
 
 
-def test_a_call_moves_the_player(page):
-    shown = player(page, 'client')
-    page.locator('.jp-CodeCell', has_text="explore('client')").first.scroll_into_view_if_needed()
-    page.evaluate("location.hash = '#client@http'")
-    sync_api.expect(shown).to_have_attribute('data-node', 'client')
-    assert shown.locator('[aria-current="step"]').get_attribute('data-station') == 'http'
+def test_a_link_in_the_text_leads_to_a_position(page):
+    shown = player(page, 'rpc')
+    page.locator('a[href$="#rpc@send"]').click()
+    sync_api.expect(shown).to_have_attribute('data-node', 'bus')
+    assert shown.locator('[aria-current="step"]').get_attribute('data-station') == 'send'
+    assert shown.locator('.letter').is_visible()
 
 
 def test_steps_do_not_wait_for_the_kernel(page):
