@@ -26,6 +26,7 @@ function unfold(element, root) {
   for (let at = element; at && at !== root; at = at.parentElement) if (at.localName === "details") at.open = true;
 }
 
+const has = Object.hasOwn; // a field may be called "constructor"
 const quoted = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 function render({ model, el }) {
@@ -195,7 +196,7 @@ function render({ model, el }) {
   const names = () => new RegExp(`\\b(${[...new Set([follow, ...rows().map(([, path]) => path)].map((path) => quoted(path.split(".").pop())))].join("|")})\\b`);
 
   function chase(name) {
-    follow = name in content.fields ? name : "";
+    follow = has(content.fields, name) ? name : "";
     parts.field.value = follow;
     const at = 4 + content.runs.indexOf(run), given = run.given[follow];
     const sorted = rows().sort((one, other) => one[at][0] - other[at][0]);
@@ -297,9 +298,9 @@ function render({ model, el }) {
 
   // A link leads to a position: #KEY@46, #KEY@_migrate_live.
   function follows(hash) {
-    const [key, place] = decodeURIComponent(hash.slice(1)).split("@");
+    const [key, place] = hash.slice(1).split("@");
     if (key !== content.key || !place) return false;
-    const index = run.positions[place] ?? (/^\d+$/.test(place) ? Number(place) : undefined);
+    const index = has(run.positions, place) ? run.positions[place] : /^\d+$/.test(place) ? Number(place) : undefined;
     if (index !== undefined && index !== here()) (stop(), show(index));
     return index !== undefined;
   }
@@ -311,7 +312,7 @@ function render({ model, el }) {
     if (pressed) act(pressed.dataset.action);
     else if (goal) (stop(), visitRun(Number(goal.dataset.run), Number(goal.dataset.goto)));
     else if (node) visit(node.dataset.station);
-    else if (field in content.fields) (chase(field), show(here(), false));
+    else if (field && has(content.fields, field)) (chase(field), show(here(), false));
     else return false;
     return true;
   }

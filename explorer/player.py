@@ -19,7 +19,6 @@ _HERE = pathlib.Path(__file__).parent
 MODULE, STYLE = _HERE / 'player.js', _HERE / 'player.css'
 
 
-
 def explore(key):
     """Run the scenario of an exploration and give its player.
 

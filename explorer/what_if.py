@@ -12,6 +12,7 @@ import shlex
 from explorer.cloud import Cloud
 from explorer.engines import bare_request
 from explorer.explorations import Scenario, client_newest
+from explorer.shapes import short
 from explorer.stations import WrongUse
 
 VM_STATES = ('active', 'paused', 'stopped', 'suspended', 'building', 'rescued', 'resized', 'shelved_offloaded', 'error')
@@ -90,7 +91,11 @@ def scenario_of(values, edited=''):
 
     Raises: WrongUse for a command, headers or a microversion that are none.
     """
-    values = {field['name']: field['value'] for field in form(Scenario())} | values
+    usual = {field['name']: field['value'] for field in form(Scenario())}
+    values = usual | values
+    odd = [short(name) for name, value in values.items() if name not in usual or type(value) is not type(usual[name])]
+    if odd:
+        raise WrongUse(f'the form is damaged: {odd[0]} can not be read; run the cell again')
     try:
         rest = json.loads(values['rest'])
         trouble = rest.get('trouble', {}) if values['trouble'] == GIVEN else TROUBLES[values['trouble']]
@@ -159,7 +164,10 @@ def _headers(text):
     for number, line in enumerate(lines, 1):
         if not re.match(r'[!#$%&\'*+.^_`|~0-9A-Za-z-]+:', line):
             raise WrongUse(f'line {number} of the headers is none; write Name: value')
-    return {name: value.strip() for name, _, value in (line.partition(':') for line in lines)}
+    headers = {name: value.strip() for name, _, value in (line.partition(':') for line in lines)}
+    if len(headers) < len(lines):
+        raise WrongUse('a header stands there twice; join its values in one line, with commas')
+    return headers
 
 
 def _told(body, headers, kept):

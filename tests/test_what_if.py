@@ -112,6 +112,12 @@ def test_what_is_no_command_is_said_in_one_line(command):
 
 
 def test_a_damaged_form_is_said_so():
-    for damage in ({'rest': '[]'}, {'rest': 'x'}, {'trouble': 'moon'}, {'trouble': 'as it was given', 'rest': '{}'}):
+    for damage in ({'rest': '[]'}, {'rest': 'x'}, {'trouble': 'moon'}, {'trouble': 'as it was given', 'rest': '{}'},
+                   {'host': 5}, {'force': 'yes'}, {'host': None}, {'caller': ['admin']}, {'moon': ''}):
         with pytest.raises(WrongUse, match='the form is damaged'):
             scenario_of({**values(Scenario()), **damage})
+
+
+def test_a_header_that_stands_twice_is_said_so():
+    with pytest.raises(WrongUse, match='a header stands there twice'):
+        scenario_of({**values(Scenario()), 'headers': 'Accept: a/b\nAccept: c/d'}, 'headers')
