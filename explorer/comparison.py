@@ -198,7 +198,7 @@ def table(comparison):
     lines = []
     for row, differences in news(comparison.rows):
         if isinstance(row, int):
-            lines.append(f'<tr><td></td><td></td><td align="left" colspan="2">{_alike(row)}</td></tr>')
+            lines.append(f'<tr class="alike"><td></td><td></td><td align="left" colspan="2">{_alike(row)}</td></tr>')
             continue
         station = f'<code>{escape(_name(comparison, row))}</code>'
         lines.append(
@@ -216,7 +216,7 @@ def differences_html(differences):
 
 
 def _alike(number):
-    return f'{number} step{"s" if number > 1 else ""} alike'
+    return f'{number} step{"s" if number > 1 else ""} with no further difference'
 
 
 def _mark(row):

@@ -153,7 +153,10 @@ function render({ model, el }) {
 
   function markRow(index) {
     parts.more.querySelector("tr.here")?.classList.remove("here");
-    const row = parts.more.querySelector(`.beside [data-run="${root.dataset.run}"][data-goto="${index}"]`)?.closest("tr");
+    const links = [...parts.more.querySelectorAll(`.beside [data-run="${root.dataset.run}"]`)].filter((link) => link.dataset.goto <= index);
+    const link = links.pop();
+    let row = link ? link.closest("tr") : parts.more.querySelector(".beside tr");
+    if (!link || link.dataset.goto < index) while (row && !row.matches(".alike")) row = row.nextElementSibling; // it is folded away
     row?.classList.add("here");
     return row;
   }
@@ -301,8 +304,9 @@ function render({ model, el }) {
     const [key, place] = hash.slice(1).split("@");
     if (key !== content.key || !place) return false;
     const index = has(run.positions, place) ? run.positions[place] : /^\d+$/.test(place) ? Number(place) : undefined;
-    if (index !== undefined && index !== here()) (stop(), show(index));
-    return index !== undefined;
+    if (!run.steps[index]) return false;
+    if (index !== here()) (stop(), show(index));
+    return true;
   }
 
   function press(target) {

@@ -74,8 +74,9 @@ def test_a_position_is_in_the_link(page, shown, sheet):
     for place, station in (('_migrate_live', '_migrate_live'), ('rpc', 'rpcapi.live_migrate_instance'), ('0', 'shell')):
         page.goto(f'{sheet}#conductor-api@{place}')
         assert shown.locator('[aria-current="step"]').get_attribute('data-station') == station
-    page.goto(f'{sheet}#conductor-api@moon')
-    assert step(shown) == 0
+    for nowhere in ('moon', 'constructor', '__proto__', '999', '%E0%A4%A', ''):
+        page.goto(f'{sheet}#conductor-api@{nowhere}')
+        assert step(shown) == 0
 
 
 def test_the_search_box_finds_names_and_values(page, shown):
@@ -128,6 +129,9 @@ def test_the_bus_is_a_place_of_its_own(page, shown):
 
 def test_two_runs_are_compared(page, shown):
     assert 'the same until conductor-api; then cast instead of call' in shown.locator('.words').inner_text()
+    for _ in range(int(shown.get_attribute('data-steps'))):  # each step is somewhere in the table
+        assert shown.locator('.beside tr.here').count() == 1
+        shown.locator('[data-action="next"]').click()
     page.evaluate("location.hash = '#conductor-api@cast'")
     shown.locator('[data-station="cast"].alone').wait_for()
     assert 'in this run' in shown.locator('[data-station="cast"]').get_attribute('aria-label')
