@@ -12,9 +12,10 @@ from html import escape
 
 from explorer import views
 from explorer.flowcharts import name_of, turned_back
+from explorer.stations import FIELDS
 from explorer.trace import Trace, difference
 
-MOST_DIFFERENCES = 6  # of a step
+FEW_DIFFERENCES, MOST_DIFFERENCES = 3, 6  # of a step: beside its payload, in the table
 PASSING_NAMES = ('start', 'timings')
 _PASSING = re.compile(
     r'req-[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?|\w{3}, [\w ]+ \d\d:\d\d:\d\d GMT')
@@ -24,21 +25,21 @@ _PASSING = re.compile(
 class Row:
     """A step of one run beside that of the other.
 
-    Shape: *here* and *there* are indices of steps, None where the other run has no such visit; *differences* are of
-    (dotted path, value here, value there), as text.
+    Shape: *a* and *b* are indices of steps, None where the other run has no such visit; *differences* are of
+    (dotted path, value in A, value in B), as text, a value None where there is none.
     """
 
-    here: int | None
-    there: int | None
+    a: int | None
+    b: int | None
     differences: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """This run (*here*) beside another (*there*); shows itself as text and as a table."""
+    """Two runs, A and B, side by side; all is told as what B does other than A. Shows itself as text and as a table."""
 
-    here: Trace
-    there: Trace
+    a: Trace
+    b: Trace
     rows: tuple[Row, ...]
 
     @property
@@ -47,14 +48,14 @@ class Comparison:
         return _words(self)
 
     def __str__(self):
-        lines = [f'here   {views.asked(self.here)} → {views.answered(self.here)}',
-                 f'there  {views.asked(self.there)} → {views.answered(self.there)}', self.words, '']
-        for row, differences in news(self.rows):
+        lines = [*(f'{name}  {views.asked(trace)} → {views.answered(trace)}' for name, trace in (('A', self.a), ('B', self.b))),
+                 self.words, '']
+        for row, differences in news(self):
             if isinstance(row, int):
                 lines.append(f'{"":11}{_alike(row)}')
                 continue
-            lines.append(f'{_index(row.here):>5}{_index(row.there):>5} {_mark(row)} {_name(self, row)}')
-            lines += [f'{"":15}{where}: {one} instead of {other}' for where, one, other in differences[:MOST_DIFFERENCES]]
+            lines.append(f'{_index(row.a):>5}{_index(row.b):>5} {_mark(row)} {_name(self, row)}')
+            lines += [f'{"":15}{path}: {_instead_of(one, other)}' for path, one, other in differences[:MOST_DIFFERENCES]]
         return '\n'.join(lines)
 
     __repr__ = __str__
@@ -63,45 +64,43 @@ class Comparison:
         return f'<p>{escape(self.words)}</p>{table(self)}'
 
 
-def compare(here, there):
-    """Lay two traces side by side.
+def compare(a, b):
+    """Lay two traces side by side; what B does is told against A.
 
     Returns: a Comparison; its rows hold every step of both, in the order of the walk.
     """
+    keys = [[step.station for step in trace.steps] for trace in (a, b)]
     rows = []
-    for kind, a, b, c, d in _blocks(here, there):
+    for kind, first, last, other_first, other_last in difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+        ours, theirs = range(first, last), range(other_first, other_last)
         if kind == 'equal':
-            rows += [Row(i, j, _differences(here.steps[i], there.steps[j])) for i, j in zip(range(a, b), range(c, d))]
+            rows += [Row(i, j, _differences(a.steps[i], b.steps[j])) for i, j in zip(ours, theirs)]
         else:
-            rows += [*(Row(i, None) for i in range(a, b)), *(Row(None, j) for j in range(c, d))]
-    return Comparison(here, there, tuple(rows))
+            rows += [*(Row(i, None) for i in ours), *(Row(None, j) for j in theirs)]
+    return Comparison(a, b, tuple(rows))
 
 
-def _blocks(here, there):
-    """Align the stations of two runs, as difflib does."""
-    keys = [[step.station for step in trace.steps] for trace in (here, there)]
-    return difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes()
-
-
-def _differences(here, there):
+def _differences(a, b):
     """List where the payloads of two visits of a station differ."""
     found = []
     for when in ('before', 'after', 'result', 'error'):
-        one, other = getattr(here, when), getattr(there, when)
+        one, other = getattr(a, when), getattr(b, when)
         if one is other or one == other:
             continue
-        parts = difference({when: other}, {when: one})
-        for path, value in parts['added'].items():
-            found.append((path, views.short(value), 'nothing'))
-        for path, value in parts['dropped'].items():
-            found.append((path, 'nothing', views.short(value)))
-        for path, (old, new) in parts['changed'].items():
-            if path[-1] not in PASSING_NAMES and lasting(old) != lasting(new):
-                found.append((path, views.short(new), views.short(old)))
+        parts = difference({when: one}, {when: other})
+        found += [(path, None, views.short(value)) for path, value in parts['added'].items()]
+        found += [(path, views.short(value), None) for path, value in parts['dropped'].items()]
+        found += [(path, views.short(old), views.short(new)) for path, (old, new) in parts['changed'].items()
+                  if path[-1] not in PASSING_NAMES and lasting(old) != lasting(new)]
     seen = {}  # what is carried in several places, before and after, is said once
     for path, one, other in found:
         seen.setdefault((path[-1], one, other), (views.visible('.'.join(map(str, path[1:] or path))), one, other))
     return tuple(sorted(seen.values(), key=lambda difference: difference[0].count('.')))
+
+
+def _instead_of(one, other):
+    """Say what a value is in B, and what it is in A."""
+    return f'{other}, only in B' if one is None else f'{one}, only in A' if other is None else f'{other} instead of {one}'
 
 
 def lasting(value):
@@ -121,51 +120,54 @@ def _words(comparison):
     for leg, parts in itertools.groupby(_partings(comparison), key=lambda part: part[0]):
         ours, theirs = ([step for part in parts for step in part[side]] for parts in [list(parts)] for side in (1, 2))
         says, last = _instead(comparison, leg, ours, theirs)
-        clauses.append(f'the same until `{leg}`; then {says}' if leg else says)
+        if says:
+            clauses.append(f'the same until `{leg}`; then {says}' if leg else says)
         if last:
             break
+    status = [trace.response['status'] if trace.response else 'no answer' for trace in (comparison.a, comparison.b)]
+    answer = f'; the answer is {status[1]} instead of {status[0]}' if status[0] != status[1] else ''
     if clauses:
-        status = [trace.response['status'] if trace.response else 'no answer' for trace in (comparison.here, comparison.there)]
-        answer = f'; the answer is {status[0]} instead of {status[1]}' if status[0] != status[1] and not last else ''
-        return '; then '.join(clauses) + answer
-    first = next((row for row in comparison.rows if row.differences), None)
-    if first is None:
+        return '; then '.join(clauses) + ('' if last else answer)
+    differing = [(row, found) for row in comparison.rows for found in row.differences]
+    if not differing:
         return 'the same throughout'
-    path, one, other = first.differences[0]
-    return f'the same stations throughout; first of all {path} is {one} instead of {other}, in {_name(comparison, first)}'
+    # A field that is worth following says more than the words of the command line.
+    named = (pair for pair in differing if views.field_of(tuple(pair[1][0].split('.'))) in FIELDS)
+    row, (path, one, other) = next(named, differing[0])
+    return f'the same stations throughout; {path} is {_instead_of(one, other)}, from {_name(comparison, row)} on{answer}'
 
 
 def _partings(comparison):
-    """Find the stretches in which the runs go different ways: (leg before, steps here, steps there)."""
-    here, there, before = comparison.here.steps, comparison.there.steps, ''
-    for alone, group in itertools.groupby(comparison.rows, key=lambda row: row.here is None or row.there is None):
+    """Find the stretches in which the runs go different ways: (leg before, steps of A, steps of B)."""
+    a, b, before = comparison.a.steps, comparison.b.steps, ''
+    for alone, group in itertools.groupby(comparison.rows, key=lambda row: row.a is None or row.b is None):
         group = list(group)
         if alone:
-            yield (before, [here[row.here] for row in group if row.here is not None],
-                   [there[row.there] for row in group if row.there is not None])
+            yield (before, [a[row.a] for row in group if row.a is not None],
+                   [b[row.b] for row in group if row.b is not None])
         else:
-            before = here[group[-1].here].exploration
+            before = a[group[-1].a].exploration
 
 
 def _instead(comparison, leg, ours, theirs):
-    """Say what one run does in a leg and the other does not: (words, whether all else follows from that)."""
-    here, there = comparison.here, comparison.there
+    """Say what B does in a leg and A does not: (words, whether all else follows from that)."""
+    a, b = comparison.a, comparison.b
     if not leg and {step.exploration for step in (*ours, *theirs)} <= {'client', 'service', None} and not (ours and theirs):
-        return f'{"with" if ours else "without"} the client\'s part', False
-    for trace, words in ((here, 'turned back by'), (there, 'not turned back by')):
+        return f'{"without" if ours else "with"} the client\'s part', False
+    for trace, words in ((b, 'turned back by'), (a, 'not turned back by')):
         turned = turned_back(trace)
         if turned and turned.exploration == leg:
-            status = [trace.response['status'] if trace.response else 'no answer' for trace in (here, there)]
-            return f'{words} {name_of(turned.station)}, with {status[0]} instead of {status[1]}', True
-    kinds = [{message['kind'] for message in trace.messages} for trace in (here, there)]
+            status = [trace.response['status'] if trace.response else 'no answer' for trace in (a, b)]
+            return f'{words} {name_of(turned.station)}, with {status[1]} instead of {status[0]}', True
+    kinds = [{message['kind'] for message in trace.messages} for trace in (a, b)]
     if leg in ('conductor-api', 'rpc') and kinds[0] != kinds[1] and all(kinds):
-        return f'{"".join(kinds[0])} instead of {"".join(kinds[1])}', True
+        hints = [trace.messages[-1]['args'].get('scheduler_hint', {}).get('host') for trace in (a, b)]
+        hint = f', with the hint {hints[1]} instead of {hints[0]}' if hints[0] != hints[1] else ''
+        return f'{"".join(kinds[1])} instead of {"".join(kinds[0])}{hint}', True
     visits = [collections.Counter(name_of(step.station) for step in steps) for steps in (ours, theirs)]
-    more, less, moved = visits[0] - visits[1], visits[1] - visits[0], visits[0] & visits[1]
-    says = [f'{_listed(more)} instead of {_listed(less)}' if more and less else
-            f'{_listed(more)} besides' if more else f'no {_listed(less)}' if less else '',
-            f'{_listed(moved)} in another place' if moved else '']
-    return ' and '.join(filter(None, says)), False
+    more, less = visits[1] - visits[0], visits[0] - visits[1]  # what is only in another place is left to the table
+    return (f'{_listed(more)} instead of {_listed(less)}' if more and less else f'also {_listed(more)}' if more
+            else f'without {_listed(less)}' if less else ''), False
 
 
 def _listed(names):
@@ -176,19 +178,24 @@ def _listed(names):
 # ------------------------------------------------------------------------------------------------------ as a table
 
 
-def news(rows):
-    """Fold what is alike: yield (row, its differences that no row before had), or (number of rows alike, ())."""
+def news(comparison):
+    """Fold what is alike: yield (row, its differences that no row before had), or (number of rows alike, ()).
+
+    A step that turned a request back is never folded.
+    """
     seen, alike = set(), 0
-    for row in rows:
+    turned = [step and step.index for step in map(turned_back, (comparison.a, comparison.b))]
+    for row in comparison.rows:
         new = [found for found in row.differences if (found[0].rpartition('.')[2], *found[1:]) not in seen]
         seen |= {(path.rpartition('.')[2], one, other) for path, one, other in new}
-        if not new and row.here is not None and row.there is not None:
+        decides = any(index is not None and index == end for index, end in zip((row.a, row.b), turned))
+        if not new and row.a is not None and row.b is not None and not decides:
             alike += 1
             continue
         if alike:
             yield alike, ()
         alike = 0
-        yield row, new
+        yield row, new or row.differences
     if alike:
         yield alike, ()
 
@@ -196,23 +203,23 @@ def news(rows):
 def table(comparison):
     """Show the two runs side by side as HTML; what differs already is not repeated."""
     lines = []
-    for row, differences in news(comparison.rows):
+    for row, differences in news(comparison):
         if isinstance(row, int):
             lines.append(f'<tr class="alike"><td></td><td></td><td align="left" colspan="2">{_alike(row)}</td></tr>')
             continue
         station = f'<code>{escape(_name(comparison, row))}</code>'
         lines.append(
-            f'<tr{_class(row)}><td align="left">{views.goto(row.here)}</td><td align="left">{views.goto(row.there, 1)}</td>'
+            f'<tr{_class(row)}><td align="left">{views.goto(row.a)}</td><td align="left">{views.goto(row.b, 1)}</td>'
             f'<td align="left">{_mark(row)} {station}</td><td align="left">{differences_html(differences)}</td></tr>')
-    return ('<table class="comparison"><tr><th align="left">here</th><th align="left">there</th><th align="left">station</th>'
-            f'<th align="left">what differs from here on</th></tr>{"".join(lines)}</table>')
+    return ('<table class="comparison"><tr><th align="left">A</th><th align="left">B</th><th align="left">station</th>'
+            f'<th align="left">B against A, from here on</th></tr>{"".join(lines)}</table>')
 
 
-def differences_html(differences):
-    """Show differences, a line each."""
-    lines = [f'<code>{escape(path)}</code> {escape(one)} instead of {escape(other)}' for path, one, other in differences]
-    more = len(lines) - MOST_DIFFERENCES
-    return '<br>'.join([*lines[:MOST_DIFFERENCES], *([f'and {more} more'] if more > 0 else [])])
+def differences_html(differences, most=MOST_DIFFERENCES):
+    """Show the first differences, a line each."""
+    lines = [f'<div><code>{escape(path)}</code> {escape(_instead_of(one, other))}</div>' for path, one, other in differences]
+    more = len(lines) - most
+    return ''.join([*lines[:most], *([f'<div>and {more} more</div>'] if more > 0 else [])])
 
 
 def _alike(number):
@@ -220,11 +227,11 @@ def _alike(number):
 
 
 def _mark(row):
-    return '+' if row.there is None else '−' if row.here is None else '≠'
+    return 'only A:' if row.b is None else 'only B:' if row.a is None else '≠'
 
 
 def _class(row):
-    return ' class="added"' if row.there is None else ' class="dropped"' if row.here is None else ''
+    return ' class="added"' if row.a is None else ' class="dropped"' if row.b is None else ''
 
 
 def _index(index):
@@ -232,5 +239,5 @@ def _index(index):
 
 
 def _name(comparison, row):
-    step = comparison.there.steps[row.there] if row.here is None else comparison.here.steps[row.here]
+    step = comparison.b.steps[row.b] if row.a is None else comparison.a.steps[row.a]
     return name_of(step.station)

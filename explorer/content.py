@@ -3,17 +3,26 @@
 Every fragment of HTML is made here and by the pure functions of views.py; the browser puts it in its place.
 """
 
+import itertools
 import re
 
 from explorer import views
-from explorer.comparison import compare, differences_html, table
+from explorer.comparison import FEW_DIFFERENCES, compare, differences_html, table
 from explorer.explorations import EXPLORATIONS, OPTIONS, exploration
-from explorer.flowcharts import caption, flowchart, name_of, refusals, render
+from explorer.flowcharts import caption, flowchart, name_of, refusals, render, turned_back
 from explorer.stations import BY_KEY, NODES
 
 SHORTEST_FOLD = 120  # characters
 PACES = (0.5, 1, 2, 5)  # seconds a step
 _REFUSED = ' class="refused"'
+LEGEND = (
+    '<ul><li>Flowchart: a lane for each place, a box for each function; filled boxes are those that this leg is about, ×4 is run '
+    'four times; ✗ is where the request was refused, or something failed; dashed arrows cross the bus, the dotted one is the '
+    'answer. A thick frame is the current step.</li>'
+    '<li>Source: a bar marks the lines that ran; what is pale did not.</li>'
+    '<li>Payload: what the function holds at its end, and what it returns or raises. + is new, ~ has changed, − has gone, since '
+    'it began; in brackets: a function that it called did that.</li>'
+    '<li>◆ marks the boxes that hold the field you follow; ≠ those that only this one of two runs has.</li></ul>')
 
 
 def content(trace, key, other=None, *, form=(), before=False):
@@ -44,7 +53,7 @@ def content(trace, key, other=None, *, form=(), before=False):
         'stations': {station: [name_of(station), BY_KEY[station].says] for station in BY_KEY if station in used},
         'sources': sources, 'folds': list(folds), 'runs': runs,
         'fields': _together([views.journeys(each) for each in (trace, other) if each]),
-        'differs': beside and [[row.here, row.there, differences_html(row.differences)] for row in beside.rows]}
+        'differs': beside and [[row.a, row.b, differences_html(row.differences, FEW_DIFFERENCES)] for row in beside.rows]}
 
 
 def _together(journeys):
@@ -64,25 +73,26 @@ def _fold(text, folds):
 
 def _in_turn(comparison):
     """Give (run, index) of every step, what belongs together next to each other."""
-    return [place for row in comparison.rows for place in ((0, row.here), (1, row.there)) if place[1] is not None]
+    return [place for row in comparison.rows for place in ((0, row.a), (1, row.b)) if place[1] is not None]
 
 
 def _run(trace, key):
-    red = {step.index for step in refusals(trace)}
+    red = {step.index: views.ending(step) for step in refusals(trace)}
     svg, why = render(flowchart(trace).source)
     steps = [{'station': step.station, 'node': step.node, 'source': f'{step.file}:{step.line}', 'lines': step.lines,
-              'refused': step.index in red} for step in trace.steps]
+              'refused': red.get(step.index, '')} for step in trace.steps]
     return {
         'asked': _asked(trace), 'turned': views.refusal_line(trace), 'refusal': views.refusal_html(trace),
-        'caption': caption(trace), 'start': start(trace, key), 'leg': leg(trace, key), 'positions': positions(trace), 'steps': steps,
+        'caption': caption(trace), 'start': start(trace, key), 'leg': leg(trace, key), 'legs': legs(trace), 'steps': steps,
         'flowchart': drawing(svg) if svg else drawing_as_list(trace, why),
         'within': views.made_within(trace), 'given': {name: given for name in OPTIONS if (given := views.given(trace, name))}}
 
 
 def start(trace, key):
-    """Give the index of the step to begin at: where the request was turned back, else the first in focus, else the last."""
+    """Give the index of the step to begin at: where the request was turned back or lost, else the first in focus, else the last."""
     found = [step.index for step in trace.steps if step.exploration == key and step.station in exploration(key).focus]
-    return [*(step.index for step in refusals(trace)), *found, max(len(trace.steps) - 1, 0)][0]
+    turned = turned_back(trace) or views.lost(trace)
+    return [*([turned.index] if turned else []), *found, max(len(trace.steps) - 1, 0)][0]
 
 
 def positions(trace):
@@ -90,16 +100,22 @@ def positions(trace):
     named = {}
     for step in trace.steps:
         named.setdefault(step.station, step.index)
-    legs = {row.key: [step.index for step in trace.steps if step.exploration == row.key and step.station in row.focus]
-            for row in EXPLORATIONS}
-    return {**named, **{key: found[0] for key, found in legs.items() if found}}
+    return {**named, **legs(trace)}
+
+
+def legs(trace):
+    """Give {key of an exploration: index of its first step in focus}, of those that were reached."""
+    found = {row.key: [step.index for step in trace.steps if step.exploration == row.key and step.station in row.focus]
+             for row in EXPLORATIONS}
+    return {key: indices[0] for key, indices in found.items() if indices}
 
 
 def leg(trace, key):
     """Say which steps belong to an exploration."""
     found = [step.index for step in trace.steps if step.exploration == key]
-    several = f' to {found[-1]}' if len(found) > 1 else ''
-    return f'this leg: {found[0]}{several}' if found else 'this leg was not reached'
+    runs = [[step for _, step in group] for _, group in itertools.groupby(enumerate(found), lambda pair: pair[1] - pair[0])]
+    told = ', '.join(f'{each[0]} to {each[-1]}' if len(each) > 1 else str(each[0]) for each in runs)
+    return f'this leg: {told}' if found else 'this leg was not reached'
 
 
 def drawing(svg):
@@ -114,7 +130,7 @@ def drawing(svg):
 def _as_box(path):
     """Write the outline of a round box, a path of twelve curves, as a rectangle."""
     numbers = [float(number) for number in re.findall(r'-?[\d.]+', path[2])]
-    if len(numbers) < 40:
+    if 'fill="none"' in path[0] or len(numbers) < 40:  # an arrow, or a cylinder
         return path[0]
     (left, *_, right), (top, *_, bottom) = sorted(numbers[::2]), sorted(numbers[1::2])
     return f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}" rx="8"/>'
@@ -151,7 +167,8 @@ def page(row, form=(), *, before=False):
         f'{_button("found", "")}<label>follow <input type="text" list="\x01fields" placeholder="a field" '
         'autocomplete="off" data-part="field"></label><datalist id="\x01fields" data-part="fields"></datalist></div>'
         f'<p class="now" aria-live="polite" data-part="now"></p><div class="panes">{panes}</div><div data-part="more"></div>'
-        '<details class="journey" data-part="journey"></details><p class="caption" data-part="caption"></p>')
+        '<details class="journey" data-part="journey"></details>'
+        f'<details class="legend"><summary>how to read this</summary>{LEGEND}</details><p class="caption" data-part="caption"></p>')
 
 
 def _form_html(row, form, before):
@@ -195,13 +212,15 @@ def _asked(trace):
 
 def _facts(runs, number, beside, *, closes):
     """Say what a run was and how it ended, and how it compares with the other: in short, and in full."""
-    run, names = runs[number], ('here', 'there')
-    short_, full = f'<p class="asked">{f"{names[number]}: " if beside else ""}{run["asked"]}</p>{run["turned"]}', ''
+    run = runs[number]
+    short_, full = f'<p class="asked">{run["asked"]}</p>{run["turned"]}', ''
     if beside:
-        other, words = 1 - number, re.sub('`([^`]*)`', r'<code>\1</code>', views.escape(beside.words))
-        short_ += (f'<p class="other">{names[other]}: {runs[other]["asked"]}</p><p class="words"><b>Compared:</b> {words} '
-                   f'{_button("swap", f"show {names[other]}")} {_button("close", "close") if closes else ""}</p>')
+        other, words = 'AB'[1 - number], re.sub('`([^`]*)`', r'<code>\1</code>', views.escape(beside.words))
+        both = ''.join(f'<p class="{"asked" if each is run else "other"}"><b>{name}</b> {each["asked"]}'
+                       f'{" · shown" if each is run else ""}</p>' for name, each in zip('AB', runs))
+        short_ = (f'{both}{run["turned"]}<p class="words"><b>B against A:</b> {words} '
+                  f'{_button("swap", f"show {other}")} {_button("close", "close") if closes else ""}</p>')
         full += f'<details class="beside" open><summary>side by side, step by step</summary>{table(beside)}</details>'
     if run['refusal']:
-        full += f'<details class="refusal" open><summary>how it was turned back</summary>{run["refusal"]}</details>'
+        full += f'<details class="refusal" open><summary>how the error came about, and what became of it</summary>{run["refusal"]}</details>'
     return short_, full

@@ -18,8 +18,10 @@ const bytes = Uint8Array.from(atob(document.getElementById("content").textConten
 const plain = new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
 const content = await plain.json();
 const state = { content, run: 0, step: content.start, message: "" };
-const player = document.getElementById("player");
-player.replaceChildren();
+const player = document.getElementById("player"), text = document.createElement("section");
+text.append(...player.childNodes);
+text.className = "on-paper";
+player.after(text);
 render({ el: player, model: {
   get: (name) => state[name], set: (name, value) => { state[name] = value; }, on: () => {},
   save_changes: () => { try { history.replaceState(null, "", `#${content.key}@${state.step}`); } catch { /* no address */ } },
@@ -50,7 +52,8 @@ body { margin: 8px; background: #fff; color: #1f2328; font-family: system-ui, sa
   :root { --jp-ui-font-color1: #e6e6e6; --jp-border-color1: #555; --jp-layout-color1: #1b1b1b; --jp-layout-color2: #303030; --jp-brand-color1: #90caf9; }
   body { background: #111; color: #e6e6e6; }
 }
-@media print { [data-explorer="player"] :is(form, .controls, input) { display: none; } }
+.on-paper { display: none; }
+@media print { .on-paper { display: block; } }
 """
 
 

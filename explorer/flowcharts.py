@@ -49,7 +49,7 @@ def flowchart(trace, focus=None, *, step=None, brief=False):
         'rankdir': 'TB', 'newrank': 'true', 'ranksep': '0.2', 'nodesep': '0.25', 'fontname': 'Helvetica', 'fontsize': '11',
         'bgcolor': PAPER, 'fontcolor': INK, 'label': graphviz.escape(caption(trace, focus)), 'labelloc': 'b'},
         node_attr={'shape': 'box', 'style': 'filled,rounded', 'fontname': 'Helvetica', 'fontsize': '11',
-                   'height': '0.28', 'margin': '0.1,0.03'},
+                   'height': '0.28', 'margin': '0.16,0.03'},
         edge_attr={'fontname': 'Helvetica', 'fontsize': '10', 'fontcolor': INK, 'arrowsize': '0.7', 'color': SOFT})
     active, red = trace.steps[step].station if step is not None else None, refused(trace)
     for node in NODES:
@@ -93,26 +93,25 @@ def refusals(trace):
     Where nobody raised one, it is the innermost that answered with an error. The client's own error, on a refusal that it
     got, is no refusal; but it is all there is where only the client knows.
     """
-    passed_on = {step.parent for step in trace.steps if step.error is not None}
+    passed_on = {cause for step in trace.steps if step.error is not None for cause in _causes(trace, step)}
     raised = [step for step in trace.steps if step.error is not None and step.index not in passed_on]
     answered = [step for step in trace.steps if step.node == 'api' and _is_refusal(step.result)]
     return [step for step in raised if step.node != 'client'] or answered[-1:] or raised
 
 
 def turned_back(trace):
-    """Give the step that turned the request back: the first refusal, or what failed within it on another node; or None.
+    """Give the step that turned the request back, or None; None, too, where the answer was no error.
 
-    Later ones only say the same in another form. None, too, for a request that was answered without an error.
+    Later refusals only say the same in another form.
     """
-    found = refusals(trace) if trace.response and trace.response['status'] >= 400 else []
+    return next(iter(refusals(trace)), None) if trace.response and trace.response['status'] >= 400 else None
 
-    def within(step):
-        while step is not None and step is not found[0]:
-            cause = step.parent if step.parent is not None else step.hop_from
-            step = trace.steps[cause] if cause is not None else None
-        return step is not None
 
-    return next((step for step in reversed(found) if within(step)), None)
+def _causes(trace, step):
+    """Walk outwards from a step: yield the index of each that called it, or sent it what it works on."""
+    while (cause := step.parent if step.parent is not None else step.hop_from) is not None:
+        yield cause
+        step = trace.steps[cause]
 
 
 def _is_refusal(result):
@@ -146,17 +145,23 @@ def _names():
 _NAMES = _names()
 
 
+def how_red(trace):
+    """Say what it is that happened at the red boxes: the request was refused, or something failed."""
+    status = trace.response['status'] if trace.response else 500
+    return 'refused' if 400 <= status < 500 else 'failed'
+
+
 def _box(lane, trace, first, focus, active, red):
     visits = trace.find(first.station)
     fill, text, line = COLOURS['refused' if red else first.node]
     faint = focus is not None and first.station not in exploration(focus).focus and not red
-    label = name_of(first.station) + (f'  ×{len(visits)}' if len(visits) > 1 else '') + ('  ✗ refused' if red else '')
+    label = name_of(first.station) + (f'  ×{len(visits)}' if len(visits) > 1 else '') + (f'  ✗ {how_red(trace)}' if red else '')
     classes = ['station', first.node, *(['refused'] if red else []), *(['faint'] if faint else []),
                *(['active'] if first.station == active else [])]
     lane.node(
         first.station, graphviz.escape(label), id=f'station_{first.station}', **{'class': ' '.join(classes)},
         tooltip=graphviz.escape(f'{BY_KEY[first.station].nova}: {BY_KEY[first.station].says}'),
-        shape=SHAPES.get(first.node, 'box'), fillcolor=PAPER if faint else fill, color=line,
+        shape='box' if red else SHAPES.get(first.node, 'box'), fillcolor=PAPER if faint else fill, color=line,
         fontcolor=INK if faint else text, penwidth='3' if first.station == active else '0.8' if faint else '1.4',
         **({'style': 'filled', 'peripheries': '2'} if red else {}))
 
@@ -210,7 +215,8 @@ def path_of(trace):
 def _answer(graph, trace, steps, refusing):
     """Draw the answer back to the client: from where it was refused, else from where it was made; if that is drawn."""
     last = [step.station for step in trace.steps if step.node == 'api'][-1:]
-    source = next((step.station for step in steps if step.station in (refusing or last)), None)
+    from_ = {step.station for step in steps if step.node != 'client' and step.station in (refusing or last)}
+    source = next((step.station for step in steps if step.station in from_), None)
     if trace.response and source and any(step.station == 'http' for step in steps):
         red = trace.response['status'] >= 400
         _, text, line = COLOURS['refused' if red else 'client']

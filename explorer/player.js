@@ -76,6 +76,7 @@ function render({ model, el }) {
     parts.more.innerHTML = run.more;
     for (const goal of root.querySelectorAll("[data-goto]")) reachable(goal);
     parts.caption.textContent = run.caption;
+    parts.bus.title = "to the message on the bus, if one was sent";
     parts.bus.disabled = !run.steps.some((step) => step.node === "bus");
     drawFlowchart(other);
     texts = [];
@@ -122,11 +123,11 @@ function render({ model, el }) {
     const step = run.steps[index];
     root.dataset.step = index;
     parts.slider.value = index;
-    parts.count.textContent = `${index} of ${last} · ${run.leg}`;
+    parts.count.textContent = `step ${index} of 0 to ${last} · ${run.leg}`;
     if (!step) return;
     const [name, says] = content.stations[step.station];
     root.dataset.node = step.node;
-    parts.now.textContent = `${content.nodes[step.node]}: ${name} ${says}${step.refused ? ", and refuses" : ""}`;
+    parts.now.textContent = `${content.nodes[step.node]}: ${name} ${says}${step.refused ? ` — ${step.refused}` : ""}`;
     parts.slider.setAttribute("aria-valuetext", `${index}: ${name}`);
     const seen = [markNode(step.station), showSource(step), markRow(index)];
     showPayload(step, index);
@@ -182,7 +183,7 @@ function render({ model, el }) {
     if (query) mark(parts.payload, finding(), "found");
     const differs = content.differs?.find((row) => row[root.dataset.run] === index)?.[2];
     if (differs) {
-      parts.payload.insertAdjacentHTML("afterbegin", `<p class="differs"><b>≠ here, instead of there:</b> ${differs}</p>`);
+      parts.payload.insertAdjacentHTML("afterbegin", `<div class="differs"><b>≠ B against A</b> ${differs}</div>`);
     }
   }
 
@@ -303,7 +304,8 @@ function render({ model, el }) {
   function follows(hash) {
     const [key, place] = hash.slice(1).split("@");
     if (key !== content.key || !place) return false;
-    const index = has(run.positions, place) ? run.positions[place] : /^\d+$/.test(place) ? Number(place) : undefined;
+    const station = run.steps.findIndex((step) => step.station === place);
+    const index = has(run.legs, place) ? run.legs[place] : /^\d+$/.test(place) ? Number(place) : station;
     if (!run.steps[index]) return false;
     if (index !== here()) (stop(), show(index));
     return true;

@@ -53,7 +53,7 @@ class Player(anywidget.AnyWidget):
         return self.traces[self.run]
 
     def show(self, trace, other=None):
-        """Show another trace, or two side by side, from the first step of the exploration on."""
+        """Show another trace, or two side by side: then the second, from where it was turned back or the exploration begins."""
         shown = self._shown(trace, other)
         with self.hold_sync():  # one message, so that the position fits to what is shown
             self.message = ''
@@ -76,14 +76,17 @@ class Player(anywidget.AnyWidget):
         return self
 
     def compare(self, other=None):
-        """Lay the run of another scenario, or another trace, beside this one; by default what the exploration suggests.
+        """Lay this run (A) beside that of another scenario, or another trace (B); by default what the exploration suggests.
 
         Returns: the Comparison, which tells it in words.
         """
-        asked = exploration(self.key).compare if other is None else other
-        this, other = (asked if isinstance(asked, Trace) else run(asked)), self.traces[0]
-        self.show(this, other)
-        return compare(this, other)
+        row, a = exploration(self.key), self.traces[0]
+        asked = row.compare if other is None else other
+        b = asked if isinstance(asked, Trace) else run(asked)
+        if other is None and b.scenario == a.scenario:  # this is what it suggests; so beside what it suggests that for
+            a = run(row.scenario)
+        self.show(a, b)
+        return compare(a, b)
 
     def send(self, values, edited=''):
         """Run the path with what stands in the form, {name: value}; an error becomes the message."""
@@ -95,8 +98,12 @@ class Player(anywidget.AnyWidget):
             self.form = _form(what_if.scenario_of(values, edited))
         self._try(follow)
 
+    def compare_with_before(self):
+        """Lay the run before this one (A) beside this one (B)."""
+        self.show(self._before, self.traces[0])
+
     def _replace(self, trace):
-        self._before = self.traces[0]
+        self._before = self.trace
         self.show(trace)
 
     def _try(self, work):
@@ -107,17 +114,18 @@ class Player(anywidget.AnyWidget):
             self.message = str(error) or type(error).__name__
 
     def _shown(self, trace, other):
-        form = _form(Scenario(**trace.scenario))
+        form = _form(Scenario(**(other or trace).scenario))
         shown = content(trace, self.key, other, form=form['fields'], before=self._before is not None and other is None)
         self.traces = (trace, other) if other else (trace,)
-        return {'content': shown, 'form': form, 'run': 0, 'step': shown['start']}
+        run = len(self.traces) - 1
+        return {'content': shown, 'form': form, 'run': run, 'step': shown['runs'][run]['start']}
 
     def _asked(self, _widget, said, _buffers):
         match said:
             case {'kind': 'compare'}:
                 self._try(self.compare)
             case {'kind': 'before'} if self._before:
-                self._try(lambda: self.show(self.traces[0], self._before))
+                self._try(self.compare_with_before)
             case {'kind': 'close'}:
                 self._try(lambda: self.show(self.trace))
             case {'kind': 'edit', 'values': {**values}, 'edited': str(edited)}:

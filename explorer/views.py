@@ -14,8 +14,10 @@ import types
 from html import escape
 
 from explorer import exception
+from explorer.bus import oslo_messaging
+from explorer.cloud import Cloud
 from explorer.explorations import OPTIONS, Scenario, exploration
-from explorer.flowcharts import caption, name_of, path_of, refused, turned_back
+from explorer.flowcharts import caption, name_of, path_of, refusals, refused, turned_back
 from explorer.stations import BY_KEY, FIELDS, NODES
 from explorer.trace import codes, difference, leaves, unpacked
 
@@ -23,6 +25,7 @@ MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}
 ENDS = {end: name for name, ends in FIELDS.items() for end in ends}
 LONGEST = 160  # characters of a value that is shown unfolded
 _MISSING = object()
+_FOR_SUPPORT = re.compile(r' \(HTTP \d+\)| \(Request-ID: [^)]*\)')
 _STEERING = re.compile('[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]')
 
 
@@ -30,20 +33,53 @@ _STEERING = re.compile('[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u206
 
 
 def asked(trace):
-    """Say in one line what was asked: the command, if there was one, and the request it sent."""
+    """Say in one line what was asked, by whom and of what: the command, if there was one, and the request it sent."""
     request = f'{trace.request["method"]} {path_of(trace)}' if trace.request else 'nothing was sent'
-    if 'python-novaclient' not in trace.versions:
-        how = 'without the nova client, which can not ask so: ' if trace.request and not trace.scenario.get('request') else ''
-        return visible(how + request)
-    return visible(f'nova {shlex.join(Scenario(**trace.scenario).command())}: {request}')
+    how = circumstances(trace)
+    if 'python-novaclient' in trace.versions:
+        request = f'nova {shlex.join(Scenario(**trace.scenario).command())}: {request}'
+    elif trace.request and not trace.scenario.get('request'):
+        request = f'without the nova client, which can not ask so: {request}'
+    return visible(f'{request} ({", ".join(how)})' if how else request)
+
+
+def circumstances(trace):
+    """Say what is not as usual about a run: who asks, the state of the server, what goes wrong on the way."""
+    if not trace.scenario:
+        return []
+    scenario, usual = Scenario(**trace.scenario), Cloud().server_defaults
+    who = {'admin': '', 'no_token': 'without a token', 'bad_token': 'with a token that nobody knows'}
+    reply = scenario.conductor_reply or {}
+    whose = 'the bus' if hasattr(oslo_messaging, reply.get('raise', '')) else 'the conductor'
+    state = [f'{name} {literal(value)}' for name, value in scenario.state.items() if value != usual.get(name)]
+    return [*filter(None, (
+        who.get(scenario.caller, f'as {scenario.caller}'), *state, reply and f'{whose} fails with {reply["raise"]}',
+        scenario.race and f'another request sets {literal(scenario.race["task_state"])} first'))]
 
 
 def answered(trace):
-    """Say in one line what was answered."""
+    """Say in one line what was answered, and what went wrong after that."""
+    note = _FOR_SUPPORT.sub('', ' '.join((trace.note or '').split()))
     status = str(trace.response['status'] if trace.response else 'no answer')
-    if trace.note and not (trace.response and trace.response['status'] >= 400):
-        return visible(f'no order was sent: {trace.note}')
-    return visible(f'{status} {trace.note}' if trace.note else status)
+    if note and not (trace.response and trace.response['status'] >= 400):
+        return visible(f'no order was sent: {note}')
+    late = lost(trace)
+    if late:
+        return visible(f'{status}; but then {name_of(late.station)} failed in the conductor, and nobody was told')
+    return visible(f'{status} {note}' if note else status)
+
+
+def lost(trace):
+    """Give the step that failed when the request had been answered without an error; or None."""
+    accepted = trace.response and trace.response['status'] < 400
+    return next((step for step in refusals(trace) if step.node == 'conductor'), None) if accepted else None
+
+
+def ending(step):
+    """Say in which error or answer a step ended that turned the request back."""
+    what = step.error if step.error is not None else step.result
+    layer, name, _ = _layer(what)
+    return f'here it ends in {name}' if layer else 'here it ends in an error'
 
 
 def spoken(step):
@@ -116,9 +152,11 @@ def refusal(trace):
     Shape: rows of (layer, what, index, station, 'file:line', text of that line); the last row is the answer. The line is
     the last `raise` among those that ran, else the last line that ran.
     """
-    rows, step, last = [], turned_back(trace), None
+    rows, step, last = [], turned_back(trace) or lost(trace), None
     if step is None:
         return []
+    late = lost(trace) is not None
+    beyond = ('bus', 'client') if late else ('client',)
     while step is not None:
         what = step.error if step.error is not None else step.result
         layer, name, says = _layer(what)
@@ -130,7 +168,10 @@ def refusal(trace):
             rows.append((layer, visible(says), *place))
             last = layer, name
         cause = step.parent if step.parent is not None else step.hop_from
-        step = trace.steps[cause] if cause is not None and trace.steps[cause].node != 'client' else None
+        step = trace.steps[cause] if cause is not None and trace.steps[cause].node not in beyond else None
+    if late:
+        return [*rows, ('nobody', 'waits for this: the answer was given before; Nova goes on to note the failure with the '
+                        'migration, which is where our path ends', '', '', '', '')]
     return [*rows, ('answer', f'{trace.response["status"]} {short(trace.response["body"], 200)}', '', '', '', '')]
 
 
@@ -142,10 +183,10 @@ def _layer(what):
     if 'wrapped_exc' in what:
         return 'fault', name, f'{name} around {_layer(what["wrapped_exc"])[1]}'
     if 'status' in what and 'explanation' in what:
-        return 'HTTP error', name, ': '.join(map(str, filter(None, (name, what['status'], what['explanation']))))
+        return 'HTTP error', name, ' '.join(': '.join(map(str, filter(None, (name, what['status'], what['explanation'])))).split())
     if isinstance(what.get('args'), list):
         layer = 'domain error' if name.removesuffix('_Remote') in vars(exception) else 'error'
-        return layer, name, ': '.join(map(str, [name, *what['args'][:1]]))
+        return layer, name, ' '.join(': '.join(map(str, [name, *what['args'][:1]])).split())
     return '', '', ''
 
 
@@ -254,11 +295,22 @@ def visible(text):
 
 
 def short(value, longest=72):
-    """Show plain data in one line of at most *longest* characters."""
+    """Show plain data in one line of at most *longest* characters; of an error what it says."""
     name = value[''] if isinstance(value, dict) and isinstance(value.get(''), str) else ''
+    if name and isinstance(value.get('args'), list):
+        said = value['args'] or [value[key] for key in ('message', 'code') if value.get(key)]
+        return short_text(visible(f'{name}: {" ".join(str(said[0]).split())}' if said else name), longest)
     shown = {key: part for key, part in value.items() if key} if name else value
-    # Sorted, for the results of Routes have no order of their own.
-    return short_text(visible(f'{name} {json.dumps(shown, ensure_ascii=False, sort_keys=True)}'.strip()), longest)
+    return short_text(visible(f'{name} {literal(shown)}'.strip()), longest)
+
+
+def literal(value):
+    """Write plain data as Python does: what the functions hold is None and True, and only on the wire null and true."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):  # sorted, for the results of Routes have no order of their own
+        return f'{{{", ".join(f"{literal(key)}: {literal(value[key])}" for key in sorted(value))}}}'
+    return f'[{", ".join(map(literal, value))}]' if isinstance(value, list) else str(value)
 
 
 def short_text(text, longest):
@@ -326,8 +378,9 @@ def refusal_line(trace):
     if not rows:
         return ''
     _, _, index, station, line, _ = rows[0]
+    what = 'turned back' if turned_back(trace) else 'lost'
     layers = ' → '.join(f'{escape(layer)} {_code(what.split(":")[0].split()[0])}' for layer, what, *_ in rows)
-    return f'<p class="turned">turned back at step {goto(index)} by {_code(station)}, {_code(line)}: {layers}</p>'
+    return f'<p class="turned">{what} at step {goto(index)} by {_code(station)}, {_code(line)}: {layers}</p>'
 
 
 def goto(index, run=0):
@@ -356,7 +409,7 @@ def source(station, column, file, line):
     """
     row = BY_KEY[station]
     head = (f'<p>Nova: <code>{escape(row.nova)}</code> in <code>{row.nova_file}</code><br>'
-            f'here: <code>{escape(file)}:{line}</code></p>')
+            f'this repository: <code>{escape(file)}:{line}</code></p>')
     lines, first = _text(getattr(row, column), line)
     if not lines:
         return {'head': f'{head}<p>Its text is not at hand in this environment.</p>', 'first': line, 'lines': [], 'runs': []}
@@ -485,7 +538,7 @@ def _brief(value):
 
 def _folded(value):
     """Show a value that holds nothing; what is long is folded."""
-    text = visible(json.dumps(value, ensure_ascii=False))
+    text = visible(literal(value))
     if len(text) <= LONGEST:
         return f'<bdi>{escape(text)}</bdi>'
     return f'<details><summary>{escape(text[:LONGEST - 40])}…</summary><bdi>{escape(text)}</bdi></details>'

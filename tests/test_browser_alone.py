@@ -128,7 +128,7 @@ def test_the_bus_is_a_place_of_its_own(page, shown):
 
 
 def test_two_runs_are_compared(page, shown):
-    assert 'the same until conductor-api; then cast instead of call' in shown.locator('.words').inner_text()
+    assert 'the same until conductor-api; then call instead of cast' in shown.locator('.words').inner_text()
     for _ in range(int(shown.get_attribute('data-steps'))):  # each step is somewhere in the table
         assert shown.locator('.beside tr.here').count() == 1
         shown.locator('[data-action="next"]').click()
@@ -141,7 +141,7 @@ def test_two_runs_are_compared(page, shown):
     page.evaluate("location.hash = '#conductor-api@send'")
     shown.locator('.differs').wait_for()
     assert 'wait_for_reply' in shown.locator('.differs').inner_text()
-    shown.locator('.beside tr.added [data-goto]').first.click()
+    shown.locator('.beside tr.dropped [data-goto]').first.click()
     assert shown.get_attribute('data-run') == '0'
     page.screenshot(path=SHOTS / f'compare-{page.theme}.png', full_page=True)
 

@@ -54,7 +54,7 @@ def test_a_page_is_the_same_each_time(walk):
 def test_the_command_line_writes_one(explorer, tmp_path):
     done = explorer('export', 'conductor-api', str(tmp_path / 'page.html'))
     assert (done.returncode, done.stdout) == (0, f'{tmp_path}/page.html\n')
-    assert 'then cast instead of call' in held((tmp_path / 'page.html').read_text())['runs'][0]['facts']
+    assert 'then call instead of cast' in held((tmp_path / 'page.html').read_text())['runs'][0]['facts']
     assert [path.name for path in tmp_path.iterdir()] == ['page.html']
 
 

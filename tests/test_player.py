@@ -104,7 +104,8 @@ def test_send_runs_what_stands_in_the_form():
     widget = explore('controller')
     sent(widget, caller='reader')
     assert widget.trace.response['status'] == 403
-    assert html.escape(widget.trace.note) in widget.content['runs'][0]['asked']
+    assert html.escape(views.answered(widget.trace)) in widget.content['runs'][0]['asked']
+    assert 'as reader' in widget.content['runs'][0]['asked']
     assert widget.message == ''
     assert values(widget)['caller'] == 'reader'
 
@@ -179,13 +180,23 @@ def test_compare_goes_the_other_way_and_shows_both():
     before = widget.trace
     widget._asked(widget, {'kind': 'compare'}, [])
     assert widget.trace.messages[0]['kind'] == 'call'
-    assert widget.traces[1] is before
-    assert 'call instead of cast' in widget.content['runs'][0]['facts']
-    widget.run = 1
+    assert widget.traces[0] is before
+    assert all('call instead of cast' in shown['facts'] for shown in widget.content['runs'])
+    widget.run = 0
     assert widget.trace is before
     widget._asked(widget, {'kind': 'close'}, [])
     assert widget.traces == (before,)
     assert widget.content['differs'] is None
+
+
+def test_compare_keeps_the_first_run_however_often_it_is_asked():
+    widget = explore('rpc')
+    for _ in range(2):
+        widget._asked(widget, {'kind': 'compare'}, [])
+        assert [trace.messages[0]['kind'] for trace in widget.traces] == ['cast', 'call']
+    widget._asked(widget, {'kind': 'close'}, [])  # what is left is what was shown
+    widget._asked(widget, {'kind': 'compare'}, [])
+    assert [trace.messages[0]['kind'] for trace in widget.traces] == ['cast', 'call']
 
 
 def test_what_was_sent_can_be_compared_with_the_run_before():
@@ -194,20 +205,20 @@ def test_what_was_sent_can_be_compared_with_the_run_before():
     sent(widget, caller='reader')
     assert 'data-action="before"' in widget.content['page']
     widget._asked(widget, {'kind': 'before'}, [])
-    assert [trace.response['status'] for trace in widget.traces] == [403, 202]
+    assert [trace.response['status'] for trace in widget.traces] == [202, 403]
 
 
 def test_compare_takes_a_scenario_or_a_trace(walk):
     widget = explore('client')
     told = widget.compare(Scenario(block_migrate=True))
     assert told.words == compare(*widget.traces).words
-    assert widget.compare(walk).there.scenario['block_migrate'] is True
+    assert widget.compare(walk).b is walk
 
 
 def test_each_step_that_differs_says_so():
     widget = explore('client')
     widget.compare()
-    told = {row[0]: row[2] for row in widget.content['differs'] if row[2]}
+    told = {row[1]: row[2] for row in widget.content['differs'] if row[2]}
     assert '--block-migrate' in html.unescape(told[0])
 
 

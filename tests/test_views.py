@@ -10,9 +10,11 @@ from html.parser import HTMLParser
 import pytest
 
 from explorer import EXPLORATIONS, Scenario, boot, flowchart, run, views
-from explorer.content import content
+from explorer.content import content, start
 from explorer.export import export
+from explorer.flowcharts import refusals
 from explorer.stations import BY_KEY, FIELDS, NODES
+from explorer.what_if import TROUBLES
 from tests.test_player import unfolded
 
 KEYS = [row.key for row in EXPLORATIONS]
@@ -266,6 +268,44 @@ def test_nothing_from_a_payload_steers_a_terminal():
 
 
 @pytest.mark.parametrize(('value', 'text'), [
-    ('x', '"x"'), (None, 'null'), ({'b': 1, 'a': 2}, '{"a": 2, "b": 1}'), ('x' * 100, '"' + 'x' * 70 + '…')])
+    ('x', '"x"'), (None, 'None'), ({'b': 1, 'a': 2}, '{"a": 2, "b": 1}'), ('x' * 100, '"' + 'x' * 70 + '…')])
 def test_short_is_short(value, text):
     assert views.short(value) == text
+
+
+@pytest.mark.parametrize(('scenario', 'words'), [
+    (Scenario(), ''), (Scenario(caller='reader'), 'as reader'), (Scenario(caller='no_token'), 'without a token'),
+    (Scenario(state={'locked_by': 'owner', 'vm_state': 'active'}), 'locked_by "owner"'),
+    (Scenario(conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'x'}}), 'the conductor fails with NoValidHost'),
+    (Scenario(conductor_reply={'raise': 'MessageDeliveryFailure'}), 'the bus fails with MessageDeliveryFailure'),
+    (Scenario(race={'task_state': 'rebooting'}), 'another request sets "rebooting" first')])
+def test_what_is_not_as_usual_is_said_with_the_request(scenario, words):
+    assert ', '.join(views.circumstances(run(scenario))) == words
+    assert views.asked(run(scenario)).endswith(f' ({words})' if words else 'action')
+
+
+def test_a_cast_that_fails_is_told_as_lost():
+    trace = run(Scenario(conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}))
+    assert trace.response['status'] == 202
+    assert 'failed in the conductor, and nobody was told' in views.answered(trace)
+    (layer, what, index, *_), *_, last = views.refusal(trace)
+    assert (layer, what) == ('domain error', 'NoValidHost: No valid host was found. all are full')
+    assert trace.steps[index].node == 'conductor'
+    assert last[0] == 'nobody'
+    assert start(trace, 'rpc') == index
+    assert all(trace.steps[row[2]].node == 'conductor' for row in views.refusal(trace)[:-1])
+
+
+def test_an_error_that_only_passes_is_no_refusal():
+    trace = run(Scenario(microversion='2.30', conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}))
+    assert {step.node for step in refusals(trace)} == {'conductor'}
+    assert trace.steps[start(trace, 'rpc')].node == 'conductor'
+
+
+@pytest.mark.parametrize('trouble', TROUBLES)
+@pytest.mark.parametrize('microversion', ['2.30', None])
+def test_only_boxes_are_drawn_as_boxes(trouble, microversion):
+    svg = content(run(Scenario(microversion=microversion, **TROUBLES[trouble])), 'rpc')['runs'][0]['flowchart']
+    edges = re.findall(r'<g class="edge.*?</g>', svg, re.S)
+    assert edges
+    assert not any('<rect' in edge for edge in edges)
