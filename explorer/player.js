@@ -367,11 +367,13 @@ function render({ model, el }) {
   document.addEventListener("click", onLink);
   window.addEventListener("hashchange", onHash);
 
+  // What comes with new content can be told before it; then the content's turn shows it all.
+  const on = (name, follow) => model.on(`change:${name}`, () => model.get("content") === content && follow());
   model.on("change:content", build);
-  model.on("change:form", fill);
-  model.on("change:message", tellMessage);
-  model.on("change:run", () => content.runs[model.get("run")] !== run && visitRun(model.get("run"), model.get("step")));
-  model.on("change:step", () => model.get("step") !== here() && show(model.get("step"), false));
+  on("form", fill);
+  on("message", tellMessage);
+  on("run", () => content.runs[model.get("run")] !== run && visitRun(model.get("run"), model.get("step")));
+  on("step", () => model.get("step") !== here() && show(model.get("step"), false));
   build();
   el.append(root);
   onHash();

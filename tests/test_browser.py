@@ -229,6 +229,9 @@ def test_nothing_from_a_payload_is_run(page):
         assert shown.locator('img, script, iframe').count() == 0
     assert page.evaluate('window.hacked') is None
     assert '<img' in shown.locator('.asked').inner_text()
+    shown.locator('input[name="host"]').fill('')
+    shown.locator('[data-action="send"]').click()
+    wait_for(shown, '.asked', '202')
 
 
 @pytest.mark.parametrize('key', KEYS)

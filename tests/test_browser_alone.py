@@ -1,11 +1,14 @@
 """The exported page in Chromium, with no kernel and no network: it steps, searches, follows and compares."""
 
+import base64
+import itertools
 import json
 
 import pytest
 
-from explorer import Scenario, run
+from explorer import Scenario, explore, run
 from explorer.export import export
+from explorer.player import MODULE
 from tests.browsing import LATENCY, SHOTS, chromium, hard_to_read, hard_to_use
 
 pytestmark = pytest.mark.browser
@@ -204,3 +207,30 @@ def test_a_hostile_payload_is_shown_as_text_and_harms_nothing(page, tmp_path):
     assert shown.locator('[data-action="found"]').inner_text().startswith('in ')
     shown.locator('[data-action="found"]').click()
     assert page.evaluate('window.hacked') is None
+
+
+# A model as the notebook's widgets have it: all names are set, then each change is told, in any order.
+TOLD = """async ([module, before, after, orders]) => {
+  const { default: { render } } = await import(`data:text/javascript;base64,${module}`);
+  return orders.map(order => {
+    const heard = {}, state = { ...before }, el = document.createElement('div');
+    render({ el, model: {
+      get: name => state[name], set: (name, value) => { state[name] = value; }, save_changes: () => {}, send: () => {},
+      on: (name, follow) => { heard[name] = follow; },
+    } });
+    Object.assign(state, after);
+    for (const name of order) heard[`change:${name}`]();
+    return [el.firstChild.dataset.run, el.firstChild.dataset.step, state.run, state.step].map(Number);
+  });
+}"""
+
+
+def test_in_whatever_order_changes_are_told_the_second_run_is_shown(page):
+    widget, names = explore('conductor-api'), ('content', 'form', 'run', 'step')
+    before = {name: getattr(widget, name) for name in (*names, 'message')}
+    widget.compare()
+    after, orders = {name: getattr(widget, name) for name in names}, list(itertools.permutations(names))
+    page.goto('about:blank')
+    module = base64.b64encode(MODULE.read_bytes()).decode()
+    told = page.evaluate(TOLD, [module, before, after, orders])
+    assert dict(zip(orders, told)) == dict.fromkeys(orders, [1, widget.step, 1, widget.step])
