@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 from tests.conftest import ROOT
 
@@ -107,6 +108,20 @@ def jupyter(folder, program):
 def choose(page, menu, item):
     page.get_by_role('menuitem', name=menu, exact=True).click()
     page.get_by_role('menuitem', name=re.compile(f'^{item}')).first.click()
+
+
+def player(page, key):
+    """Scroll to a player, once its cell has run; only what is near is kept in the page."""
+    found, ends = page.locator(f'[data-explorer="player"][data-exploration="{key}"]'), time.monotonic() + 120
+    while time.monotonic() < ends:
+        for top in range(0, 60_000, 500):
+            page.evaluate("y => { [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop().scrollTop = y }", top)
+            page.wait_for_timeout(50)
+            if found.count():
+                found.first.scroll_into_view_if_needed()
+                page.wait_for_timeout(300)
+                return found.first
+    raise AssertionError(f'no player {key}')
 
 
 def step(shown):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from explorer import EXPLORATIONS
-from tests.browsing import LATENCY, SHOTS, choose, chromium, hard_to_read, hard_to_use, jupyter, step, wait_for
+from tests.browsing import LATENCY, SHOTS, choose, chromium, hard_to_read, hard_to_use, jupyter, player, step, wait_for
 
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip('playwright.sync_api')
@@ -33,19 +33,6 @@ def page(tmp_path_factory):
 
 def bottom(page):
     page.evaluate("() => { const n = [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop(); n.scrollTop = n.scrollHeight }")
-
-
-def player(page, key):
-    """Scroll to a player; JupyterLab keeps only what is near in the page."""
-    found = page.locator(f'[data-explorer="player"][data-exploration="{key}"]')
-    for top in range(0, 60_000, 500):
-        page.evaluate("y => { [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop().scrollTop = y }", top)
-        page.wait_for_timeout(50)
-        if found.count():
-            found.first.scroll_into_view_if_needed()
-            page.wait_for_timeout(300)
-            return found.first
-    raise AssertionError(f'no player {key}')
 
 
 @pytest.mark.parametrize('key', KEYS)

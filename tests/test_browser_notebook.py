@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browsing import SHOTS, choose, chromium, jupyter, step, wait_for
+from tests.browsing import SHOTS, choose, chromium, jupyter, player, step, wait_for
 
 pytestmark = pytest.mark.browser
 pytest.importorskip('playwright.sync_api')
@@ -14,12 +14,8 @@ def test_jupyter_notebook_shows_the_players_too(tmp_path):
         page.get_by_role('menuitem', name='Run', exact=True).wait_for(timeout=120_000)
         page.locator('.jp-NotebookKernelStatus-info, [data-jp-kernel-status], .jp-Notebook-ExecutionIndicator').first.wait_for(state='attached', timeout=60_000)
         choose(page, 'Run', 'Run All Cells')
-        # The last cell has run and is in view; what is out of view is taken out of the page until it is scrolled to.
         page.locator('.jp-Cell.jp-mod-active', has_text='Go on by yourself').wait_for(timeout=120_000)
-        page.locator('.jp-WindowedPanel-outer').first.evaluate('element => { element.scrollTop = 0 }')
-        page.locator('[data-explorer="player"]').first.wait_for(timeout=120_000)
-        shown = page.locator('[data-explorer="player"][data-exploration="client"]').first
-        shown.scroll_into_view_if_needed()
+        shown = player(page, 'client')
         cells = page.locator('.jp-Cell').count()
         shown.focus()
         for key, goal in (('Home', 0), ('ArrowRight', 1), ('a', 1), ('d', 1), ('d', 1)):
