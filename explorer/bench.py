@@ -11,7 +11,7 @@ import threading
 import time
 import types
 
-from explorer import engines, pipeline, snapshots, stations, trace
+from explorer import engines, pipeline, runner, snapshots, stations, trace
 from explorer.bus import oslo_messaging
 from explorer.cloud import Cloud
 from explorer.explorations import EXPLORATIONS, Scenario
@@ -43,7 +43,7 @@ def _row(what, value, unit='', bound=None):
 def requests(name, scenario, bound=None):
     """Compare one request untraced, traced by us, and by peers: in turn, so that a slow machine slows all alike."""
     miniature, cloud = engines._miniature(), Cloud()
-    ours = functools.partial(_ours, miniature, engines.bare_request(scenario))
+    ours = functools.partial(_ours, miniature, runner.bare_request(scenario))
     ways = {'untraced': contextlib.nullcontext, 'ours': ours, 'idle settrace': _idle_settrace}
     if hasattr(sys, 'monitoring'):
         del ways['idle settrace']

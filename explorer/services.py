@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from sqlalchemy.engine import make_url
 
-from explorer import cloud as clouds
-from explorer import objects, pipeline
+from explorer import objects, pipeline, seeds
 from explorer.bus import oslo_messaging
+from explorer.cloud import Cloud
+from explorer.http_server import HTTPServer
 from explorer.stations import WrongUse
 
 MEMORY = 'memory://'
@@ -28,13 +29,13 @@ def serve(host, port, transport_url, database_url):
         raise WrongUse('a bus between processes needs a database that both can reach: give --database-url')
     _log()
     _hold_signals()
-    cloud = clouds.Cloud()
+    cloud = Cloud()
     with tempfile.TemporaryDirectory(prefix='nova-explorer-') as folder:
         database = open_database(database_url or f'sqlite:///{folder}/nova.db')
         transport = open_bus(transport_url)
         application = pipeline.init_application(database, transport, tokens(cloud))
         try:
-            server = clouds.HTTPServer(host, port, application)
+            server = HTTPServer(host, port, application)
         except (OSError, ValueError) as error:
             reason = getattr(error, 'strerror', None) or 'no such address'
             raise WrongUse(f'can\'t listen on {host!r}:{port}: {reason}; give another --port, 0 picks one') from error
@@ -70,9 +71,9 @@ def tokens(cloud):
 def seed(database, cloud):
     """Write the cloud and its servers, each in the default state."""
     claim(database)
-    clouds.seed_cloud(database, cloud)
+    seeds.seed_cloud(database, cloud)
     for name, uuid in cloud.servers.items():
-        clouds.seed_server(database, uuid, name, cloud.server_defaults)
+        seeds.seed_server(database, uuid, name, cloud.server_defaults)
 
 
 def claim(database):

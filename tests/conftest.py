@@ -9,7 +9,7 @@ import sys
 import pytest
 import webob
 
-from explorer import Scenario, cloud, objects, pipeline, run, services
+from explorer import Scenario, cloud, objects, pipeline, run, seeds, services
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CASES = ROOT / 'tests/data/cases.json'
@@ -63,17 +63,17 @@ class Api:
     def __init__(self, folder):
         self.cloud = cloud.Cloud()
         self.database = objects.database(f'sqlite:///{folder}/nova.db')
-        cloud.seed_cloud(self.database, self.cloud)
+        seeds.seed_cloud(self.database, self.cloud)
         self.seed()
         self.transport = pipeline.create_transport('memory://')
         self.application = pipeline.init_application(self.database, self.transport, services.tokens(self.cloud))
         self.conductor = pipeline.start_conductor(self.database, self.transport, pipeline.ComputeTaskManager())
 
     def seed(self, **state):
-        cloud.seed_server(self.database, WEB_1, 'web-1', {**self.cloud.server_defaults, **state})
+        seeds.seed_server(self.database, WEB_1, 'web-1', {**self.cloud.server_defaults, **state})
 
     def state(self):
-        return cloud.server_state(self.database, WEB_1)
+        return seeds.server_state(self.database, WEB_1)
 
     def ask(self, method, path, body=None, token='admin', **headers):
         """Send a request; give the response, its body parsed as `json`."""

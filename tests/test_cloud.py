@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from explorer import cloud, objects
+from explorer import cloud, http_server, objects, seeds
 from tests.conftest import CASES
 
 
@@ -21,11 +21,11 @@ def test_a_cloud_has_the_callers_hosts_and_defaults_of_the_recordings():
 
 def test_a_server_is_seeded_in_the_state_that_is_asked_for(tmp_path):
     database, there = objects.database(f'sqlite:///{tmp_path}/nova.db'), cloud.Cloud()
-    cloud.seed_cloud(database, there)
+    seeds.seed_cloud(database, there)
     uuid = there.servers['web-1']
     for state in ('active', 'paused'):
-        cloud.seed_server(database, uuid, 'web-1', {**there.server_defaults, 'vm_state': state})
-        assert cloud.server_state(database, uuid) == {
+        seeds.seed_server(database, uuid, 'web-1', {**there.server_defaults, 'vm_state': state})
+        assert seeds.server_state(database, uuid) == {
             'vm_state_after': state, 'task_state_after': None, 'actions': [], 'faults': []}
 
 
@@ -41,7 +41,7 @@ def application(environ, start_response):
 
 @pytest.fixture
 def server():
-    started = cloud.HTTPServer('127.0.0.1', 0, application).start()
+    started = http_server.HTTPServer('127.0.0.1', 0, application).start()
     yield started
     started.shutdown()
     started.server_close()
@@ -87,7 +87,7 @@ def test_a_target_that_is_no_path_is_refused(server):
 
 def test_a_port_that_is_taken_is_an_error_at_once(server):
     with pytest.raises(OSError, match='in use'):
-        cloud.HTTPServer('127.0.0.1', server.server_port, application)
+        http_server.HTTPServer('127.0.0.1', server.server_port, application)
 
 
 def test_the_environment_of_the_process_is_not_given_to_the_application(monkeypatch):
@@ -97,7 +97,7 @@ def test_the_environment_of_the_process_is_not_given_to_the_application(monkeypa
     def keep(environ, start_response):
         seen.append(dict(environ))
         return application(environ, start_response)
-    started = cloud.HTTPServer('127.0.0.1', 0, keep).start()
+    started = http_server.HTTPServer('127.0.0.1', 0, keep).start()
     ask(started)
     started.shutdown()
     started.server_close()

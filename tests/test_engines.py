@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from explorer import Scenario, boot, engines, run
+from explorer.cloud import Cloud
 from explorer.stations import WrongUse
 
 GOOD = [pytest.param(Scenario(), 202, id='default'), pytest.param(Scenario(host='host2', block_migrate=True), 202, id='host'),
@@ -103,7 +104,7 @@ def test_each_server_is_reset_before_it_is_asked_for():
 
 
 def test_a_server_can_be_named_by_its_uuid():
-    uuid = engines.clouds.Cloud().servers['web-3']
+    uuid = Cloud().servers['web-3']
     assert run(Scenario(server=uuid)).response['status'] == 202
 
 
@@ -176,7 +177,7 @@ def test_what_is_no_exception_to_raise_is_wrong_use(name, walk):
 
 def test_a_cloud_that_is_none_does_not_spoil_the_next_request(walk):
     with pytest.raises((KeyError, TypeError)):
-        run(cloud=engines.clouds.Cloud(callers={'x': {}}))
+        run(cloud=Cloud(callers={'x': {}}))
     assert len(run(Scenario()).steps) == len(walk.steps)
 
 

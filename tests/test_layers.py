@@ -15,9 +15,10 @@ PACKAGE = ROOT / 'explorer'
 FLOORS = (
     ('__main__',), ('bench',), ('export',), ('player', 'services', 'conform'), ('content',), ('comparison', 'what_if'),
     ('views', 'engines', 'flowcharts'),
-    ('explorations', 'trace', 'snapshots', 'cloud', 'pipeline'), ('shapes', 'objects'), ('stations', 'bus', 'exception'))
+    ('runner', 'seeds'), ('explorations', 'trace', 'snapshots', 'http_server', 'pipeline'), ('shapes', 'objects', 'cloud'),
+    ('stations', 'bus', 'exception'))
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
-ALONG = {('views', 'flowcharts'), ('trace', 'snapshots'), ('cloud', 'pipeline')}
+ALONG = {('views', 'flowcharts'), ('trace', 'snapshots')}
 
 
 def imports(path):
@@ -56,7 +57,7 @@ def test_the_hook_does_not_know_the_path():
 def test_a_student_can_delete_the_hook_and_still_run_the_path(tmp_path, python):
     import shutil
     shutil.copytree(PACKAGE, tmp_path / 'explorer')
-    for name in ('trace', 'snapshots', 'player', 'export', 'content', 'comparison', 'what_if', 'views', 'flowcharts', 'engines'):
+    for name in ('trace', 'snapshots', 'player', 'export', 'content', 'comparison', 'what_if', 'views', 'flowcharts', 'engines', 'runner'):
         (tmp_path / f'explorer/{name}.py').unlink()
     said = python(f'''
 import sys; sys.path.insert(0, {str(tmp_path)!r})

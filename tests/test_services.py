@@ -16,7 +16,7 @@ import urllib.request
 
 import pytest
 
-from explorer import cloud, objects, services
+from explorer import cloud, objects, seeds, services
 from explorer.stations import WrongUse
 from tests.conftest import RABBITMQ, ROOT, WEB_1
 
@@ -162,7 +162,7 @@ def test_our_own_database_can_be_used_again(tmp_path):
     database = objects.database(f'sqlite:///{tmp_path}/nova.db')
     services.seed(database, cloud.Cloud())
     services.seed(database, cloud.Cloud())
-    assert cloud.server_state(database, WEB_1)['vm_state_after'] == 'active'
+    assert seeds.server_state(database, WEB_1)['vm_state_after'] == 'active'
 
 
 # -------------------------------------------------------------------------------------------- a broker in between

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from explorer import Scenario, Trace, pipeline, run, trace
+from explorer import Scenario, Trace, pipeline, run, runner, trace
+from explorer.cloud import Cloud
 from explorer.stations import STATIONS, Station, WrongUse
 
 # ---------------------------------------------------------------------------------------------------- the hook
@@ -214,9 +215,9 @@ def secrets_in(text, *known):
 def test_no_token_is_in_a_trace(monkeypatch):
     from explorer import engines
     tokens = []
-    monkeypatch.setattr(engines.secrets, 'token_hex', lambda size: tokens.append(f'ab{len(tokens):030}') or tokens[-1])
+    monkeypatch.setattr(runner.secrets, 'token_hex', lambda size: tokens.append(f'ab{len(tokens):030}') or tokens[-1])
     miniature = engines.Miniature()
-    traced, _ = miniature.answer(Scenario(), engines.clouds.Cloud())
+    traced, _ = miniature.answer(Scenario(), Cloud())
     assert tokens
     assert secrets_in(traced.to_json(), *tokens) == []
     assert '***' in traced.to_json()
