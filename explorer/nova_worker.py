@@ -17,7 +17,6 @@ import os
 import pathlib
 import shutil
 import sys
-import time
 from unittest import mock
 
 from nova import monkey_patch
@@ -49,7 +48,7 @@ from explorer.bus import MemoryDriver, oslo_messaging
 from explorer.cloud import CELL1, CELL_DOWN, EPOCH, FLAVOR, Cloud
 from explorer.explorations import Scenario
 from explorer.runner import Runner
-from explorer.trace import Recorder, Trace, lasting_threads
+from explorer.trace import lasting_threads
 
 CONF = nova.conf.CONF
 
@@ -62,8 +61,10 @@ transport_url = fake://
 service_down_time = 1000000000
 [api_database]
 connection = sqlite:///{folder}/api.db
+sqlite_synchronous = false
 [database]
 connection = sqlite:///{folder}/cell0.db
+sqlite_synchronous = false
 [keystone_authtoken]
 auth_type = none
 www_authenticate_uri = http://keystone.invalid/identity
@@ -223,10 +224,22 @@ def boot(folder, tell):
     return wsgi_app.init_application('osapi_compute', 'nova-api-os-compute'), one_bus('')._driver
 
 
+_STATIONS = frozenset(station.nova for station in stations.STATIONS)
+
+
+def _name_in_nova(filename, qualname):
+    """Give the dotted name of a function of nova, None for one of another package, or one without a name."""
+    _, found, path = filename.rpartition('/site-packages/nova/')
+    if not found or qualname.rpartition('.')[2].startswith('<'):
+        return None
+    name = f'nova.{path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")}.{qualname}'
+    return None if name in _STATIONS else name
+
+
 class RealNova(Runner):
     """The installed nova in this process: its application, its bus, its databases, its conductor."""
 
-    engine, column = 'nova', 'nova'
+    engine, column, beside = 'nova', 'nova', staticmethod(_name_in_nova)
 
     def __init__(self, folder, tell):
         super().__init__()
@@ -239,11 +252,6 @@ class RealNova(Runner):
         server.start(override_pool_size=1)
         server._work_executor.submit(int).result()  # the worker's thread begins with its first job
         self._api, self._cell = (sa.create_engine(f'sqlite:///{folder}/{name}.db') for name in ('api', 'cell1'))
-
-    def recorder(self, bare):
-        recorder = super().recorder(bare)
-        recorder.beside = _name_in_nova
-        return recorder
 
     def exception(self, name):
         return getattr(exception, name, None)
@@ -362,17 +370,6 @@ class RealNova(Runner):
 
 
 _INSTANCES = main_models.Instance.__table__
-_STATIONS = frozenset(station.nova for station in stations.STATIONS)
-
-
-@functools.cache
-def _name_in_nova(filename, qualname):
-    """Give the dotted name of a function of nova, None for one of another package, or one without a name."""
-    _, found, path = filename.rpartition('/site-packages/nova/')
-    if not found or qualname.rpartition('.')[2].startswith('<'):
-        return None
-    name = f'nova.{path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")}.{qualname}'
-    return None if name in _STATIONS else name
 
 
 # ------------------------------------------------------------------------------------------------------ the protocol

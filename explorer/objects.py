@@ -123,6 +123,11 @@ class RequestContext(oslo_context.RequestContext):
         return values
 
 
+def get_admin_context(read_deleted='no'):
+    """Make a context that nobody asked for: Nova's own (nova.context.get_admin_context)."""
+    return RequestContext(user_id=None, project_id=None, is_admin=True, read_deleted=read_deleted, overwrite=False)
+
+
 def set_target_cell(context, cell_mapping):
     """Point the context at the database of a cell (nova.context.set_target_cell).
 

@@ -1094,6 +1094,9 @@ class NeutronAPI:
     extensions = ()
 
     def instance_has_extended_resource_request(self, instance_uuid):
+        return self.has_extended_resource_request_extension(objects.get_admin_context())
+
+    def has_extended_resource_request_extension(self, context=None):
         return 'port-resource-request-groups' in self.extensions
 
 

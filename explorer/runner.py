@@ -38,12 +38,12 @@ def versions(client=False):
 class Runner:
     """Run scenarios, one at a time: the hook, the environment and the standard output belong to the process.
 
-    Shape: who extends it sets *application*, *driver* (of the bus) and *column* ('ours' or 'nova'), and says how to write
+    Shape: who extends it sets *application*, *driver* (of the bus) and *column* ('ours' or 'nova'), and *beside* as for a Recorder; it says how to write
     its cloud down. *conductor* has a *failure* to raise after its work, and *whole*, which says whether
     that goes on up to its own cast.
     """
 
-    engine, column = 'miniature', 'ours'
+    engine, column, beside = 'miniature', 'ours', None
     application = driver = conductor = None
 
     def __init__(self):
@@ -101,7 +101,7 @@ class Runner:
             return not bare and environ['REQUEST_METHOD'] == 'GET' and environ.get('HTTP_X_AUTH_TOKEN') in self.tokens
 
         stations = [s for s in STATIONS if not s.boot and not (bare and s.service == 'nova')]
-        return Recorder(stations, self.column, aside=aside)
+        return Recorder(stations, self.column, aside=aside, beside=self.beside)
 
     def _traced(self, scenario, uuid, token):
         bare = bare_request(scenario)
@@ -109,14 +109,15 @@ class Runner:
             exchange, note = self._send(scenario, uuid, token)
             if not recorder.join(10):
                 note = 'the request is still being worked on'
-        records = recorder.records()
+        records, besides = recorder.records(), recorder.besides()
         sent = steps([record for record in records if record[2] in ('http', 'send')])
         exchange = exchange or last_exchange(sent)
         head = json.dumps(snapshot([dataclasses.asdict(scenario), *exchange, messages(sent), note]))
         scenario, request, response, sent, note = json.loads(head.replace(token, '***') if token else head)
         trace = Trace(
             self.engine, versions(not bare), scenario, request, response, sent,
-            self.server_state(uuid), note, pack(records, [token] if token else []))
+            self.server_state(uuid), note, pack(records, [token] if token else []),
+            {str(index): names for index, names in besides.items()})
         return trace, exchange[1]
 
     def _seed(self, scenario, cloud):

@@ -50,10 +50,11 @@ _SENT = _object(method=TEXT, path=TEXT, headers=_HEADERS, body={})
 _ANSWERED = _object(status=NUMBER, headers=_HEADERS, body={})
 _MESSAGE = _object(kind={'enum': ['cast', 'call']}, method=TEXT, version=TEXT, args=OBJECT)
 TRACE = _object(
-    schema=NUMBER, engine=TEXT, versions={'type': 'object', 'additionalProperties': TEXT},
+    'besides', schema=NUMBER, engine=TEXT, versions={'type': 'object', 'additionalProperties': TEXT},
     scenario={'anyOf': [{'maxProperties': 0}, {**SCENARIO, 'additionalProperties': False}]},
     request=_or_null(_SENT), response=_or_null(_ANSWERED), messages=_list(_MESSAGE), outcome=_or_null(OBJECT),
-    note=_TEXT_OR_NULL, steps=_list(_STEP))
+    note=_TEXT_OR_NULL, steps=_list(_STEP), besides={'type': 'object', 'additionalProperties': {
+        'type': 'object', 'additionalProperties': NUMBER}})
 
 _GIVEN = _object(
     'server', 'conductor_reply', 'race', caller=TEXT, server={'type': ['object', 'null'], **_STATE}, request=_REQUEST,

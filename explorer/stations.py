@@ -22,7 +22,7 @@ class Station:
     Shape: *key* is short and stable; *nova* is the dotted name in the real library; *node* is a key of NODES, *service*
     the program there, *exploration* one of the seven keys, all three None where the caller decides. *shows* names the
     locals that are recorded, None for all. *after* is the key of the station from which a request comes here on another
-    thread or node. *boot*: it runs when the service starts, not with the request.
+    thread or node. *boot*: it runs when the service starts, not with the request. *last*: what it calls is not followed.
     """
 
     key: str
@@ -34,6 +34,7 @@ class Station:
     shows: tuple[str, ...] | None = None
     after: str | None = None
     boot: bool = False
+    last: bool = False
 
     @property
     def ours(self):
@@ -284,7 +285,7 @@ STATIONS = (
         ('manager.live_migrate_instance', 'nova.conductor.manager.ComputeTaskManager.live_migrate_instance',
          'takes the cast'),
         ('_live_migrate', 'nova.conductor.manager.ComputeTaskManager._live_migrate',
-         'acknowledges; Nova goes on from here'),
+         'acknowledges; Nova goes on from here', ('last', True)),
     ),
     *_rows(
         None, None, None,

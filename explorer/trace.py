@@ -72,24 +72,31 @@ def _functions(found):
     return _functions(inner) if inner else []
 
 
-def watch(watched, enter, line, leave):
+def watch(watched, enter, line, leave, other=None):
     """Call back when a function whose code is in *watched* begins, runs a line, ends.
 
-    Shape: enter(code, frame), line(code, number), leave(code, frame, result, error); error is None for a return.
-    The callbacks run in the thread of the function, and must not raise.
+    Shape: enter(code, frame), line(code, number), leave(code, frame, result, error); error is None for a return;
+    other(code), where it is wanted, when any other function begins. The callbacks run in the thread of the function, and
+    must not raise.
     """
-    return (_monitor if hasattr(sys, 'monitoring') else _settrace)(list(watched), enter, line, leave)
+    return (_monitor if hasattr(sys, 'monitoring') else _settrace)(list(watched), enter, line, leave, other)
 
 
 @contextlib.contextmanager
-def _monitor(watched, enter, line, leave):
+def _monitor(watched, enter, line, leave, other):
     monitoring = sys.monitoring
     tool = next((number for number in (4, 3, 2, 1, 0) if monitoring.get_tool(number) is None), None)
     if tool is None:
         raise HookError('all places for tools of sys.monitoring are taken; stop a debugger or a profiler')
     events, frame, ids = monitoring.events, sys._getframe, frozenset(map(id, watched))
+    def start(code, offset):
+        if id(code) in ids:
+            enter(code, frame(1))
+        else:
+            other(code)
+
     callbacks = {
-        events.PY_START: lambda code, offset: enter(code, frame(1)),
+        events.PY_START: start if other else lambda code, offset: enter(code, frame(1)),
         events.LINE: line,
         events.PY_RETURN: lambda code, offset, result: leave(code, frame(1), result, None),
         # This one can't be had for some codes only.
@@ -101,7 +108,7 @@ def _monitor(watched, enter, line, leave):
             monitoring.register_callback(tool, event, callback)
         for code in watched:
             monitoring.set_local_events(tool, code, events.PY_START | events.LINE | events.PY_RETURN)
-        monitoring.set_events(tool, events.PY_UNWIND)
+        monitoring.set_events(tool, events.PY_UNWIND | (events.PY_START if other else 0))
         yield
     finally:
         monitoring.set_events(tool, 0)
@@ -136,12 +143,12 @@ def lasting_threads():
 
 
 @contextlib.contextmanager
-def _settrace(watched, enter, line, leave):
+def _settrace(watched, enter, line, leave, other):
     return_value, ids = opcode.opmap['RETURN_VALUE'], frozenset(map(id, watched))
 
     def on_call(frame, event, arg):
         if id(frame.f_code) not in ids:
-            return None
+            return other(frame.f_code) if other else None
         raised = []
 
         def on_event(frame, event, arg):
@@ -177,7 +184,7 @@ class _Visit:
     """A step in the making."""
 
     __slots__ = ('station', 'plan', 'aside', 'code', 'frame', 'caller', 'called', 'thread', 'started_ns', 'ended_ns',
-                 'before', 'after', 'result', 'error', 'lines')
+                 'before', 'after', 'result', 'error', 'lines', 'besides')
 
 
 @functools.cache
@@ -208,19 +215,21 @@ class Recorder:
 
     Shape: *stations* are rows of the table, *column* says which of their names to watch: 'ours' or 'nova'. *aside* is
     asked with the locals of every visit that begins an exchange with the API; where it says yes, only the stations of
-    the exploration `client` are recorded until the visit ends.
+    the exploration `client` are recorded until the visit ends. *beside*, if given, is asked for the name of every other
+    function that runs, beside(file name, qualified name); those it names are counted with the visit in which they run.
     Raises: LookupError for a name that leads to no function; HookError, at the end, if a callback failed.
     """
 
-    def __init__(self, stations=STATIONS, column='ours', aside=lambda values: False):
+    def __init__(self, stations=STATIONS, column='ours', aside=lambda values: False, beside=None):
         self._stations, places = _table(tuple(stations), column)
-        self._aside = aside
+        self._aside, self._beside, self._column, self._names = aside, beside, column, {}
         self._copier = Copier(places)
         self._visits, self._stacks, self._failure = [], collections.defaultdict(list), None
         self._idle = threading.Condition()
 
     def __enter__(self):
-        self._watch = watch([code for code, *_ in self._stations.values()], self._enter, self._line, self._leave)
+        self._watch = watch([code for code, *_ in self._stations.values()], self._enter, self._line, self._leave,
+                            self._other if self._beside else None)
         self._watch.__enter__()
         return self
 
@@ -239,7 +248,10 @@ class Recorder:
             stack = self._stacks[threading.get_ident()]
             visit = _Visit()
             _, visit.station, visit.plan = self._stations[id(code)]
+            visit.besides = None
             if stack:
+                if stack[-1].station.last:
+                    return self._other(code) if self._beside else None
                 visit.aside = stack[0].aside
                 if visit.aside and visit.station.exploration != 'client':
                     return
@@ -255,6 +267,18 @@ class Recorder:
             visit.started_ns = time.perf_counter_ns()
         except Exception as error:
             self._failure = self._failure or error
+
+    def _other(self, code):
+        stack = self._stacks.get(threading.get_ident())
+        if not stack:
+            return
+        key = id(code)
+        if key not in self._names:
+            self._names[key] = self._beside(code.co_filename, code.co_qualname), code  # which keeps the id taken
+        if name := self._names[key][0]:
+            visit = stack[-1]
+            visit.besides = visit.besides or collections.Counter()
+            visit.besides[name] += 1
 
     def _line(self, code, number):
         stack = self._stacks.get(threading.get_ident())
@@ -291,25 +315,34 @@ class Recorder:
         Order: a visit comes before what it calls. What it sends to another thread comes after its calls, but what
         nobody waits for comes last.
         """
-        visits = list(self._visits)
-        senders = collections.defaultdict(list)
-        calls, roots, hops = collections.defaultdict(list), [], {}
-        for visit in visits:
-            senders[visit.station.key].append(visit)
-        for visit in visits:
-            if visit.caller:
-                calls[visit.caller].append(visit)
-            elif sender := _sender(visit, senders[visit.station.after]):
-                hops[visit] = sender
-                waits = sender.before.get('wait_for_reply', True)  # a cast does not
-                (calls[sender] if waits else roots).append(visit)
-            elif visit.station.after in (None, 'http'):
-                roots.append(visit)
-            # Else it was sent by something that was put aside.
-        ordered = []
-        for root in roots:
-            _walk(root, calls, ordered)
-        return _records(ordered, hops)
+        return _records(*_causal(list(self._visits)), self._column)
+
+    def besides(self):
+        """Give what else ran in each visit: {index of its record: {name: how often}}."""
+        ordered, _ = _causal(list(self._visits))
+        return {index: dict(visit.besides) for index, visit in enumerate(ordered) if visit.besides}
+
+
+def _causal(visits):
+    """Put visits into causal order: (ordered, {visit: the one on another thread that it came from})."""
+    senders = collections.defaultdict(list)
+    calls, roots, hops = collections.defaultdict(list), [], {}
+    for visit in visits:
+        senders[visit.station.key].append(visit)
+    for visit in visits:
+        if visit.caller:
+            calls[visit.caller].append(visit)
+        elif sender := _sender(visit, senders[visit.station.after]):
+            hops[visit] = sender
+            waits = sender.before.get('wait_for_reply', True)  # a cast does not
+            (calls[sender] if waits else roots).append(visit)
+        elif visit.station.after in (None, 'http'):
+            roots.append(visit)
+        # Else it was sent by something that was put aside.
+    ordered = []
+    for root in roots:
+        _walk(root, calls, ordered)
+    return ordered, hops
 
 
 def _sender(visit, candidates):
@@ -333,7 +366,7 @@ def _walk(visit, calls, ordered):
         _walk(call, calls, ordered)
 
 
-def _records(ordered, hops):
+def _records(ordered, hops, column):
     """Turn visits into records; what a row leaves open comes from the caller."""
     index, places, records = {}, {}, []
     for visit in ordered:
@@ -347,7 +380,7 @@ def _records(ordered, hops):
         index[visit] = len(records)
         code = visit.code
         records.append((
-            len(records), exploration, station.key, station.nova, shortened(code.co_filename, station.ours),
+            len(records), exploration, station.key, station.nova, shortened(code.co_filename, getattr(station, column)),
             code.co_firstlineno, sorted(visit.lines), node, service, os.getpid(), visit.thread,
             index.get(caller), index.get(sender), visit.before, visit.after, visit.result, visit.error,
             visit.started_ns, visit.ended_ns))
@@ -479,7 +512,8 @@ class Trace:
 
     Shape: *request* {method, path, headers, body} and *response* {status, headers, body} of the last exchange, None if
     there was none; *messages* as `rpc` in the recordings, with real ids; *outcome* {vm_state_after, task_state_after,
-    actions, faults}: what the database holds of the server afterwards; *note*: what the client said, if it gave up.
+    actions, faults}: what the database holds of the server afterwards; *note*: what the client said, if it gave up; *besides*: what
+    else of Nova ran in a step, {index as text: {dotted name: how often}}, where that was watched.
     """
 
     engine: str
@@ -491,6 +525,7 @@ class Trace:
     outcome: dict | None
     note: str | None
     packed: bytes = dataclasses.field(repr=False)
+    besides: dict = dataclasses.field(default_factory=dict)
     schema: int = SCHEMA
 
     def __eq__(self, other):
@@ -538,7 +573,7 @@ class Trace:
         except TypeError as error:  # a text that is no Unicode, a number that is too long
             raise WrongUse(f'a damaged trace: {error}; record it again') from error
         names = {field.name for field in dataclasses.fields(cls)} - {'packed'}
-        return cls(**{name: data[name] for name in names}, packed=packed)
+        return cls(**{name: data[name] for name in names if name in data}, packed=packed)
 
     def find(self, station):
         """Give the steps at a station, by its key."""
