@@ -38,7 +38,6 @@ from nova.db.main import models as main_models
 from nova.network import model as network_model
 from nova.network import neutron
 from nova.objects import base as objects_base
-from nova.objects import request_spec
 from nova.scheduler.client import report
 from oslo_reports import guru_meditation_report
 from oslo_serialization import jsonutils
@@ -259,14 +258,14 @@ class RealNova(Runner):
     @contextlib.contextmanager
     def rivalled(self, uuid, task_state):
         """Let another request win, between the reading of the server and its conditional update."""
-        read = request_spec.RequestSpec._get_by_instance_uuid_from_db
+        save = objects.Instance._save_info_cache  # with what `save` begins
 
-        def slow(*args):
+        def late(server, context):
             with self._cell.begin() as connection:
                 connection.execute(sa.update(_INSTANCES).where(_INSTANCES.c.uuid == uuid).values(task_state=task_state))
-            return read(*args)
+            return save(server, context)
 
-        with mock.patch.object(request_spec.RequestSpec, '_get_by_instance_uuid_from_db', slow):
+        with mock.patch.object(objects.Instance, '_save_info_cache', late):
             yield
 
     # ------------------------------------------------------------------------------------------------- the rows

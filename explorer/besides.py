@@ -1,0 +1,181 @@
+"""Side by side: the miniature and the real Nova on the same request; where they differ, and why.
+
+Everything here is worked out from two traces. Only the reasons are written by hand; a test holds that there is one for
+each difference that was found.
+"""
+
+import dataclasses
+import functools
+import json
+import operator
+import re
+
+from explorer import exception, objects, pipeline
+from explorer.stations import BY_KEY, RENAMED, STATIONS, split
+from explorer.trace import difference
+
+# Why the miniature leaves a function of Nova out, by the beginning of its name; the longest one counts.
+REASONS = {
+    'nova.api.openstack.api_version_request': 'compares microversions; ours are compared as pairs of numbers',
+    'nova.api.openstack.common': 'makes links and pages for lists of servers, which the client does not look at here',
+    'nova.api.openstack.compute.servers': 'filters, sorts and pages lists of servers; ours only looks a name up',
+    'nova.api.openstack.compute.views': 'describes servers and versions in full; ours gives what the client reads',
+    'nova.api.openstack.requestlog': 'decides what to log and in which form; ours writes one line',
+    'nova.api.openstack.urlmap': 'weighs the Accept header, too; the path alone decides for this request',
+    'nova.api.openstack.wsgi': 'spreads over small methods what ours does in one place, with the same result',
+    'nova.api.validation': 'prepares a validator; ours is made in one step',
+    'nova.api.wsgi': 'makes a request object of its own class',
+    'nova.availability_zones': 'looks up the availability zone, through a cache',
+    'nova.cache_utils': 'keeps what was looked up in memcached or memory; nothing here is asked twice',
+    'nova.compute.api': 'heals old mappings and asks about hosts; this cloud has none that are old',
+    'nova.compute.instance_list': 'merges the servers of many cells into one sorted list; this cloud has one cell',
+    'nova.compute.multi_cell_list': 'merges the servers of many cells into one sorted list; this cloud has one cell',
+    'nova.compute.rpcapi': 'speaks to the compute hosts, behind the end of our path',
+    'nova.compute.utils': 'notes in the database when the conductor began and ended an action, with its errors',
+    'nova.compute.utils.heal_reqspec_is_bfv': 'goes on behind the end of our path: it mends old request specs',
+    'nova.conductor.manager': 'goes on behind the end of our path: it prepares the task',
+    'nova.conductor.manager.targets_cell': 'points the context at the cell of the server before the conductor begins',
+    'nova.conductor.tasks': 'goes on behind the end of our path: it checks hosts and moves claims, and casts to the compute host',
+    'nova.context': 'serves many cells, with limits of time; this cloud has one cell',
+    'nova.context.RequestContext': 'copies the context, or reads a value of it',
+    'nova.db': 'reaches the tables through SQLAlchemy\'s classes; ours writes the same rows with plain SQL expressions',
+    'nova.exception': 'makes the error, with words for its reader',
+    'nova.i18n': 'translates the message, where the caller wants another language',
+    'nova.monkey_patch': 'asks whether threads or eventlet are in use; ours knows only threads',
+    'nova.network.model': 'makes objects of the ports of the server',
+    'nova.network.neutron': 'keeps the list of Neutron\'s extensions for a while; this cloud\'s Neutron has none',
+    'nova.network.security_group_api': 'asks Neutron for security groups, to describe a server',
+    'nova.notifications': 'tells whoever listens that the task state changed; this cloud has no listeners',
+    'nova.objects': 'makes objects of rows and plain data, field by field; ours hold only the fields that the path touches',
+    'nova.objects.aggregate': 'goes on behind the end of our path: it looks up the zone of the destination',
+    'nova.objects.base': 'turns objects into plain data and back, lists and dictionaries of them, too',
+    'nova.objects.block_device': 'describes the volumes of a server, for the client',
+    'nova.objects.build_request': 'lists servers that are still being built; this cloud builds none',
+    'nova.objects.host_mapping': 'goes on behind the end of our path: it finds the cell of the destination',
+    'nova.objects.image_meta': 'reads all properties of the image; ours reads the one that is asked for',
+    'nova.objects.instance_action': 'notes in the database when the conductor began and ended the action',
+    'nova.objects.instance_action.InstanceAction.pack_action_start': 'puts together the row of the action',
+    'nova.objects.instance_group': 'asks for server groups; this cloud has none',
+    'nova.objects.migration': 'goes on behind the end of our path: it writes the migration down',
+    'nova.objects.resource': 'goes on behind the end of our path: it looks for persistent memory',
+    'nova.objects.service': 'goes on behind the end of our path: it asks whether the hosts are up',
+    'nova.pci': 'goes on behind the end of our path: it prepares a check of PCI devices',
+    'nova.policy': 'loads its rules when they are first asked for, and serialises them to see whether they changed',
+    'nova.profiler': 'passes the request to osprofiler, which is switched off',
+    'nova.rpc': 'chooses the serializer and the client of a cell; ours has one of each',
+    'nova.safe_utils': 'finds the plain function under its decorators',
+    'nova.scheduler': 'goes on behind the end of our path: it asks the scheduler and claims room in Placement',
+    'nova.servicegroup': 'asks whether the services of a host report themselves',
+    'nova.thread_pool_factory': 'hands the query to a pool of threads that is sized and counted; ours starts a plain thread pool',
+    'nova.utils': 'is a small helper, which ours has inline or from a library',
+    'nova.version': 'says whom to contact, for the text of an unexpected error',
+    'nova.virt.hardware': 'works out what flavor and image ask for, with all their conflicts; ours asks the one question',
+}
+
+# What is different in two runs of the same code: times, ids, addresses and the order of sets.
+VARIES = re.compile(
+    r'(.*_at|date|Date|content-length|Content-Length|SERVER_PORT|HTTP_HOST|REMOTE_PORT|url|href|timestamp|updated|created|'
+    r'wsgi\..*|webob\..*|database_connection|db_connection|nova_object\.changes|id|compute_id|X-Auth-Token|HTTP_X_AUTH_TOKEN|'
+    r'updates|changes)$', re.IGNORECASE)
+
+# Why what a station is given or gives back is not the same, by the end of the path into the payload.
+PAYLOADS = {
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A station, in both traces.
+
+    Shape: *ours*, *real*: the index of the step, None where it was not visited; *besides* {dotted name: how often} of what
+    the real one runs there and the miniature lacks; *payload* [(when, path, ours, real)] of what is not the same.
+    """
+
+    station: str
+    ours: int | None
+    real: int | None
+    besides: dict
+    payload: list
+
+    @property
+    def badge(self):
+        """Say how the miniature stands to the real one here: same, simplified, left out."""
+        if self.ours is None:
+            return 'left out'
+        return 'same' if self.real is not None and not self.besides and not self.payload else 'simplified'
+
+
+def beside(miniature, real):
+    """Align two traces of the same request.
+
+    Returns: a tuple of Pairs, in the order of the walk.
+    """
+    import difflib
+    ours, theirs = ([step.station for step in trace.steps] for trace in (miniature, real))
+    pairs = []
+    for kind, start, end, begin, stop in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        if kind == 'equal':
+            pairs += [_pair(miniature, real, start + number, begin + number) for number in range(end - start)]
+        else:
+            pairs += [_pair(miniature, real, number, None) for number in range(start, end)]
+            pairs += [_pair(miniature, real, None, number) for number in range(begin, stop)]
+    return tuple(pairs)
+
+
+def _pair(miniature, real, ours, theirs):
+    a, b = (None if index is None else trace.steps[index] for trace, index in ((miniature, ours), (real, theirs)))
+    ran = real.besides.get(str(theirs), {})
+    return Pair((a or b).station, ours, theirs, {name: count for name, count in ran.items() if not in_miniature(name)},
+                payload_differences(a, b) if a and b else [])
+
+
+@functools.cache
+def in_miniature(name):
+    """Say whether the miniature has a function of Nova, too, without a station of its own."""
+    module, qualname = split(name)
+    owner, dot, rest = qualname.partition('.')
+    owner = RENAMED.get(f'{module}.{owner}', owner)
+    path = [part for part in f'{owner}{dot}{rest}'.split('.<locals>')[0].split('.')]
+    for home in (pipeline, objects, exception):
+        try:
+            found = operator.attrgetter('.'.join(path))(home)
+        except AttributeError:
+            continue
+        holder = getattr(home, path[0])
+        if getattr(found, '__module__', home.__name__).startswith('explorer.') and (len(path) == 1 or path[-1] in vars(holder)):
+            return True
+    return False
+
+
+def reason(name):
+    """Say why the miniature leaves a function of Nova out; None where no reason is known."""
+    known = [start for start in REASONS if name == start or name.startswith(start + '.')]
+    return REASONS[max(known, key=len)] if known else None
+
+
+def payload_differences(ours, real):
+    """Compare what a step was given and gave back: [(when, path, ours, real)].
+
+    What only the real one has is no difference: its objects have more fields.
+    """
+    found = []
+    for when in ('before', 'result', 'error'):
+        a, b = (_plain(getattr(step, when)) for step in (ours, real))
+        parts = difference({when: a}, {when: b})
+        found += [(when, path[1:], one, other) for path, (one, other) in parts['changed'].items()]
+        found += [(when, path[1:], one, None) for path, one in parts['dropped'].items()]
+    return [each for each in found if not any(VARIES.match(str(name)) for name in each[1])]
+
+
+def _plain(payload):
+    return json.loads(re.sub(r'req-[0-9a-f-]{36}|127\.0\.0\.1:\d+', 'req-…', json.dumps(payload)))
+
+
+def badges(pairs):
+    """Sum up the pairs of several comparisons: {key of the station: badge}; what was never reached is not in it."""
+    worst = {}
+    for pair in pairs:
+        if pair.ours is not None or pair.real is not None:
+            worst.setdefault(pair.station, set()).add(pair.badge)
+    order = ('left out', 'simplified', 'same')
+    return {key: next(badge for badge in order if badge in found) for key, found in worst.items() if key in BY_KEY}
