@@ -78,9 +78,25 @@ VARIES = re.compile(
     r'wsgi\..*|webob\..*|database_connection|db_connection|nova_object\.changes|id|compute_id|X-Auth-Token|HTTP_X_AUTH_TOKEN|'
     r'updates|changes)$', re.IGNORECASE)
 
-# Why what a station is given or gives back is not the same, by the end of the path into the payload.
-PAYLOADS = {
-}
+_LESS = 'the miniature describes a server with what the client reads'
+_ROW = 'a row of a table as its database class has it, or as plain values'
+
+# Why what a station is given or gives back is not the same: (end of the path into the payload, sentence).
+PAYLOADS = (
+    (('network_info',), 'the ports are text here, and a list of objects in Nova: none in both'),
+    (('self',), 'the tokens are known without Keystone, in a class of our own'),
+    (('links',), _LESS), (('content',), _LESS),
+    (('request', ''), 'the filter for tokens has a class of its own for the request'),
+    (('user_auth_plugin',), 'would ask Keystone in the name of the user; nobody asks it here'),
+    (('metadata',), _ROW), (('system_metadata',), _ROW), (('flavor',), _ROW),
+    (('info_cache',), 'is loaded with the server here, and when it is first asked for in Nova'),
+    (('columns_to_join',), 'the miniature has no security groups'),
+    (('retry',), 'without a broker the miniature answers after a second; Nova tries for ever'),
+    (('__suppress_context__',), 'how the error is raised anew'),
+    (('code',), 'the status is worked out a moment earlier'),
+    (('wrapped_exc', ''), 'the HTTP error has a class of its own in Nova, with the same status and words'),
+    (('',), 'the HTTP error has a class of its own in Nova, with the same status and words'),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +167,11 @@ def reason(name):
     """Say why the miniature leaves a function of Nova out; None where no reason is known."""
     known = [start for start in REASONS if name == start or name.startswith(start + '.')]
     return REASONS[max(known, key=len)] if known else None
+
+
+def payload_reason(path):
+    """Say why a payload differs at a path; None where no reason is known."""
+    return next((says for end, says in PAYLOADS if tuple(path[-len(end):]) == end), None)
 
 
 def payload_differences(ours, real):

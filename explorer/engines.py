@@ -67,8 +67,8 @@ class _Conductor(pipeline.ComputeTaskManager):
 
     failure, whole = None, True
 
-    def _live_migrate(self, *args):
-        super()._live_migrate(*args)
+    def _build_live_migrate_task(self, *args):
+        super()._build_live_migrate_task(*args)
         if self.failure:
             raise self.failure
 

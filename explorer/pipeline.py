@@ -321,18 +321,20 @@ class AuthProtocol(Middleware):
         service_token = request.headers.get('X-Service-Token')
         if identity is None or service_token and service_token not in self.tokens:
             message = 'The request you have made requires authentication.'
-            return webob.exc.HTTPUnauthorized(
-                json={'error': {'code': 401, 'title': 'Unauthorized', 'message': message}},
+            raise webob.exc.HTTPUnauthorized(
+                body=jsonutils.dumps({'error': {'code': 401, 'title': 'Unauthorized', 'message': message}}),
                 headers=[('WWW-Authenticate', 'Keystone uri="http://keystone.invalid/identity"')],
-                content_type='application/json')
+                charset='UTF-8', content_type='application/json')
         user_id, project_id, roles = identity
-        request.headers.update({'X-User-Id': user_id, 'X-Project-Id': project_id, 'X-Roles': ','.join(roles),
-                                'X-Identity-Status': 'Confirmed'})
-        return None
+        request.headers.update({
+            'X-User-Id': user_id, 'X-User-Name': user_id, 'X-User-Domain-Id': 'default', 'X-Project-Id': project_id,
+            'X-Project-Name': project_id, 'X-Project-Domain-Id': 'default', 'X-Roles': ','.join(roles),
+            'X-Identity-Status': 'Confirmed'})
 
     @webob.dec.wsgify(RequestClass=Request)
     def __call__(self, req):
-        return self.process_request(req) or self.application
+        self.process_request(req)
+        return self.application
 
 
 class NovaKeystoneContext(Middleware):
@@ -1533,8 +1535,13 @@ class ComputeTaskManager:
         self._live_migrate(context, instance, scheduler_hint, block_migration, disk_over_commit, request_spec)
 
     def _live_migrate(self, context, instance, scheduler_hint, block_migration, disk_over_commit, request_spec):
-        """Acknowledge the order, and say what Nova does next."""
-        destination = scheduler_hint.get('host')
+        """Acknowledge the order."""
+        self._build_live_migrate_task(context, instance, scheduler_hint.get('host'), block_migration, disk_over_commit,
+                                      None, request_spec)
+
+    def _build_live_migrate_task(self, context, instance, destination, block_migration, disk_over_commit, migration,
+                                 request_spec=None):
+        """Say what Nova does next: our path ends here."""
         following = NEXT_GIVEN if destination else NEXT_FIND
         LOG.info('Live migration of %s to %s taken over. Nova would go on so:\n%s', instance.uuid,
                  destination or 'a host that the scheduler finds or confirms',

@@ -29,9 +29,9 @@ def seed_server(database, uuid, name, state):
     spec = objects.RequestSpec(
         instance_uuid=uuid, project_id=state['project'], user_id='u-owner', flavor=objects.Flavor(**flavor),
         availability_zone=None, num_instances=1, ignore_hosts=None, force_hosts=None, force_nodes=None,
-        requested_destination=None, scheduler_hints={}, is_bfv=False)
+        scheduler_hints={}, is_bfv=False)
     image = {f'image_{key}': value for key, value in (state['image_props'] or {}).items()}
-    ports = [{'id': 'port-1', 'vnic_type': state['vnic_type'] or 'normal'}]
+    ports = [{'id': 'port-1', 'vnic_type': state['vnic_type']}] if state['vnic_type'] else []
     cell = sa.select(CELL_MAPPINGS.c.id).where(CELL_MAPPINGS.c.name == state['mapping']).scalar_subquery()
     down = sa.select(CELL_MAPPINGS).where(CELL_MAPPINGS.c.name == 'down')
     with database.begin() as connection:
