@@ -56,6 +56,17 @@ def _parser():
     add('--engine', default='miniature', metavar='miniature|nova')
     add('--answers', metavar='OUT.json', help='write every answer there')
 
+    add = command(_record)
+    add('--check', action='store_true', help='write nothing, and tell what is no longer as it was recorded')
+    add('--cases', nargs=2, metavar=('IN', 'OUT'), help='answer every case of IN anew, and write them to OUT')
+
+    add = command(_history)
+    add('station', nargs='?', metavar='STATION', help='its key, or its dotted name in Nova; left out, what people ask first')
+
+    add = command(_beside)
+    add('key', metavar='KEY', help='an exploration')
+    add('--engine', default='recorded', metavar='recorded|nova')
+
     add = command(_serve)
     add('--host', default='127.0.0.1')
     add('--port', type=_port, default=8774, help='0 picks one')
@@ -99,6 +110,43 @@ def _conform(arguments):
                            engine=arguments.engine, answers=arguments.answers)
     print('\n'.join(lines))
     return 0 if agree else 1
+
+
+def _record(arguments):
+    """let the real Nova answer anew all that is recorded of it"""
+    import functools
+
+    from explorer import besides, conform, engines, recordings
+    real = functools.partial(engines.run, engine='nova')
+    if arguments.cases:
+        print('\n'.join(conform.record(*arguments.cases)))
+        return 0
+    if arguments.check:
+        lines = recordings.stale(real)
+        print('\n'.join(lines) or 'all recordings are as the real Nova answers today')
+        return 1 if lines else 0
+    print('\n'.join(recordings.record(real, functools.partial(besides.badges_of, engines.run))))
+    return 0
+
+
+def _history(arguments):
+    """tell the past of a station, from Liberty to today"""
+    from explorer import history
+    if arguments.station:
+        print(history.history(arguments.station))
+    else:
+        print('\n'.join(f'{question} {answer}' for question, answer in history.answers()))
+        print('\nThe past is known of:', ', '.join(key or name for name, key in history.names().items()))
+    return 0
+
+
+def _beside(arguments):
+    """lay the miniature beside the real Nova, station by station"""
+    from explorer import besides, engines, explorations
+    scenario = explorations.exploration(arguments.key).scenario
+    real = engines.run(scenario, engine=arguments.engine)
+    print(besides.tell(besides.beside(engines.run(scenario), real), real))
+    return 0
 
 
 def _serve(arguments):

@@ -4,14 +4,17 @@ Everything here is worked out from two traces. Only the reasons are written by h
 each difference that was found.
 """
 
+import collections
 import dataclasses
+import difflib
 import functools
 import json
 import operator
 import re
 
 from explorer import exception, objects, pipeline
-from explorer.stations import BY_KEY, RENAMED, STATIONS, split
+from explorer.explorations import Scenario
+from explorer.stations import BY_KEY, RENAMED, split
 from explorer.trace import difference
 
 # Why the miniature leaves a function of Nova out, by the beginning of its name; the longest one counts.
@@ -126,7 +129,6 @@ def beside(miniature, real):
 
     Returns: a tuple of Pairs, in the order of the walk.
     """
-    import difflib
     ours, theirs = ([step.station for step in trace.steps] for trace in (miniature, real))
     pairs = []
     for kind, start, end, begin, stop in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
@@ -200,3 +202,24 @@ def badges(pairs):
             worst.setdefault(pair.station, set()).add(pair.badge)
     order = ('left out', 'simplified', 'same')
     return {key: next(badge for badge in order if badge in found) for key, found in worst.items() if key in BY_KEY}
+
+
+def badges_of(run, traces):
+    """Compare what was recorded with the miniature: {key of a station: badge}.
+
+    Shape: run(scenario) gives a trace of the miniature; *traces* {name: trace of the real Nova}.
+    """
+    return badges([pair for real in traces.values() for pair in beside(run(Scenario(**real.scenario)), real)])
+
+
+def tell(pairs, real):
+    """Tell the pairs of a comparison as text: a line for each station, and under it what is only in the real one."""
+    lines = [f'beside nova {real.versions["nova"]}, {real.engine}:']
+    for pair in pairs:
+        station, step = BY_KEY[pair.station], real.steps[pair.real] if pair.real is not None else None
+        lines.append(f'{pair.badge:<10} {split(station.nova)[1]}' + (f'  {step.file}:{step.line}' if step else '  not visited'))
+        lines += [f'{"":<13}+ {name}: {reason(name)}' for name in sorted(pair.besides)]
+        lines += [f'{"":<13}≠ {".".join(map(str, (when, *path)))}: {payload_reason((when, *path))}'
+                  for when, path, *_ in pair.payload]
+    counts = collections.Counter(badges(pairs).values())
+    return '\n'.join([*lines, ', '.join(f'{count} {badge}' for badge, count in counts.most_common())])

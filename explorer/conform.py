@@ -2,13 +2,14 @@
 
 import io
 import json
+import pathlib
 import re
 
 from explorer import engines
 from explorer.cloud import Cloud
 from explorer.explorations import Scenario
 from explorer.shapes import RECORDINGS, check
-from explorer.stations import WrongUse
+from explorer.stations import NOVA, WrongUse
 
 _RPC = ('kind', 'topic', 'namespace', 'version', 'method', 'args')
 _AFTER = ('vm_state_after', 'task_state_after', 'actions')
@@ -105,3 +106,29 @@ def conform(path, level='rpc', *, inside_only=False, engine='miniature', answers
         lines.append(f'{len(outside - wrong)} of {len(outside)} cases marked outside_path agree at level {level}')
     lines.append(f'{len(cases) - len(wrong)} of {len(cases)} cases agree at level {level}')
     return lines, not wrong
+
+
+def record(source, target, *, engine='nova'):
+    """Let the real Nova answer every case of a file anew, and write them to another; give the lines to print.
+
+    Shape: the new file is as the old one, but for the answers, and the version of Nova; `info`, which is not compared, goes.
+    Raises: WrongUse, if a file can't be read or written, or the real Nova can't be asked; then *target* is as it was.
+    """
+    cloud, cases = read_cases(source)
+    with open(source, encoding='utf-8') as file:
+        data = json.load(file)
+    path = pathlib.Path(target)
+    part = path.with_name(f'.{path.name}.part')
+    try:
+        part.touch()  # at once: the cases take their time
+        fresh = [{**{name: value for name, value in case.items() if name != 'info'},
+                  'expect': answer(case['given'], cloud, engine)} for case in cases]
+        part.write_text(json.dumps({**data, 'nova': NOVA, 'cases': fresh}, indent=1) + '\n', encoding='utf-8')
+        part.replace(path)
+    except OSError as error:
+        raise WrongUse(f'{target} can not be written: {error.strerror}; give a file for the cases') from error
+    finally:
+        part.unlink(missing_ok=True)
+    changed = [case['id'] for case, new in zip(cases, fresh) if case.get('expect') and case['expect'] != new['expect']]
+    return [*(f'{name}: answered otherwise than in {source}' for name in changed),
+            f'{len(fresh)} cases answered by nova {NOVA}, {len(changed)} otherwise than before']

@@ -41,7 +41,7 @@ def content(trace, key, other=None, *, form=(), before=False):
         step, within = steps[number][index], runs[number]['within'][index]
         shown = runs[number]['steps'][index]
         shown['payload'] = payloads.show(step, within)
-        sources.setdefault(shown['source'], views.source(step.station, _column(trace), step.file, step.line))
+        sources.setdefault(shown['source'], views.source(step.station, _column((trace, other)[number]), step.file, step.line))
     for each in runs:
         del each['within']
     used = {step['station'] for each in runs for step in each['steps']}

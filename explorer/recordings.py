@@ -4,6 +4,7 @@
 one; `stale()` tells what is no longer so.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -59,49 +60,77 @@ def scenarios():
     return found
 
 
-def record(run, path=FILE):
+def record(run, badges, path=FILE):
     """Let an engine answer all that is recorded and write it down, whole or not at all.
 
-    Shape: run(scenario) gives a trace of the real Nova.
+    Shape: run(scenario) gives a trace of the real Nova; badges({name: trace}) says how the miniature stands to it, {key of
+    a station: badge}.
     Returns: the names of what was written.
     Raises: WrongUse, if the real Nova can't be asked or the file can't be written; then what there was stays.
     """
     traces = _asked(run)
+    places = {step.station: [step.file, step.line] for trace in traces.values() for step in trace.steps}
     head = {'schema': 1, 'nova': NOVA, 'python': next(iter(traces.values())).versions['python'],
-            'date': datetime.date.today().isoformat()}
-    lines = [json.dumps(head), *(json.dumps({'name': name, 'trace': json.loads(trace.to_json())})
-                                 for name, trace in traces.items())]
+            'date': datetime.date.today().isoformat(), 'scenarios': {name: trace.scenario for name, trace in traces.items()},
+            'badges': badges(traces), 'places': places}
     path = pathlib.Path(path)
     part = path.with_name(f'.{path.name}.part')
     try:
-        part.write_bytes(lzma.compress('\n'.join(lines).encode(), preset=9))
+        text = '\n'.join([json.dumps(head), *(trace.to_json() for trace in traces.values())])
+        part.write_bytes(lzma.compress(text.encode(), preset=9))
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise WrongUse(f'{path} can not be written: {error.strerror}; what was recorded before is still there') from error
-    kept.cache_clear()
+    for cached in (head_of, _lines, trace_of):
+        cached.cache_clear()
     return list(traces)
 
 
-@functools.cache
-def kept(path=FILE):
-    """Read what was recorded: (head, {name: Trace}).
+def _asked(run):
+    """Ask all that is recorded: {name: Trace}. Each is asked twice, as Nova reads some things only once."""
+    return {name: [run(scenario) for _ in range(2)][1] for name, scenario in scenarios().items()}
 
-    Raises: WrongUse for a file that is missing, damaged, or of another version.
-    """
+
+@contextlib.contextmanager
+def _readable():
+    """Turn what can be wrong with the file into one line."""
     try:
-        head, *lines = lzma.decompress(pathlib.Path(path).read_bytes()).decode().splitlines()
-        head, lines = json.loads(head), [json.loads(line) for line in lines]
+        yield
     except OSError as error:
         raise WrongUse(f'the recordings can not be read: {error.strerror}; {REMEDY}') from error
     except (ValueError, lzma.LZMAError, EOFError) as error:
-        raise WrongUse(f'the recordings are damaged: {error}; {REMEDY}') from error
-    check([head, *lines], RECORDED, 'the recordings are damaged', REMEDY)
+        raise error if isinstance(error, WrongUse) else WrongUse(f'the recordings are damaged: {error}; {REMEDY}') from error
+
+
+@functools.cache
+def head_of(path=FILE):
+    """Tell what was recorded: {nova, python, date, scenarios {name: scenario}, badges {station: badge}, places}.
+
+    Shape: *places* is {station: [file, line]} in that version.
+    Raises: WrongUse for a file that is missing, damaged, or of another version.
+    """
+    with _readable(), lzma.open(path, 'rt', encoding='utf-8') as file:
+        head = json.loads(file.readline())
+    check(head, RECORDED, 'the recordings are damaged', REMEDY)
     if head['nova'] != NOVA:
         raise WrongUse(f'the recordings are of nova {head["nova"]}, but this version knows {NOVA}; {REMEDY}')
-    traces = {line['name']: dataclasses.replace(Trace.from_json(json.dumps(line['trace'])), engine='recorded')
-              for line in lines}
-    return head, traces
+    return head
+
+
+@functools.cache
+def _lines(path):
+    with _readable(), lzma.open(path, 'rt', encoding='utf-8') as file:
+        lines = file.read().splitlines()[1:]
+    if len(lines) != len(head_of(path)['scenarios']):
+        raise WrongUse(f'the recordings are damaged: {len(lines)} of {len(head_of(path)["scenarios"])} are there; {REMEDY}')
+    return dict(zip(head_of(path)['scenarios'], lines))
+
+
+@functools.cache
+def trace_of(name, path=FILE):
+    """Give a recorded trace by its name."""
+    return dataclasses.replace(Trace.from_json(_lines(path)[name]), engine='recorded')
 
 
 def recorded(scenario, path=FILE):
@@ -110,17 +139,11 @@ def recorded(scenario, path=FILE):
     Raises: WrongUse, if there is none.
     """
     asked = json.loads(json.dumps(dataclasses.asdict(scenario)))
-    traces = kept(path)[1]
-    for trace in traces.values():
-        if trace.scenario == asked:
-            return trace
-    raise WrongUse(f'no recording of this request; there are: {"; ".join(traces)}. engine="nova" asks the real one, '
-                   'where it is installed')
-
-
-def _asked(run):
-    """Ask all that is recorded: {name: Trace}. Each is asked twice, as Nova reads some things only once."""
-    return {name: [run(scenario) for _ in range(2)][1] for name, scenario in scenarios().items()}
+    for name, known in head_of(path)['scenarios'].items():
+        if known == asked:
+            return trace_of(name, path)
+    raise WrongUse(f'no recording of this request; there are: {"; ".join(head_of(path)["scenarios"])}. engine="nova" asks '
+                   'the real one, where it is installed')
 
 
 # ------------------------------------------------------------------------------------------------ are they still true
@@ -147,12 +170,12 @@ def _refusal(step):
 
 def stale(run, path=FILE):
     """Ask anew all that is recorded and tell what is no longer so: a line for each difference."""
-    lines, traces = [], kept(path)[1]
+    lines, known = [], head_of(path)['scenarios']
     for name, trace in _asked(run).items():
-        if name not in traces:
+        if name not in known:
             lines.append(f'{name}: not recorded')
             continue
-        found = difference(gist(traces[name]), gist(trace))
+        found = difference(gist(trace_of(name, path)), gist(trace))
         lines += [f'{name}: {".".join(map(str, where))} {kind}: {json.dumps(what)[:200]}'
                   for kind, places in found.items() for where, what in places.items()]
-    return lines + [f'{name}: recorded, but no longer asked' for name in traces if name not in scenarios()]
+    return lines + [f'{name}: recorded, but no longer asked' for name in known if name not in scenarios()]

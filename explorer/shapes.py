@@ -66,9 +66,9 @@ RECORDINGS = _object(
     server_defaults=_object(**_STATE['properties']),
     cases=_list(_object('expect', 'outside_path', id=TEXT, given=_GIVEN, expect=_or_null(_EXPECT), outside_path={})))
 
-RECORDED = {
-    'type': 'array', 'minItems': 2, 'prefixItems': [_object(schema={'const': 1}, nova=TEXT, python=TEXT, date=TEXT)],
-    'items': _object(name=TEXT, trace=OBJECT)}
+RECORDED = _object(
+    schema={'const': 1}, nova=TEXT, python=TEXT, date=TEXT, scenarios={'type': 'object', 'minProperties': 1},
+    badges={'type': 'object', 'additionalProperties': TEXT}, places=OBJECT)
 
 
 def check(data, shape, what, remedy):

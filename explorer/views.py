@@ -18,7 +18,8 @@ from explorer.bus import oslo_messaging
 from explorer.cloud import Cloud
 from explorer.explorations import OPTIONS, Scenario, exploration
 from explorer.flowcharts import caption, name_of, path_of, refusals, refused, turned_back
-from explorer.stations import BY_KEY, FIELDS, NODES
+from explorer.recordings import head_of
+from explorer.stations import BY_KEY, FIELDS, NODES, NOVA, WrongUse
 from explorer.trace import codes, difference, leaves, unpacked
 
 MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}
@@ -400,6 +401,14 @@ def _table(heads, rows, title=''):
     return f'<table>{caption}<tr>{head}</tr>{body}</table>'
 
 
+# How the miniature stands to the real Nova at a station, as `besides` works it out when the real one is recorded.
+BADGES = {
+    'same': 'the miniature is given the same, does it without anything left out, and gives back the same',
+    'simplified': 'the real one does more here, or holds something in another form; nova-explorer beside KEY lists it',
+    'left out': 'the miniature does not do this',
+}
+
+
 @functools.lru_cache(512)
 def source(station, column, file, line):
     """Give the function of a station: {head: HTML, first: number of the first line, lines, runs: numbers that can run}.
@@ -407,9 +416,12 @@ def source(station, column, file, line):
     Shape: *column* says under which name it is watched, 'ours' or 'nova'; *file* and *line* as in the step, for a function
     may have variants.
     """
-    row = BY_KEY[station]
-    head = (f'<p>Nova: <code>{escape(row.nova)}</code> in <code>{row.nova_file}</code><br>'
-            f'this repository: <code>{escape(file)}:{line}</code></p>')
+    row, kept = BY_KEY[station], _recorded()
+    badge, place = kept['badges'].get(station), kept['places'].get(station)
+    where = f'{place[0]}:{place[1]}' if place else row.nova_file
+    said = f' <b class="badge" title="{BADGES[badge]}">{badge}</b>' if badge else ''
+    head = (f'<p>Nova {kept["nova"]}: <code>{escape(row.nova)}</code> in <code>{where}</code>{said}<br>'
+            f'{"this repository" if column == "ours" else "shown"}: <code>{escape(file)}:{line}</code></p>')
     lines, first = _text(getattr(row, column), line)
     if not lines:
         return {'head': f'{head}<p>Its text is not at hand in this environment.</p>', 'first': line, 'lines': [], 'runs': []}
@@ -417,6 +429,14 @@ def source(station, column, file, line):
     runs = {number for _, _, number in code.co_lines()} - {line, None}
     indent = len(lines[0]) - len(lines[0].lstrip())
     return {'head': head, 'first': first, 'lines': [visible(text[indent:].rstrip()) for text in lines], 'runs': sorted(runs)}
+
+
+def _recorded():
+    """Give the head of the recordings; nothing, where they are missing: the views do without."""
+    try:
+        return head_of()
+    except WrongUse:
+        return {'nova': NOVA, 'badges': {}, 'places': {}}
 
 
 @functools.lru_cache(512)

@@ -1,0 +1,188 @@
+"""The time machine: how the functions on the way looked in each release of Nova, from Liberty to 2026.2.
+
+releases.json holds what was read in the sources of each release: {"releases": {version: {"name", "facts": {...},
+"functions": {dotted name in the newest release: {file, qualname, line, signature, decorators, microversions, rpc_versions,
+caught, digest}}}}, "article": {...}}. What changed, when, and what never did, is worked out from it.
+"""
+
+import dataclasses
+import functools
+import html
+import json
+import pathlib
+
+from explorer.stations import BY_KEY, STATIONS, WrongUse, split
+
+FILE = pathlib.Path(__file__).with_name('releases.json')
+_SETS = {'decorators': 'decorators', 'microversions': 'asks for microversions', 'rpc_versions': 'RPC versions',
+         'caught': 'catches'}
+
+
+@functools.cache
+def releases():
+    """Give what is known: {version: {name, facts, functions}}, oldest first."""
+    return json.loads(FILE.read_text(encoding='utf-8'))['releases']
+
+
+@functools.cache
+def article():
+    """Give the release whose code the article of 2018 shows, and its name."""
+    about = json.loads(FILE.read_text(encoding='utf-8'))['article']
+    return about['snapshot_tag'], releases()[about['snapshot_tag']]['name']
+
+
+def names():
+    """Give {dotted name: key of the station, or None}: every function whose past is known."""
+    found = {}
+    for release in releases().values():
+        for name in release['functions']:
+            found.setdefault(name, None)
+    for station in STATIONS:
+        if (base := _base(station.nova)) in found:
+            found[base] = station.key
+    return found
+
+
+def _base(name):
+    return name.partition('.<locals>')[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """A function in a release.
+
+    Shape: *file*, *line* and *signature* are None where it did not exist; *variant* counts the texts that it has had;
+    *changes* are words that tell what is not as in the release before.
+    """
+
+    version: str
+    name: str
+    file: str | None
+    line: int | None
+    signature: str | None
+    variant: int | None
+    changes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """The past of a function, release by release; *never* are words for what never changed since it exists."""
+
+    function: str
+    releases: tuple[Release, ...]
+    never: tuple[str, ...]
+
+    def frame(self):
+        """Give a pandas table: a row for each release."""
+        import pandas
+        return pandas.DataFrame([{**dataclasses.asdict(row), 'changes': '; '.join(row.changes)} for row in self.releases])
+
+    def __str__(self):
+        rows = [f'{row.version:<10} {row.name:<18} {f"{row.file}:{row.line}" if row.file else "-":<52} '
+                f'{f"v{row.variant}" if row.variant else "":<4} {"; ".join(row.changes)}'.rstrip() for row in self.releases]
+        return '\n'.join([self.function, *rows, f'never changed: {", ".join(self.never) or "nothing"}'])
+
+
+def history(station):
+    """Tell the past of a station, by its key or its dotted name in Nova.
+
+    Raises: WrongUse for one whose past is not known.
+    """
+    known = names()
+    row = BY_KEY.get(station)
+    function = _base(row.nova) if row else station
+    if function not in known:
+        raise WrongUse(f'no past is known of {station!r}; there is one of {", ".join(filter(None, known.values()))}, and of '
+                       'the functions that nova-explorer history lists')
+    rows, seen, before = [], {}, None
+    for version, release in releases().items():
+        now = release['functions'].get(function)
+        if now:
+            seen.setdefault(now.get('digest'), len(seen) + 1)
+        rows.append(Release(
+            version, release['name'], *((now.get(name) for name in ('file', 'line', 'signature')) if now else (None,) * 3),
+            seen[now.get('digest')] if now else None, tuple(_changes(before, now)) if rows else ()))
+        before = now
+    there = [release['functions'][function] for release in releases().values() if function in release['functions']]
+    never = [name for name in ('file', 'signature', *_SETS) if len({json.dumps(now.get(name)) for now in there}) == 1
+             and there[0].get(name)]
+    if len(seen) == 1:
+        never.insert(0, 'its text')
+    return History(function, tuple(rows), tuple(never))
+
+
+def _changes(before, now):
+    """Say in words what is different between two releases of a function."""
+    if before is None or now is None:
+        return ['appears'] if now else ['is gone'] if before else []
+    words = []
+    if before.get('file') != now.get('file'):
+        words.append(f'moves to {now["file"]}')
+    if before.get('qualname') != now.get('qualname'):
+        words.append(f'was called {before["qualname"]}')
+    if before.get('signature') != now.get('signature'):
+        words.append(f'takes {now.get("signature", "no arguments")}')
+    for name, says in _SETS.items():
+        old, new = before.get(name, []), now.get(name, [])
+        signs = [*(f'+{each}' for each in new if each not in old), *(f'−{each}' for each in old if each not in new)]
+        if signs:
+            words.append(f'{says} {" ".join(signs)}')
+    if before.get('digest') != now.get('digest') and not words:
+        words.append('its body')
+    return words
+
+
+def since(function):
+    """Give the (version, name) of the release in which a function appears first."""
+    return next((row.version, row.name) for row in history(function).releases if row.file)
+
+
+def fact(name):
+    """Tell how a fact of the releases changed: [(version, name, value)], a row for each change.
+
+    Raises: WrongUse for a fact that is not known.
+    """
+    known = {key for release in releases().values() for key in release['facts']}
+    if name not in known:
+        raise WrongUse(f'no fact {name!r}; there are {", ".join(sorted(known))}')
+    rows = []
+    for version, release in releases().items():
+        value = release['facts'].get(name)
+        if not rows or rows[-1][2] != value:
+            rows.append((version, release['name'], value))
+    return rows
+
+
+def answers():
+    """Answer what people ask first: [(question, answer)]."""
+    version, name = article()
+    cast, xen = since('nova.conductor.rpcapi.ComputeTaskAPI.live_migrate_instance'), fact('xenapi_driver')[-1]
+    command = next(row for row in fact('nova_cmd_api') if not row[2])
+    return [
+        ('Which release is the article of 2018 about?', f'{version}, {name}'),
+        ('Since when is there a cast?', f'since {cast[0]} {cast[1]}'),
+        ('When did XenAPI go?', f'with {xen[0]} {xen[1]}'),
+        ('When did the command nova-api go?', f'with {command[0]} {command[1]}'),
+    ]
+
+
+def chart():
+    """Draw all of it: a row for each function, a box for each release, a new shade where its text changed; as SVG."""
+    wide, high, left = 26, 20, 330
+    versions, functions = list(releases()), list(names())
+    parts = []
+    for column, version in enumerate(versions):
+        parts.append(f'<text x="{left + column * wide + wide / 2}" y="14" text-anchor="middle">{version.removesuffix(".0.0")}</text>')
+    for number, function in enumerate(functions):
+        top = 22 + number * high
+        parts.append(f'<text x="{left - 6}" y="{top + 14}" text-anchor="end">{html.escape(split(function)[1])}</text>')
+        for column, row in enumerate(history(function).releases):
+            if row.variant:
+                shade = ('#1f6feb', '#9ecbff')[row.variant % 2]
+                said = html.escape(f'{row.version} {row.name}: {row.file}:{row.line}, {"; ".join(row.changes) or "as before"}')
+                parts.append(f'<rect x="{left + column * wide + 1}" y="{top + 1}" width="{wide - 2}" height="{high - 2}" '
+                             f'fill="{shade}"><title>{said}</title></rect>')
+    width, height = left + len(versions) * wide + 4, 26 + len(functions) * high
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+            f'role="img" aria-label="The functions on the way, release by release" font-family="sans-serif" font-size="11" '
+            f'fill="currentColor">{"".join(parts)}</svg>')
