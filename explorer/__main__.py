@@ -142,10 +142,9 @@ def _history(arguments):
 
 def _beside(arguments):
     """lay the miniature beside the real Nova, station by station"""
-    from explorer import besides, engines, explorations
+    from explorer import comparison, engines, explorations
     scenario = explorations.exploration(arguments.key).scenario
-    real = engines.run(scenario, engine=arguments.engine)
-    print(besides.tell(besides.beside(engines.run(scenario), real), real))
+    print(comparison.compare(engines.run(scenario), engines.run(scenario, engine=arguments.engine)))
     return 0
 
 

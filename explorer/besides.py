@@ -4,7 +4,6 @@ Everything here is worked out from two traces. Only the reasons are written by h
 each difference that was found.
 """
 
-import collections
 import dataclasses
 import difflib
 import functools
@@ -129,15 +128,16 @@ def beside(miniature, real):
 
     Returns: a tuple of Pairs, in the order of the walk.
     """
-    ours, theirs = ([step.station for step in trace.steps] for trace in (miniature, real))
-    pairs = []
-    for kind, start, end, begin, stop in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
-        if kind == 'equal':
-            pairs += [_pair(miniature, real, start + number, begin + number) for number in range(end - start)]
-        else:
-            pairs += [_pair(miniature, real, number, None) for number in range(start, end)]
-            pairs += [_pair(miniature, real, None, number) for number in range(begin, stop)]
-    return tuple(pairs)
+    return tuple(_pair(miniature, real, *places) for places in align(miniature, real))
+
+
+def align(a, b):
+    """Lay the stations of two traces side by side: [(index in A, index in B)], None where the other has no such visit."""
+    keys, places = [[step.station for step in trace.steps] for trace in (a, b)], []
+    for kind, first, last, other_first, other_last in difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+        ours, theirs = range(first, last), range(other_first, other_last)
+        places += zip(ours, theirs) if kind == 'equal' else [*((i, None) for i in ours), *((None, j) for j in theirs)]
+    return places
 
 
 def _pair(miniature, real, ours, theirs):
@@ -169,6 +169,14 @@ def reason(name):
     """Say why the miniature leaves a function of Nova out; None where no reason is known."""
     known = [start for start in REASONS if name == start or name.startswith(start + '.')]
     return REASONS[max(known, key=len)] if known else None
+
+
+def by_reason(names):
+    """Sort functions that the miniature leaves out by the reason: {reason: [dotted names]}."""
+    found = {}
+    for name in sorted(names):
+        found.setdefault(reason(name), []).append(name)
+    return found
 
 
 def payload_reason(path):
@@ -210,16 +218,3 @@ def badges_of(run, traces):
     Shape: run(scenario) gives a trace of the miniature; *traces* {name: trace of the real Nova}.
     """
     return badges([pair for real in traces.values() for pair in beside(run(Scenario(**real.scenario)), real)])
-
-
-def tell(pairs, real):
-    """Tell the pairs of a comparison as text: a line for each station, and under it what is only in the real one."""
-    lines = [f'beside nova {real.versions["nova"]}, {real.engine}:']
-    for pair in pairs:
-        station, step = BY_KEY[pair.station], real.steps[pair.real] if pair.real is not None else None
-        lines.append(f'{pair.badge:<10} {split(station.nova)[1]}' + (f'  {step.file}:{step.line}' if step else '  not visited'))
-        lines += [f'{"":<13}+ {name}: {reason(name)}' for name in sorted(pair.besides)]
-        lines += [f'{"":<13}≠ {".".join(map(str, (when, *path)))}: {payload_reason((when, *path))}'
-                  for when, path, *_ in pair.payload]
-    counts = collections.Counter(badges(pairs).values())
-    return '\n'.join([*lines, ', '.join(f'{count} {badge}' for badge, count in counts.most_common())])

@@ -5,12 +5,12 @@ What no two runs share is left out: ids of requests, times.
 
 import collections
 import dataclasses
-import difflib
 import itertools
 import re
 from html import escape
 
 from explorer import views
+from explorer.besides import align, beside, by_reason, payload_reason
 from explorer.flowcharts import name_of, turned_back
 from explorer.stations import FIELDS
 from explorer.trace import Trace, difference
@@ -26,12 +26,15 @@ class Row:
     """A step of one run beside that of the other.
 
     Shape: *a* and *b* are indices of steps, None where the other run has no such visit; *differences* are of
-    (dotted path, value in A, value in B), as text, a value None where there is none.
+    (dotted path, value in A, value in B), as text, a value None where there is none. Where one of the two runs is the real
+    Nova's: *besides* are the dotted names of what only that one runs there, *badge* says how the miniature stands to it.
     """
 
     a: int | None
     b: int | None
     differences: tuple = ()
+    besides: tuple = ()
+    badge: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +46,14 @@ class Comparison:
     rows: tuple[Row, ...]
 
     @property
+    def with_real(self):
+        """Say whether this is the miniature beside the real Nova."""
+        return is_real(self.a) != is_real(self.b)
+
+    @property
     def words(self):
         """Say where the runs part, in a sentence."""
-        return _words(self)
+        return _words_beside_real(self) if self.with_real else _words(self)
 
     def __str__(self):
         lines = [*(f'{name}  {views.asked(trace)} → {views.answered(trace)}' for name, trace in (('A', self.a), ('B', self.b))),
@@ -55,7 +63,9 @@ class Comparison:
                 lines.append(f'{"":11}{_alike(row)}')
                 continue
             lines.append(f'{_index(row.a):>5}{_index(row.b):>5} {_mark(row)} {_name(self, row)}')
-            lines += [f'{"":15}{path}: {_instead_of(one, other)}' for path, one, other in differences[:MOST_DIFFERENCES]]
+            lines += [f'{"":15}{path}: {_instead_of(one, other)}{f" ({why})" if why else ""}'
+                      for path, one, other, why in _reasoned(row, differences[:MOST_DIFFERENCES])]
+            lines += [f'{"":15}+ {", ".join(names)}: {why}' for why, names in by_reason(row.besides).items()]
         return '\n'.join(lines)
 
     __repr__ = __str__
@@ -69,15 +79,25 @@ def compare(a, b):
 
     Returns: a Comparison; its rows hold every step of both, in the order of the walk.
     """
-    keys = [[step.station for step in trace.steps] for trace in (a, b)]
-    rows = []
-    for kind, first, last, other_first, other_last in difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
-        ours, theirs = range(first, last), range(other_first, other_last)
-        if kind == 'equal':
-            rows += [Row(i, j, _differences(a.steps[i], b.steps[j])) for i, j in zip(ours, theirs)]
-        else:
-            rows += [*(Row(i, None) for i in ours), *(Row(None, j) for j in theirs)]
-    return Comparison(a, b, tuple(rows))
+    if is_real(a) != is_real(b):
+        return Comparison(a, b, tuple(_rows_beside_real(a, b)))
+    return Comparison(a, b, tuple(Row(i, j, _differences(a.steps[i], b.steps[j]) if None not in (i, j) else ())
+                                  for i, j in align(a, b)))
+
+
+def is_real(trace):
+    """Say whether the real Nova answered."""
+    return trace.engine in ('nova', 'recorded')
+
+
+def _rows_beside_real(a, b):
+    for pair in beside(*((b, a) if is_real(a) else (a, b))):
+        places, differences = (pair.ours, pair.real), []
+        for when, path, *values in pair.payload:
+            shown = [None if value is None and when != 'result' else views.short(value) for value in values]
+            dotted = views.visible('.'.join(map(str, (when, *path))))
+            differences.append((dotted, *(reversed(shown) if is_real(a) else shown)))
+        yield Row(*(reversed(places) if is_real(a) else places), tuple(differences), tuple(pair.besides), pair.badge)
 
 
 def _differences(a, b):
@@ -100,6 +120,8 @@ def _differences(a, b):
 
 def _instead_of(one, other):
     """Say what a value is in B, and what it is in A."""
+    if one == other:
+        return f'{one}, which differs further on'
     return f'{other}, only in B' if one is None else f'{one}, only in A' if other is None else f'{other} instead of {one}'
 
 
@@ -135,6 +157,21 @@ def _words(comparison):
     named = (pair for pair in differing if views.field_of(tuple(pair[1][0].split('.'))) in FIELDS)
     row, (path, one, other) = next(named, differing[0])
     return f'the same stations throughout; {path} is {_instead_of(one, other)}, from {_name(comparison, row)} on{answer}'
+
+
+def _words_beside_real(comparison):
+    a, b = comparison.a, comparison.b
+    ours, theirs = (len(trace.steps) for trace in ((b, a) if is_real(a) else (a, b)))
+    together = [row for row in comparison.rows if None not in (row.a, row.b)]
+    way = (f'the same {ours} visits in the same order' if len(together) == ours == theirs else
+           f'{len(together)} visits in the same order, {ours - len(together)} only here and {theirs - len(together)} only there')
+    sent = [lasting(trace.messages) for trace in (a, b)]
+    message = 'no message' if sent == [[], []] else 'the same message' if sent[0] == sent[1] else 'another message'
+    answers = [lasting(trace.response and {**trace.response, 'headers': None}) for trace in (a, b)]
+    answer = 'the same answer' if answers[0] == answers[1] else 'another answer'
+    count = collections.Counter(row.badge for row in comparison.rows)
+    return (f'{way}; {message}; {answer}; {count["same"]} visits are the same in all they hold, in {count["simplified"]} the real '
+            'Nova runs more, or holds something in another form')
 
 
 def _partings(comparison):
@@ -187,9 +224,10 @@ def news(comparison):
     turned = [step and step.index for step in map(turned_back, (comparison.a, comparison.b))]
     for row in comparison.rows:
         new = [found for found in row.differences if (found[0].rpartition('.')[2], *found[1:]) not in seen]
+        new += row.besides and [found for found in row.differences if found not in new]
         seen |= {(path.rpartition('.')[2], one, other) for path, one, other in new}
         decides = any(index is not None and index == end for index, end in zip((row.a, row.b), turned))
-        if not new and row.a is not None and row.b is not None and not decides:
+        if not new and not row.besides and row.a is not None and row.b is not None and not decides:
             alike += 1
             continue
         if alike:
@@ -210,16 +248,31 @@ def table(comparison):
         station = f'<code>{escape(_name(comparison, row))}</code>'
         lines.append(
             f'<tr{_class(row)}><td align="left">{views.goto(row.a)}</td><td align="left">{views.goto(row.b, 1)}</td>'
-            f'<td align="left">{_mark(row)} {station}</td><td align="left">{differences_html(differences)}</td></tr>')
+            f'<td align="left">{_mark(row)} {station}</td><td align="left">{differences_html(row, differences)}</td></tr>')
+    what = 'the real Nova beside the miniature' if comparison.with_real else 'B against A, from here on'
     return ('<table class="comparison"><tr><th align="left">A</th><th align="left">B</th><th align="left">station</th>'
-            f'<th align="left">B against A, from here on</th></tr>{"".join(lines)}</table>')
+            f'<th align="left">{what}</th></tr>{"".join(lines)}</table>')
 
 
-def differences_html(differences, most=MOST_DIFFERENCES):
-    """Show the first differences, a line each."""
-    lines = [f'<div><code>{escape(path)}</code> {escape(_instead_of(one, other))}</div>' for path, one, other in differences]
+def differences_html(row, differences, most=MOST_DIFFERENCES):
+    """Show the first of the differences of a row, a line each; and folded what only the real Nova runs there, with the reasons."""
+    lines = [f'<div><code>{escape(path)}</code> {escape(_instead_of(one, other))}{f" <i>{escape(why)}</i>" if why else ""}</div>'
+             for path, one, other, why in _reasoned(row, differences)]
     more = len(lines) - most
-    return ''.join([*lines[:most], *([f'<div>and {more} more</div>'] if more > 0 else [])])
+    return ''.join([*lines[:most], *([f'<div>and {more} more</div>'] if more > 0 else []), _besides_html(row.besides)])
+
+
+def _reasoned(row, differences):
+    """Add to each difference the reason for it, where the real Nova stands beside the miniature; else nothing."""
+    return [(*found, payload_reason(found[0].split('.')) if row.badge else '') for found in differences]
+
+
+def _besides_html(names):
+    if not names:
+        return ''
+    reasons = ''.join(f'<li>{escape(why or "")}: <code>{escape(", ".join(each))}</code></li>' for why, each in by_reason(names).items())
+    return (f'<details><summary>the real Nova runs {len(names)} function{"s" if len(names) > 1 else ""} more in it</summary>'
+            f'<ul>{reasons}</ul></details>')
 
 
 def _alike(number):
@@ -227,7 +280,7 @@ def _alike(number):
 
 
 def _mark(row):
-    return 'only A:' if row.b is None else 'only B:' if row.a is None else '≠'
+    return 'only A:' if row.b is None else 'only B:' if row.a is None else f'{row.badge}:' if row.badge else '≠'
 
 
 def _class(row):

@@ -41,7 +41,7 @@ def content(trace, key, other=None, *, form=(), before=False):
         step, within = steps[number][index], runs[number]['within'][index]
         shown = runs[number]['steps'][index]
         shown['payload'] = payloads.show(step, within)
-        sources.setdefault(shown['source'], views.source(step.station, _column((trace, other)[number]), step.file, step.line))
+        sources.setdefault(shown['source'], views.source(step.station, step.file, step.line))
     for each in runs:
         del each['within']
     used = {step['station'] for each in runs for step in each['steps']}
@@ -53,7 +53,15 @@ def content(trace, key, other=None, *, form=(), before=False):
         'stations': {station: [name_of(station), BY_KEY[station].says] for station in BY_KEY if station in used},
         'sources': sources, 'folds': list(folds), 'runs': runs,
         'fields': _together([views.journeys(each) for each in (trace, other) if each]),
-        'differs': beside and [[row.a, row.b, differences_html(row.differences, FEW_DIFFERENCES)] for row in beside.rows]}
+        'differs': beside and [[row.a, row.b, _differs(row)] for row in beside.rows]}
+
+
+def _differs(row):
+    """Say above the payload what differs in a step."""
+    told = differences_html(row, row.differences, FEW_DIFFERENCES)
+    if row.badge:
+        return f'<b>beside the real Nova: {row.badge}</b> {told}'
+    return told and f'<b>≠ B against A</b> {told}'
 
 
 def _together(journeys):
@@ -143,10 +151,6 @@ def drawing_as_list(trace, why):
     return f'<p>{views.escape(why)}</p><ol>{boxes}</ol>'
 
 
-def _column(trace):
-    return 'ours' if trace.engine == 'miniature' else 'nova'
-
-
 # ------------------------------------------------------------------------------------------------ the page around it
 
 
@@ -177,7 +181,7 @@ def _form_html(row, form, before):
     compare = _button('compare', f'Compare: {row.compare_says}') if row.compare else ''
     return (
         f'<form aria-label="the request" data-part="form"><div>{controls["command"]}<button type="submit" data-action="send">Send'
-        f'</button>{compare}{_button("before", "Compare with the run before") if before else ""}</div>'
+        f'</button>{compare}{_button("beside", "Compare: the real Nova")}{_button("before", "Compare with the run before") if before else ""}</div>'
         f'<div>{"".join(text for name, text in controls.items() if name not in apart)}</div>'
         f'<details class="request"><summary>the HTTP request: headers and body</summary>{controls["line"]}'
         f'<div>{controls["headers"]}{controls["body"]}</div>{controls["rest"]}</details></form>')

@@ -25,16 +25,32 @@ from explorer.stations import STATIONS, WrongUse
 from explorer.trace import Recorder, Trace, lasting_threads, pack
 
 
-def run(scenario=None, *, engine='miniature', cloud=None):
-    """Let an engine answer a scenario.
+def run(scenario=None, *, engine='miniature', cloud=None, tell=None):
+    """Let an engine answer a scenario: miniature, nova (the real one, in a process of its own), or recorded (what that one said).
 
+    Shape: *tell* is called with a line that says what is being done while the real Nova starts; by default it is printed.
     Returns: the trace.
-    Raises: WrongUse for an unknown engine, server, caller or state.
+    Raises: WrongUse for an unknown engine, server, caller or state; if there is no real Nova, or no recording.
     """
-    return answer(scenario or Scenario(), engine=engine, cloud=cloud)[0]
+    return answer(scenario or Scenario(), engine=engine, cloud=cloud, tell=tell)[0]
 
 
-def answer(scenario, *, engine='miniature', cloud=None, whole=True):
+def run_real(scenario, *, tell=None):
+    """Let the real Nova answer a scenario: as it is recorded, else live; give the trace.
+
+    Raises: WrongUse, if it is not recorded and the real Nova can't be asked.
+    """
+    try:
+        return run(scenario, engine='recorded')
+    except WrongUse:
+        pass
+    try:
+        return run(scenario, engine='nova', tell=tell)
+    except WrongUse as error:
+        raise WrongUse(f'of this request there is no recording, and {error}') from error
+
+
+def answer(scenario, *, engine='miniature', cloud=None, whole=True, tell=None):
     """Let an engine answer a scenario: (trace, response). The response is as it came; the trace's is masked.
 
     Shape: *whole*: Nova's conductor goes on up to its own cast to the compute host; else it only acknowledges, as ours.
@@ -42,7 +58,10 @@ def answer(scenario, *, engine='miniature', cloud=None, whole=True):
     if not isinstance(scenario, Scenario) or not isinstance(cloud, Cloud | None):
         raise WrongUse(f'run takes a Scenario and a Cloud, not {short(scenario)} and {short(cloud)}')
     with _one_at_a_time:
-        return _engine(engine).answer(scenario, cloud or Cloud(), whole)
+        chosen = _engine(engine)
+        if engine == 'nova':
+            chosen.tell = tell or _tell
+        return chosen.answer(scenario, cloud or Cloud(), whole)
 
 
 def boot():
@@ -140,7 +159,7 @@ def _tell(line):
     print(line, file=sys.stderr, flush=True)
 
 
-_miniature, _real_nova = functools.cache(Miniature), functools.cache(lambda: RealNova(_tell))
+_miniature, _real_nova = functools.cache(Miniature), functools.cache(RealNova)
 _one_at_a_time = threading.RLock()
 
 

@@ -183,7 +183,7 @@ function render({ model, el }) {
     if (query) mark(parts.payload, finding(), "found");
     const differs = content.differs?.find((row) => row[root.dataset.run] === index)?.[2];
     if (differs) {
-      parts.payload.insertAdjacentHTML("afterbegin", `<div class="differs"><b>≠ B against A</b> ${differs}</div>`);
+      parts.payload.insertAdjacentHTML("afterbegin", `<div class="differs">${differs}</div>`);
     }
   }
 

@@ -6,9 +6,9 @@ import anywidget
 import traitlets
 
 from explorer import views, what_if
-from explorer.comparison import compare
+from explorer.comparison import compare, is_real
 from explorer.content import content, positions
-from explorer.engines import run
+from explorer.engines import run, run_real
 from explorer.explorations import Scenario, exploration
 from explorer.flowcharts import name_of
 from explorer.shapes import short
@@ -88,6 +88,21 @@ class Player(anywidget.AnyWidget):
         self.show(a, b)
         return compare(a, b)
 
+    def beside(self):
+        """Lay the miniature's run (A) beside what the real Nova does (B): as it is recorded, else live, where it is installed.
+
+        Returns: the Comparison, which tells it in words.
+        Raises: WrongUse, if this is not recorded and there is no real Nova; what is shown stays.
+        """
+        scenario = Scenario(**self.trace.scenario)
+        real = self.trace if is_real(self.trace) else run_real(scenario, tell=self._tell)
+        ours = run(scenario) if is_real(self.trace) else self.trace
+        self.show(ours, real)
+        return compare(ours, real)
+
+    def _tell(self, line):
+        self.message = line
+
     def send(self, values, edited=''):
         """Run the path with what stands in the form, {name: value}; an error becomes the message."""
         self._try(lambda: self._replace(run(what_if.scenario_of(values, edited))))
@@ -126,6 +141,8 @@ class Player(anywidget.AnyWidget):
                 self._try(self.compare)
             case {'kind': 'before'} if self._before:
                 self._try(self.compare_with_before)
+            case {'kind': 'beside'}:
+                self._try(self.beside)
             case {'kind': 'close'}:
                 self._try(lambda: self.show(self.trace))
             case {'kind': 'edit', 'values': {**values}, 'edited': str(edited)}:

@@ -21,6 +21,7 @@ from explorer.stations import NOVA, WrongUse
 from explorer.trace import Trace
 
 BOOT_SECONDS, ANSWER_SECONDS = 120, 60
+NEEDS = 'nova', 'orjson', 'novaclient'
 INSTALL = f'"make nova" installs nova {NOVA} (about 400 MB) in an environment of its own; engine="recorded" needs none'
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 
@@ -28,20 +29,34 @@ _PACKAGE = pathlib.Path(__file__).resolve().parent
 def python():
     """Find the Python of an environment with nova: NOVA_EXPLORER_PYTHON, else the one that `make nova` made, else ours.
 
-    Raises: WrongUse, if there is none.
+    Raises: WrongUse, if there is none, or none that has all that the worker needs.
     """
     named = os.environ.get('NOVA_EXPLORER_PYTHON')
     for path in (named,) if named else (_PACKAGE.parent / '.venv-nova/bin/python', sys.executable):
-        if path and shutil.which(path) and _holds_nova(path):
+        missing = _missing(path) if shutil.which(path) else NEEDS
+        if not missing:
             return str(path)
+        if 'nova' not in missing:
+            raise WrongUse(f'the real Nova is only half installed, {" and ".join(missing)} is missing beside it: {INSTALL}')
     if named:
         raise WrongUse(f'NOVA_EXPLORER_PYTHON names {named}, which is no Python with nova; {INSTALL}')
     raise WrongUse(f'the real Nova is not installed: {INSTALL}')
 
 
-def _holds_nova(path):
-    looks = 'import importlib.util, sys; sys.exit(importlib.util.find_spec("nova") is None)'
-    return subprocess.run([path, '-I', '-c', looks], capture_output=True, timeout=60).returncode == 0
+def library():
+    """Give the folder of the packages beside the installed Nova, to read its text; None, where it is not installed."""
+    interpreter = pathlib.Path(os.environ.get('NOVA_EXPLORER_PYTHON') or _PACKAGE.parent / '.venv-nova/bin/python')
+    return next((found.parent for found in interpreter.parent.parent.glob(f'lib/python3.*/site-packages/nova-{NOVA}.dist-info')), None)
+
+
+def _missing(path):
+    """Ask a Python which of the packages that the worker needs it lacks; a Python that does not answer lacks all."""
+    looks = f'import importlib.util; print(*[name for name in {NEEDS} if not importlib.util.find_spec(name)])'
+    try:
+        done = subprocess.run([path, '-I', '-c', looks], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return NEEDS
+    return tuple(done.stdout.split()) if done.returncode == 0 else NEEDS
 
 
 class RealNova:
@@ -51,7 +66,7 @@ class RealNova:
     """
 
     def __init__(self, tell=lambda line: None):
-        self._tell, self._process, self._folder = tell, None, None
+        self.tell, self._process, self._folder = tell, None, None
 
     def answer(self, scenario, cloud, whole=True):
         """Let the real Nova answer a scenario: (trace, response); *whole*: its conductor goes on to its own cast, too.
@@ -81,7 +96,7 @@ class RealNova:
     def _start(self):
         self.close()
         interpreter = python()
-        self._tell(f'the real Nova {NOVA} starts, which takes some seconds')
+        self.tell(f'the real Nova {NOVA} starts, which takes some seconds')
         began = time.monotonic()
         try:
             self._folder = tempfile.mkdtemp(prefix='nova-explorer-')
@@ -97,11 +112,11 @@ class RealNova:
         self._lines = queue.SimpleQueue()
         threading.Thread(target=_read, args=(self._process.stdout, self._lines), name='nova', daemon=True).start()
         while 'ready' not in (said := self._line(BOOT_SECONDS)):
-            self._tell(said.get('now', ''))
+            self.tell(said.get('now', ''))
         if said['ready'] != NOVA:
             self.close()
             raise WrongUse(f'nova {said["ready"]} is installed, but this version knows nova {NOVA}; {INSTALL}')
-        self._tell(f'ready, after {time.monotonic() - began:.1f} s')
+        self.tell(f'ready, after {time.monotonic() - began:.1f} s')
 
     def _ask(self, asked):
         try:

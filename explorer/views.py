@@ -3,14 +3,10 @@
 Whatever comes from a payload is text and stays text: it is escaped here, and nowhere interpreted.
 """
 
-import ast
 import functools
 import json
-import linecache
 import re
 import shlex
-import textwrap
-import types
 from html import escape
 
 from explorer import exception
@@ -19,8 +15,9 @@ from explorer.cloud import Cloud
 from explorer.explorations import OPTIONS, Scenario, exploration
 from explorer.flowcharts import caption, name_of, path_of, refusals, refused, turned_back
 from explorer.recordings import head_of
+from explorer.sources import code_of, is_ours, statements, text_of
 from explorer.stations import BY_KEY, FIELDS, NODES, NOVA, WrongUse
-from explorer.trace import codes, difference, leaves, unpacked
+from explorer.trace import difference, leaves, unpacked
 
 MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}
 ENDS = {end: name for name, ends in FIELDS.items() for end in ends}
@@ -54,8 +51,14 @@ def circumstances(trace):
     whose = 'the bus' if hasattr(oslo_messaging, reply.get('raise', '')) else 'the conductor'
     state = [f'{name} {literal(value)}' for name, value in scenario.state.items() if value != usual.get(name)]
     return [*filter(None, (
-        who.get(scenario.caller, f'as {scenario.caller}'), *state, reply and f'{whose} fails with {reply["raise"]}',
+        _engine(trace), who.get(scenario.caller, f'as {scenario.caller}'), *state, reply and f'{whose} fails with {reply["raise"]}',
         scenario.race and f'another request sets {literal(scenario.race["task_state"])} first'))]
+
+
+def _engine(trace):
+    if trace.engine == 'recorded':
+        return f'of the real Nova {trace.versions["nova"]}, recorded on {_recorded()["date"]}'
+    return f'of the real Nova {trace.versions["nova"]}' if trace.engine == 'nova' else ''
 
 
 def answered(trace):
@@ -192,25 +195,13 @@ def _layer(what):
 
 
 def turning_line(step):
-    """Find where a step ended in an error: ('file:line', the statement); empty where the text is not at hand."""
-    first = _statements(BY_KEY[step.station].ours, step.line)
+    """Find where a step ended in an error: ('file:line', the statement); that is empty where the text is not at hand."""
+    first = statements(step.station, step.file, step.line)
     ran = [first[number] for number in step.lines if number in first]
     if not ran:
-        return '', ''
+        return f'{step.file}:{step.line}', ''
     number, text = ([statement for statement in ran if statement[1].startswith('raise')] or ran)[-1]
     return f'{step.file}:{number}', short_text(text, 120)
-
-
-@functools.lru_cache(512)
-def _statements(name, line):
-    """Map the lines of a function to the simple statements there: {line: (first line, text)}."""
-    lines, first = _text(name, line)
-    text = textwrap.dedent(''.join(lines))
-    nodes = list(ast.walk(ast.parse(text)))
-    last = {inner for node in nodes for part in getattr(node, 'finalbody', ()) for inner in ast.walk(part)}  # run on any way
-    simple = [node for node in nodes if isinstance(node, ast.stmt) and not hasattr(node, 'body') and node not in last]
-    return {first - 1 + number: (first - 1 + node.lineno, ' '.join(ast.get_source_segment(text, node).split()))
-            for node in simple for number in range(node.lineno, node.end_lineno + 1)}
 
 
 @functools.lru_cache(maxsize=1 << 14)
@@ -410,25 +401,24 @@ BADGES = {
 
 
 @functools.lru_cache(512)
-def source(station, column, file, line):
+def source(station, file, line):
     """Give the function of a station: {head: HTML, first: number of the first line, lines, runs: numbers that can run}.
 
-    Shape: *column* says under which name it is watched, 'ours' or 'nova'; *file* and *line* as in the step, for a function
-    may have variants.
+    Shape: *file* and *line* as in the step, for a function may have variants.
     """
     row, kept = BY_KEY[station], _recorded()
     badge, place = kept['badges'].get(station), kept['places'].get(station)
     where = f'{place[0]}:{place[1]}' if place else row.nova_file
     said = f' <b class="badge" title="{BADGES[badge]}">{badge}</b>' if badge else ''
     head = (f'<p>Nova {kept["nova"]}: <code>{escape(row.nova)}</code> in <code>{where}</code>{said}<br>'
-            f'{"this repository" if column == "ours" else "shown"}: <code>{escape(file)}:{line}</code></p>')
-    lines, first = _text(getattr(row, column), line)
+            f'{"this repository" if is_ours(file) else "shown"}: <code>{escape(file)}:{line}</code></p>')
+    lines = text_of(station, file, line)
     if not lines:
-        return {'head': f'{head}<p>Its text is not at hand in this environment.</p>', 'first': line, 'lines': [], 'runs': []}
-    code = next(code for code in codes(getattr(row, column)) if code.co_firstlineno == line)
-    runs = {number for _, _, number in code.co_lines()} - {line, None}
+        return {'head': f'{head}<p>The text of Nova is not part of this repository; <code>make nova</code> brings it.</p>',
+                'first': line, 'lines': [], 'runs': []}
+    runs = {number for _, _, number in code_of(station, file, line).co_lines()} - {line, None}
     indent = len(lines[0]) - len(lines[0].lstrip())
-    return {'head': head, 'first': first, 'lines': [visible(text[indent:].rstrip()) for text in lines], 'runs': sorted(runs)}
+    return {'head': head, 'first': line, 'lines': [visible(text[indent:].rstrip()) for text in lines], 'runs': sorted(runs)}
 
 
 def _recorded():
@@ -436,23 +426,7 @@ def _recorded():
     try:
         return head_of()
     except WrongUse:
-        return {'nova': NOVA, 'badges': {}, 'places': {}}
-
-
-@functools.lru_cache(512)
-def _text(name, line):
-    """Give the text of the function with a dotted name whose code begins at a line: (lines, number of the first)."""
-    try:
-        code = next(code for code in codes(name) if code.co_firstlineno == line)
-    except (LookupError, StopIteration):
-        return [], line
-    return linecache.getlines(code.co_filename)[line - 1:_last_line(code)], line
-
-
-def _last_line(code):
-    """Give the number of the last line of a code, with those within it."""
-    inner = [_last_line(part) for part in code.co_consts if isinstance(part, types.CodeType)]
-    return max([code.co_firstlineno, *(end or 0 for _, end, _, _ in code.co_positions()), *inner])
+        return {'nova': NOVA, 'date': 'a day unknown', 'badges': {}, 'places': {}}
 
 
 def payload(step, within=()):

@@ -16,7 +16,7 @@ def rows():
 @pytest.mark.parametrize(('what', 'bound'), [
     ('kept a traced request, over 5 servers', 40), ('cast to receipt, ours', 2), ('idle listener, ours', 1),
     ('fresh process, first run / libraries', 3), ('pandas and ipywidgets loaded by `import explorer`', 0),
-    ('runs of Graphviz for a player that shows 110 steps', 1), ('opening a player on 120 steps', 300),
+    ('runs of Graphviz for a player that shows all its steps', 1), ('opening a player on the longest way', 300),
     ('the largest page of export', 150)])
 def test_each_promise_has_its_bound(rows, what, bound):
     assert rows[what]['bound'] == bound
@@ -33,5 +33,5 @@ def test_the_traced_request_is_compared_with_its_peers(rows):
 
 def test_what_needs_no_clock_is_within_its_bound(rows):
     for what in ('kept a traced request, over 5 servers', 'pandas and ipywidgets loaded by `import explorer`',
-                 'runs of Graphviz for a player that shows 110 steps', 'the largest page of export'):
+                 'runs of Graphviz for a player that shows all its steps', 'the largest page of export'):
         assert rows[what]['value'] <= rows[what]['bound']

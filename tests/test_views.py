@@ -170,13 +170,13 @@ def test_a_refusal_is_told_with_its_error():
     (Scenario(microversion='2.999'),
      ['domain error InvalidGlobalAPIVersion', 'HTTP error HTTPNotAcceptable', 'fault Fault', 'answer 406'],
      'Request.set_api_version_request', 'raise exception.InvalidGlobalAPIVersion('),
-    (EXPLORATIONS[1].compare, ['HTTP error HTTPUnauthorized', 'answer 401'], 'AuthProtocol.process_request', 'return webob.exc.HTTPUnauthorized('),
+    (EXPLORATIONS[1].compare, ['HTTP error HTTPUnauthorized', 'answer 401'], 'AuthProtocol.process_request', 'raise webob.exc.HTTPUnauthorized('),
     (Scenario(race={'task_state': 'rebooting'}),
      ['domain error UnexpectedTaskStateError', 'HTTP error HTTPInternalServerError', 'fault Fault', 'answer 500'],
      'instance_update_and_get_original', 'raise (exception.'),
     (Scenario(host='host2', microversion='2.29', conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'x'}}),
      ['domain error NoValidHost', 'error ExpectedException', 'domain error NoValidHost_Remote', 'HTTP error HTTPBadRequest', 'fault Fault',
-      'answer 400'], 'ComputeTaskManager.migrate_server', 'self._live_migrate(')])
+      'answer 400'], 'ComputeTaskManager._live_migrate', 'self._build_live_migrate_task(')])
 def test_it_is_told_who_turned_a_request_back_by_which_line_and_how_that_became_the_answer(scenario, layers, station, line):
     trace = run(scenario)
     rows = views.refusal(trace)

@@ -1,0 +1,122 @@
+"""What the real Nova promises to those around it, and what ours does: names, guards, schemas, policies, versions.
+
+    python -m tests.contracts FILE      where the real Nova is installed: write down what that one promises
+
+Shape of what is written: `nova` its version; `files` {dotted name of a station: the file that holds it, from its package on};
+`recordings` [dotted name of every function of nova in the call sequences that were recorded], kept as it stands in FILE;
+all else is as `promises()` gives it.
+"""
+
+import importlib
+import importlib.metadata
+import json
+import pathlib
+import sys
+
+from explorer.stations import STATIONS, WrongUse
+from explorer.trace import codes, shortened
+
+VARARGS, VARKEYWORDS = 0x04, 0x08
+GUARDED = ('nova.api.openstack.compute.migrate_server.MigrateServerController._migrate_live', 'nova.compute.api.API.live_migrate',
+           'nova.conductor.manager.ComputeTaskManager.live_migrate_instance')
+SCHEMAS = ('migrate_live', 'migrate_live_v2_25', 'migrate_live_v2_30', 'migrate_live_v2_68', 'migrate_live_response')
+# Where the miniature leaves out what stands around the path: its own docstrings say so.
+BESIDE_THE_PATH = ('wrap_instance_event',)
+
+
+def parameters(code):
+    """Give the names of a function's parameters, in order, with * and ** before the rests."""
+    plain = code.co_argcount + code.co_kwonlyargcount
+    rests = [mark for mark, flag in (('*', VARARGS), ('**', VARKEYWORDS)) if code.co_flags & flag]
+    return [*code.co_varnames[:plain],
+            *(mark + name for mark, name in zip(rests, code.co_varnames[plain:]))]
+
+
+def promises(column):
+    """Give all that can be compared of the functions in a column of the table, 'ours' or 'nova', as plain data.
+
+    Shape: `functions` {dotted name in Nova: [parameters in order]}; `guards` {dotted name: [decorators, outermost first]};
+    `schemas` {name: JSON schema}; `policies` {rule: check}; `microversions` [lowest, highest]; `statuses` [those that the
+    controller may answer]; `expected` [errors that the conductor's call may answer]; `rpc` {topic, namespace, version}.
+    """
+    names = _nova() if column == 'nova' else _ours()
+    rows = {station.nova: getattr(station, column) for station in STATIONS}
+    manager, controller = names['manager'], names['controller']
+    return json.loads(json.dumps({
+        'functions': {nova: parameters(codes(name)[0]) for nova, name in rows.items()},
+        'guards': {nova: [name for name in _guards(_function(names['classes'], nova)) if name not in BESIDE_THE_PATH] for nova in GUARDED},
+        'schemas': {name: names['schemas'][name] for name in SCHEMAS},
+        'policies': names['policies'],
+        'microversions': names['microversions'],
+        'statuses': sorted(_enclosed(vars(controller)['_migrate_live'], 'errors', 'expected')),
+        'expected': sorted(each.__name__ for each in _enclosed(vars(manager)['migrate_server'], 'exceptions')),
+        'rpc': {'topic': names['topic'], 'namespace': manager.target.namespace, 'version': manager.target.version},
+    }))
+
+
+def _nova():
+    from nova import monkey_patch
+    monkey_patch.patch(backend='threading')
+    from nova.api.openstack import api_version_request
+    from nova.api.openstack.compute import migrate_server
+    from nova.api.openstack.compute.schemas import migrate_server as schemas
+    from nova.compute import api, rpcapi  # noqa: F401 (rpcapi before the conductor, as in Nova's own order)
+    from nova.conductor import manager
+    from nova.conductor import rpcapi as conductor_rpcapi
+    from nova.policies import base, migrate_server as rules, servers
+
+    from explorer.objects import POLICIES
+    policies = {rule.name: rule.check_str for rule in (*base.list_rules(), *rules.list_rules(), *servers.list_rules())}
+    return {
+        'classes': {'MigrateServerController': migrate_server.MigrateServerController, 'API': api.API,
+                    'ComputeTaskManager': manager.ComputeTaskManager},
+        'controller': migrate_server.MigrateServerController, 'manager': manager.ComputeTaskManager, 'schemas': vars(schemas),
+        'policies': {name: policies.get(name) for name, _ in POLICIES},
+        'microversions': [api_version_request._MIN_API_VERSION, api_version_request._MAX_API_VERSION],
+        'topic': conductor_rpcapi.RPC_TOPIC}
+
+
+def _ours():
+    from explorer import objects, pipeline
+    return {
+        'classes': vars(pipeline), 'controller': pipeline.MigrateServerController, 'manager': pipeline.ComputeTaskManager,
+        'schemas': vars(pipeline), 'policies': dict(objects.POLICIES),
+        'microversions': [pipeline._MIN_API_VERSION, pipeline._MAX_API_VERSION], 'topic': pipeline.RPC_TOPIC}
+
+
+def _function(classes, name):
+    *_, owner, method = name.split('.')
+    return vars(classes[owner])[method]
+
+
+def _guards(function):
+    """Name the decorators that a function wears, outermost first."""
+    found = []
+    while inner := getattr(function, '__wrapped__', None):
+        found.append(function.__code__.co_qualname.partition('.')[0])
+        function = inner
+    return found
+
+
+def _enclosed(function, *names):
+    """Read what the outermost decorator that was given one of *names* was given."""
+    while not (found := [name for name in names if name in function.__code__.co_freevars]):
+        function = function.__wrapped__
+    return function.__closure__[function.__code__.co_freevars.index(found[0])].cell_contents
+
+
+def files():
+    """Give {dotted name in Nova: its file}."""
+    return {station.nova: shortened(codes(station.nova)[0].co_filename, station.nova) for station in STATIONS}
+
+
+def live():
+    """Let the installed Nova say what it promises: to be called where it is installed."""
+    promised = promises('nova')  # first, for it tells Nova how to start
+    return {'nova': importlib.metadata.version('nova'), 'files': files(), **promised}
+
+
+if __name__ == '__main__':
+    path = pathlib.Path(sys.argv[1])
+    known = json.loads(path.read_text(encoding='utf-8'))
+    path.write_text(json.dumps({**live(), 'recordings': known['recordings']}, indent=1) + '\n', encoding='utf-8')
