@@ -25,8 +25,6 @@ REASONS = {
     'nova.api.openstack.requestlog': 'decides what to log and in which form; ours writes one line',
     'nova.api.openstack.urlmap': 'weighs the Accept header, too; the path alone decides for this request',
     'nova.api.openstack.wsgi': 'spreads over small methods what ours does in one place, with the same result',
-    'nova.api.validation': 'prepares a validator; ours is made in one step',
-    'nova.api.wsgi': 'makes a request object of its own class',
     'nova.availability_zones': 'looks up the availability zone, through a cache',
     'nova.cache_utils': 'keeps what was looked up in memcached or memory; nothing here is asked twice',
     'nova.compute.api': 'heals old mappings and asks about hosts; this cloud has none that are old',
@@ -36,7 +34,6 @@ REASONS = {
     'nova.compute.utils': 'notes in the database when the conductor began and ended an action, with its errors',
     'nova.compute.utils.heal_reqspec_is_bfv': 'goes on behind the end of our path: it mends old request specs',
     'nova.conductor.manager': 'goes on behind the end of our path: it prepares the task',
-    'nova.conductor.manager.targets_cell': 'points the context at the cell of the server before the conductor begins',
     'nova.conductor.tasks': 'goes on behind the end of our path: it checks hosts and moves claims, and casts to the compute host',
     'nova.context': 'serves many cells, with limits of time; this cloud has one cell',
     'nova.context.RequestContext': 'copies the context, or reads a value of it',
@@ -96,6 +93,7 @@ PAYLOADS = (
     (('retry',), 'without a broker the miniature answers after a second; Nova tries for ever'),
     (('__suppress_context__',), 'how the error is raised anew'),
     (('code',), 'the status is worked out a moment earlier'),
+    (('actions', '0', 'message'), 'the real conductor notes with the action that it failed; the miniature leaves these events out'),
     (('wrapped_exc', ''), 'the HTTP error has a class of its own in Nova, with the same status and words'),
     (('',), 'the HTTP error has a class of its own in Nova, with the same status and words'),
 )
@@ -175,13 +173,14 @@ def by_reason(names):
     """Sort functions that the miniature leaves out by the reason: {reason: [dotted names]}."""
     found = {}
     for name in sorted(names):
-        found.setdefault(reason(name), []).append(name)
+        found.setdefault(reason(name) or 'not met so far, so nobody has said why', []).append(name)
     return found
 
 
 def payload_reason(path):
     """Say why a payload differs at a path; None where no reason is known."""
-    return next((says for end, says in PAYLOADS if tuple(path[-len(end):]) == end), None)
+    names = tuple(map(str, path))
+    return next((says for end, says in PAYLOADS if names[-len(end):] == end), None)
 
 
 def payload_differences(ours, real):
@@ -191,11 +190,23 @@ def payload_differences(ours, real):
     """
     found = []
     for when in ('before', 'result', 'error'):
-        a, b = (_plain(getattr(step, when)) for step in (ours, real))
-        parts = difference({when: a}, {when: b})
-        found += [(when, path[1:], one, other) for path, (one, other) in parts['changed'].items()]
-        found += [(when, path[1:], one, None) for path, one in parts['dropped'].items()]
-    return [each for each in found if not any(VARIES.match(str(name)) for name in each[1])]
+        found += [(when, path[1:], one, other)
+                  for path, one, other in _differences({when: getattr(ours, when)}, {when: getattr(real, when)})]
+    return found
+
+
+def differences_at_the_end(miniature, real):
+    """Compare what became of a request: [(path, ours, real)] of answer, messages, state left behind and the client's last words."""
+    ends = ({name: getattr(trace, name) for name in ('response', 'messages', 'outcome', 'note')} for trace in (miniature, real))
+    return _differences(*ends, added=True)
+
+
+def _differences(ours, real, *, added=False):
+    parts = difference(_plain(ours), _plain(real))
+    found = [(path, one, other) for path, (one, other) in parts['changed'].items()]
+    found += [(path, one, None) for path, one in parts['dropped'].items()]
+    found += [(path, None, other) for path, other in parts['added'].items() if added]
+    return [each for each in found if not any(VARIES.match(str(name)) for name in each[0])]
 
 
 def _plain(payload):

@@ -10,7 +10,7 @@ import re
 from html import escape
 
 from explorer import views
-from explorer.besides import align, beside, by_reason, payload_reason
+from explorer.besides import align, beside, by_reason, differences_at_the_end, payload_reason
 from explorer.flowcharts import name_of, turned_back
 from explorer.stations import FIELDS
 from explorer.trace import Trace, difference
@@ -160,17 +160,16 @@ def _words(comparison):
 
 
 def _words_beside_real(comparison):
-    a, b = comparison.a, comparison.b
-    ours, theirs = (len(trace.steps) for trace in ((b, a) if is_real(a) else (a, b)))
+    miniature, real = (comparison.b, comparison.a) if is_real(comparison.a) else (comparison.a, comparison.b)
+    ours, theirs = len(miniature.steps), len(real.steps)
     together = [row for row in comparison.rows if None not in (row.a, row.b)]
     way = (f'the same {ours} visits in the same order' if len(together) == ours == theirs else
            f'{len(together)} visits in the same order, {ours - len(together)} only here and {theirs - len(together)} only there')
-    sent = [lasting(trace.messages) for trace in (a, b)]
-    message = 'no message' if sent == [[], []] else 'the same message' if sent[0] == sent[1] else 'another message'
-    answers = [lasting(trace.response and {**trace.response, 'headers': None}) for trace in (a, b)]
-    answer = 'the same answer' if answers[0] == answers[1] else 'another answer'
+    other = {path[0] for path, *_ in differences_at_the_end(miniature, real)}
+    ends = [f'{"another" if name in other else "the same"} {what}' for name, what in (
+        ('messages', 'message'), ('response', 'answer'), ('outcome', 'state left behind')) if name != 'messages' or real.messages]
     count = collections.Counter(row.badge for row in comparison.rows)
-    return (f'{way}; {message}; {answer}; {count["same"]} visits are the same in all they hold, in {count["simplified"]} the real '
+    return (f'{way}; {", ".join(ends)}; {count["same"]} visits are the same in all they hold, in {count["simplified"]} the real '
             'Nova runs more, or holds something in another form')
 
 
@@ -270,7 +269,7 @@ def _reasoned(row, differences):
 def _besides_html(names):
     if not names:
         return ''
-    reasons = ''.join(f'<li>{escape(why or "")}: <code>{escape(", ".join(each))}</code></li>' for why, each in by_reason(names).items())
+    reasons = ''.join(f'<li>{escape(why)}: <code>{escape(", ".join(each))}</code></li>' for why, each in by_reason(names).items())
     return (f'<details><summary>the real Nova runs {len(names)} function{"s" if len(names) > 1 else ""} more in it</summary>'
             f'<ul>{reasons}</ul></details>')
 

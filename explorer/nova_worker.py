@@ -15,8 +15,10 @@ import json
 import logging
 import os
 import pathlib
+import queue
 import shutil
 import sys
+import threading
 from unittest import mock
 
 from nova import monkey_patch
@@ -310,8 +312,9 @@ class RealNova(Runner):
                 flavor=flavor, old_flavor=None, new_flavor=None, numa_topology=None, reservation_id='r-1',
                 launch_index=0, config_drive='', key_name=None, cleaned=False, ephemeral_key_uuid=None)
             server.create()
-            ports = [network_model.VIF(id='port-1', vnic_type=state['vnic_type'] or 'normal')]
-            server.info_cache.network_info = network_model.NetworkInfo(ports if state['vnic_type'] else [])
+            network = network_model.Network(id='network-1', label='private', subnets=[])
+            ports = [network_model.VIF(id='port-1', network=network, vnic_type=state['vnic_type'])] if state['vnic_type'] else []
+            server.info_cache.network_info = network_model.NetworkInfo(ports)
             server.info_cache.save()
             if state['share']:
                 objects.ShareMapping(
@@ -391,7 +394,7 @@ def serve(folder):
         with lasting_threads():  # all that are ever started
             real = RealNova(pathlib.Path(folder), lambda now: say(now=now))
             say(ready=importlib.metadata.version('nova'))
-            for line in sys.stdin:
+            for line in iter(_lines(folder).get, None):
                 say(**_answered(real, json.loads(line)))
     except stations.WrongUse as error:
         say(failed=str(error))
@@ -399,8 +402,25 @@ def serve(folder):
         logging.getLogger('explorer').exception('the worker ends')
         say(failed=f'nova does not start here: {type(error).__name__}: {error}'.splitlines()[0])
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os._exit(0)  # Nova's threads would go on
+        _end(folder)
+
+
+def _lines(folder):
+    """Read the input on a thread of its own: when it ends, so does the process, whatever it is at."""
+    lines = queue.SimpleQueue()
+
+    def read():
+        for line in sys.stdin:
+            lines.put(line)
+        _end(folder)
+
+    threading.Thread(target=read, name='input', daemon=True).start()
+    return lines
+
+
+def _end(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)  # Nova's threads would go on
 
 
 def _answered(real, asked):

@@ -4,6 +4,7 @@ Nova can be booted once in a process and rearranges what it finds there (logging
 of this one: nova_worker.py runs with the Python of an environment that holds nova, and they exchange lines of JSON.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -17,11 +18,11 @@ import tempfile
 import threading
 import time
 
+from explorer.shapes import short
 from explorer.stations import NOVA, WrongUse
 from explorer.trace import Trace
 
 BOOT_SECONDS, ANSWER_SECONDS = 120, 60
-NEEDS = 'nova', 'orjson', 'novaclient'
 INSTALL = f'"make nova" installs nova {NOVA} (about 400 MB) in an environment of its own; engine="recorded" needs none'
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 
@@ -33,11 +34,14 @@ def python():
     """
     named = os.environ.get('NOVA_EXPLORER_PYTHON')
     for path in (named,) if named else (_PACKAGE.parent / '.venv-nova/bin/python', sys.executable):
-        missing = _missing(path) if shutil.which(path) else NEEDS
-        if not missing:
-            return str(path)
-        if 'nova' not in missing:
-            raise WrongUse(f'the real Nova is only half installed, {" and ".join(missing)} is missing beside it: {INSTALL}')
+        version, *missing = _looked_for(path) if shutil.which(path) else ['none']
+        if version == 'none':
+            continue
+        if missing:
+            raise WrongUse(f'the real Nova is only half installed, without {" and ".join(missing)}: {INSTALL}')
+        if version != NOVA:
+            raise WrongUse(f'nova {version} is installed, but this version knows nova {NOVA}: {INSTALL}')
+        return str(path)
     if named:
         raise WrongUse(f'NOVA_EXPLORER_PYTHON names {named}, which is no Python with nova; {INSTALL}')
     raise WrongUse(f'the real Nova is not installed: {INSTALL}')
@@ -49,14 +53,23 @@ def library():
     return next((found.parent for found in interpreter.parent.parent.glob(f'lib/python3.*/site-packages/nova-{NOVA}.dist-info')), None)
 
 
-def _missing(path):
-    """Ask a Python which of the packages that the worker needs it lacks; a Python that does not answer lacks all."""
-    looks = f'import importlib.util; print(*[name for name in {NEEDS} if not importlib.util.find_spec(name)])'
+_LOOKS = '''
+import importlib.metadata, importlib.util
+try:
+    version = importlib.metadata.version('nova')
+except importlib.metadata.PackageNotFoundError:
+    version = 'none'
+print(version, *[name for name in ('nova', 'orjson', 'novaclient') if not importlib.util.find_spec(name)])
+'''
+
+
+def _looked_for(path):
+    """Ask a Python for its version of nova, or 'none', and which packages the worker would miss there."""
     try:
-        done = subprocess.run([path, '-I', '-c', looks], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([path, '-I', '-c', _LOOKS], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
-        return NEEDS
-    return tuple(done.stdout.split()) if done.returncode == 0 else NEEDS
+        return ['none']
+    return done.stdout.split() or ['none']
 
 
 class RealNova:
@@ -78,13 +91,17 @@ class RealNova:
         said = self._ask({'scenario': dataclasses.asdict(scenario), 'cloud': dataclasses.asdict(cloud), 'whole': whole})
         if 'wrong' in said:
             raise WrongUse(said['wrong'])
+        if not {'trace', 'response'} <= set(said):
+            self._give_up(f'it says {short(said)}, which is no answer')
         return Trace.from_json(said['trace']), said['response']
 
     def close(self):
         """End the worker; the next question starts a new one."""
         if self._process is not None:
             self._process.kill()
-            self._process.communicate()
+            self._process.wait()
+            with contextlib.suppress(OSError):  # what was still to be written
+                self._process.stdin.close()
             shutil.rmtree(self._folder, ignore_errors=True)
         self._process = None
 
@@ -100,22 +117,14 @@ class RealNova:
         began = time.monotonic()
         try:
             self._folder = tempfile.mkdtemp(prefix='nova-explorer-')
-            # The worker finds our package here, and nothing else of this environment.
-            os.symlink(_PACKAGE, pathlib.Path(self._folder, 'explorer'))
-            kept = {name: value for name, value in os.environ.items() if not name.startswith(('OS_', 'NOVA', 'PYTHON'))}
-            self._process = subprocess.Popen(
-                [interpreter, '-m', 'explorer.nova_worker', self._folder], cwd=self._folder, text=True, encoding='utf-8',
-                env={**kept, 'PYTHONPATH': self._folder}, start_new_session=True,  # an interrupt here is none there
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(pathlib.Path(self._folder, 'said'), 'w'))
+            self._process = _worker(interpreter, self._folder)
         except OSError as error:
+            shutil.rmtree(self._folder or '', ignore_errors=True)
             raise WrongUse(f'the real Nova can not be started: {error.strerror}; is there room in {tempfile.gettempdir()}?') from error
         self._lines = queue.SimpleQueue()
         threading.Thread(target=_read, args=(self._process.stdout, self._lines), name='nova', daemon=True).start()
         while 'ready' not in (said := self._line(BOOT_SECONDS)):
             self.tell(said.get('now', ''))
-        if said['ready'] != NOVA:
-            self.close()
-            raise WrongUse(f'nova {said["ready"]} is installed, but this version knows nova {NOVA}; {INSTALL}')
         self.tell(f'ready, after {time.monotonic() - began:.1f} s')
 
     def _ask(self, asked):
@@ -158,6 +167,17 @@ class RealNova:
     def _give_up(self, why):
         self.close()
         raise WrongUse(f'the real Nova gave no answer: {why}; ask again for a fresh one, or use engine="recorded"')
+
+
+def _worker(interpreter, folder):
+    # The worker finds our package in its folder, and nothing else of this environment.
+    os.symlink(_PACKAGE, pathlib.Path(folder, 'explorer'))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(('OS_', 'NOVA', 'PYTHON'))}
+    with open(pathlib.Path(folder, 'said'), 'w') as said:
+        return subprocess.Popen(
+            [interpreter, '-m', 'explorer.nova_worker', folder], cwd=folder, text=True, encoding='utf-8',
+            env={**kept, 'PYTHONPATH': folder}, start_new_session=True,  # an interrupt here is none there
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
 
 
 def _read(stream, lines):

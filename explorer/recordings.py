@@ -41,6 +41,11 @@ REFUSALS = {
     'a stopped server': Scenario(state={'vm_state': 'stopped'}),
     'a server that is busy': Scenario(state={'task_state': 'rebooting'}),
     'a server with a share': Scenario(state={'share': True}),
+    'a server with an accelerator': Scenario(state={'flavor_extra': {'accel:device_profile': 'gpu'}}),
+    'a server with a vTPM': Scenario(state={'flavor_extra': {'hw:tpm_version': '2.0', 'hw:tpm_model': 'tpm-crb'}}),
+    'a server with encrypted memory': Scenario(state={
+        'flavor_extra': {'hw:mem_encryption': 'true'}, 'image_props': {'hw_firmware_type': 'uefi'}}),
+    'a port with an accelerator': Scenario(state={'vnic_type': 'accelerator-direct'}),
     'no request spec': Scenario(state={'request_spec': False}),
     'a race that is lost': Scenario(race={'task_state': 'powering-off'}),
     'no host is left, over a call': Scenario(microversion='2.30', conductor_reply={

@@ -9,7 +9,8 @@ import sys
 import pytest
 import webob
 
-from explorer import Scenario, cloud, objects, pipeline, run, seeds, services
+from explorer import Scenario, cloud, objects, pipeline, real_nova, run, seeds, services
+from explorer.stations import WrongUse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CASES = ROOT / 'tests/data/cases.json'
@@ -17,10 +18,22 @@ NOTEBOOK = ROOT / 'notebooks/01_nova_api.ipynb'
 WEB_1 = cloud.Cloud().servers['web-1']
 RABBITMQ = pathlib.Path('/usr/lib/rabbitmq/bin/rabbitmq-server')
 
+# For what is held against the real Nova twice: as it was recorded, and live.
+REAL = [pytest.param('recorded', id='recorded'), pytest.param('nova', id='live', marks=pytest.mark.nova)]
+
+
+def _has_nova():
+    try:
+        return real_nova.python()
+    except WrongUse:
+        return None
+
+
 _NEEDS = {
     'dot': (shutil.which('dot'), 'no program dot; the package graphviz brings it'),
     'broker': (RABBITMQ.exists() and shutil.which('erl'), 'no RabbitMQ; the package rabbitmq-server brings it'),
     'browser': (shutil.which('chromium'), 'no Chromium; the package chromium brings it'),
+    'nova': (_has_nova(), 'no real Nova; make nova installs it'),
 }
 
 

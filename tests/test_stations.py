@@ -1,6 +1,5 @@
 """The path as data: as the real Nova names it, and whole."""
 
-import importlib.util
 import json
 
 import pytest
@@ -9,9 +8,9 @@ from explorer import EXPLORATIONS
 from explorer.stations import FIELDS, LEFT_OUT, NODES, NOVA, RENAMED, STATIONS, split
 from explorer.trace import codes
 from tests.conftest import ROOT
-from tests.record_names import files, parameters, signatures
+from tests.contracts import parameters
 
-NAMES = json.loads((ROOT / 'tests/data/names.json').read_text())
+NAMES = json.loads((ROOT / 'tests/data/contracts.json').read_text())
 NAMED_AS_NOVA = [station for station in STATIONS if station.nova.startswith('nova.')]
 
 
@@ -71,12 +70,6 @@ def test_only_classes_that_would_share_a_name_are_renamed():
 
 def test_fields_are_followed_by_a_name_of_their_own():
     assert all(end for ends in FIELDS.values() for end in ends)
-
-
-@pytest.mark.skipif(not importlib.util.find_spec('nova'), reason='no real nova; pip install nova==34.0.0 brings it')
-def test_the_recorded_names_are_those_of_the_nova_that_is_installed():
-    assert signatures('nova') == NAMES['functions']
-    assert files() == NAMES['files']
 
 
 @pytest.mark.parametrize(('name', 'parts'), [

@@ -1,0 +1,150 @@
+"""The miniature beside the real Nova: the same stations, messages and answers, and a reason for whatever is not the same."""
+
+import collections
+import dataclasses
+
+import pytest
+
+from explorer import EXPLORATIONS, Scenario, besides, compare, recordings, run
+from explorer.cloud import Cloud
+from explorer.pipeline import NEXT_FIND, NEXT_GIVEN
+from explorer.stations import BY_KEY
+from tests.conftest import REAL
+
+SCENARIOS = recordings.scenarios()
+
+
+@pytest.fixture(scope='module', params=REAL)
+def pairs(request):
+    """Every recorded scenario, answered by both: {name: (miniature, real)}."""
+    return {name: (run(scenario), run(scenario, engine=request.param)) for name, scenario in SCENARIOS.items()}
+
+
+@pytest.mark.parametrize('name', SCENARIOS)
+def test_both_visit_the_same_stations_in_the_same_order(pairs, name):
+    miniature, real = pairs[name]
+    assert [step.station for step in miniature.steps] == [step.station for step in real.steps]
+    assert [step.node for step in miniature.steps] == [step.node for step in real.steps]
+
+
+@pytest.mark.parametrize('name', SCENARIOS)
+def test_both_end_the_same_or_there_is_a_reason(pairs, name):
+    found = besides.differences_at_the_end(*pairs[name])
+    assert [path for path, *_ in found if path[0] != 'outcome'] == []
+    assert [each for each in found if not besides.payload_reason(each[0])] == []
+
+
+@pytest.mark.parametrize('name', SCENARIOS)
+def test_whatever_else_the_real_one_does_or_holds_has_a_reason(pairs, name):
+    found = besides.beside(*pairs[name])
+    assert [(pair.station, name) for pair in found for name in pair.besides if not besides.reason(name)] == []
+    assert [(pair.station, *each) for pair in found for each in pair.payload if not besides.payload_reason(each[1])] == []
+
+
+def test_the_seven_explorations_and_their_comparisons_are_among_them(pairs):
+    asked = [scenario for row in EXPLORATIONS for scenario in (row.scenario, row.compare)]
+    assert all(scenario in SCENARIOS.values() for scenario in asked)
+    assert len(pairs) == len(SCENARIOS) >= 20
+
+
+def test_every_reason_is_needed():
+    """A reason for what nobody finds any more is a sentence that is no longer true."""
+    used, paths = set(), set()
+    for name in SCENARIOS:
+        real = recordings.trace_of(name)
+        miniature = run(Scenario(**real.scenario))
+        for pair in besides.beside(miniature, real):
+            used |= {besides.reason(name) for name in pair.besides}
+            paths |= {besides.payload_reason(path) for _, path, *_ in pair.payload}
+        paths |= {besides.payload_reason(path) for path, *_ in besides.differences_at_the_end(miniature, real)}
+    assert set(besides.REASONS.values()) - used == set()
+    assert {says for _, says in besides.PAYLOADS} - paths == set()
+
+
+def test_a_badge_is_worked_out_from_what_was_found(walk):
+    real = run(engine='recorded')
+    found = {pair.station: pair for pair in besides.beside(walk, real)}
+    assert found['check_instance_lock'].badge in ('same', 'simplified')
+    same = dataclasses.replace(found['routematch'], besides={}, payload=[])
+    assert same.badge == 'same'
+    assert dataclasses.replace(same, besides={'nova.x': 1}).badge == 'simplified'
+    assert dataclasses.replace(same, payload=[('before', ('x',), 1, 2)]).badge == 'simplified'
+    assert dataclasses.replace(same, ours=None).badge == 'left out'
+
+
+def test_the_worst_badge_of_a_station_counts():
+    pair = besides.Pair('routematch', 1, 1, {}, [])
+    assert besides.badges([pair, dataclasses.replace(pair, besides={'nova.x': 1})]) == {'routematch': 'simplified'}
+    assert besides.badges([pair, dataclasses.replace(pair, ours=None)]) == {'routematch': 'left out'}
+    assert besides.badges([pair]) == {'routematch': 'same'}
+
+
+def test_the_stored_badges_are_those_of_today():
+    traces = {name: recordings.trace_of(name) for name in SCENARIOS}
+    kept = recordings.head_of()['badges']
+    assert kept == besides.badges_of(run, traces)
+    assert set(kept) <= set(BY_KEY)
+    assert len(set(kept.values())) > 1
+
+
+@pytest.mark.parametrize('change', ['payload', 'besides', 'step'])
+def test_a_change_in_the_miniature_or_the_real_one_is_seen(walk, change):
+    """A comparison that could not fail would show nothing."""
+    import json
+    real = run(engine='recorded')
+    text = json.loads(real.to_json())
+    step = next(step for step in text['steps'] if step['station'] == 'routematch')
+    if change == 'payload':
+        step['before']['url'] = '/elsewhere'
+        step['result'] = 'nothing'
+    elif change == 'besides':
+        text['besides'].setdefault(str(step['index']), {})['nova.moon.fly'] = 1
+    else:
+        step['station'] = 'validate'
+    other = type(real).from_json(json.dumps(text))
+    before, after = (collections.Counter(pair.badge for pair in besides.beside(walk, trace)) for trace in (real, other))
+    assert before != after
+    if change == 'besides':
+        assert besides.reason('nova.moon.fly') is None
+    assert compare(walk, other).words != compare(walk, real).words
+
+
+@pytest.mark.parametrize(('scenario', 'following'), [
+    (Scenario(), NEXT_FIND), (Scenario(host='host2', microversion='2.29'), NEXT_GIVEN)])
+def test_what_the_miniature_says_comes_next_is_what_the_real_conductor_does(scenario, following):
+    real = run(scenario, engine='recorded')
+    ran = list(real.besides[str(real.find('_live_migrate')[0].index)])
+    names = list(dict.fromkeys(name for name, _ in following))
+    assert sorted(names, key=ran.index) == names
+
+
+def test_the_comparison_says_it_in_words_text_and_html(walk):
+    beside = compare(walk, run(engine='recorded'))
+    assert beside.with_real
+    assert beside.words.startswith(f'the same {len(walk.steps)} visits in the same order; the same message, the same answer, the same')
+    shown = beside._repr_html_()
+    for name in ('nova.policy.default_target', 'nova.objects.instance._expected_cols'):
+        assert name in str(beside)
+        assert name in shown
+        assert besides.reason(name) in str(beside)
+
+
+def test_the_real_one_first_says_the_same(walk):
+    real = run(engine='recorded')
+    assert compare(real, walk).words == compare(walk, real).words
+
+
+def test_where_they_part_it_is_said():
+    words = compare(run(Scenario(caller='reader')), run(engine='recorded')).words
+    assert 'only there' in words
+    assert 'another answer' in words
+
+
+def test_two_runs_of_the_real_one_are_compared_as_two_of_the_miniature():
+    beside = compare(run(engine='recorded'), run(Scenario(microversion='2.30'), engine='recorded'))
+    assert not beside.with_real
+    assert beside.words == 'the same until `conductor-api`; then call instead of cast'
+
+
+def test_the_recordings_are_of_the_default_cloud():
+    assert all(scenario.server in Cloud().servers for scenario in SCENARIOS.values())
