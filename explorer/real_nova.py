@@ -1,7 +1,7 @@
 """The real Nova as an engine: a process of its own, started when it is first asked, ended with this one.
 
 Nova can be booted once in a process and rearranges what it finds there (logging, signals, command line), so it is kept out
-of this one: nova_worker.py runs with the Python of an environment that holds nova, and they exchange lines of JSON.
+of this one: in_nova/worker.py runs with the Python of an environment that holds nova, and they exchange lines of JSON.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ def python():
     raise WrongUse(f'the real Nova is not installed: {INSTALL}')
 
 
-def library():
+def site_packages():
     """Give the folder of the packages beside the installed Nova, to read its text; None, where it is not installed."""
     interpreter = pathlib.Path(os.environ.get('NOVA_EXPLORER_PYTHON') or _PACKAGE.parent / '.venv-nova/bin/python')
     return next((found.parent for found in interpreter.parent.parent.glob(f'lib/python3.*/site-packages/nova-{NOVA}.dist-info')), None)
@@ -175,8 +175,9 @@ def _worker(interpreter, folder):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(('OS_', 'NOVA', 'PYTHON'))}
     with open(pathlib.Path(folder, 'said'), 'w') as said:
         return subprocess.Popen(
-            [interpreter, '-m', 'explorer.nova_worker', folder], cwd=folder, text=True, encoding='utf-8',
-            env={**kept, 'PYTHONPATH': folder}, start_new_session=True,  # an interrupt here is none there
+            [interpreter, '-m', 'explorer.in_nova.worker', folder], cwd=folder, text=True, encoding='utf-8',
+            # One arena: Nova's many threads would keep one each. An interrupt here is none there.
+            env={**kept, 'PYTHONPATH': folder, 'MALLOC_ARENA_MAX': '1'}, start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
 
 

@@ -31,7 +31,7 @@ def code_of(station, file, line):
     """Give the code of the function that a step visited; None, where it is not at hand."""
     row = BY_KEY[station]
     if file.startswith('nova/'):
-        found = _codes_below(real_nova.library(), file)
+        found = _codes_below(real_nova.site_packages(), file)
     else:
         try:
             found = codes(row.ours if is_ours(file) else row.nova)
@@ -40,9 +40,9 @@ def code_of(station, file, line):
     return next((code for code in found if code.co_firstlineno == line), None)
 
 
-def _codes_below(library, file):
-    """Compile a file of a library that this process does not import: all code objects in it."""
-    return _compiled(pathlib.Path(library, file)) if library else ()
+def _codes_below(folder, file):
+    """Compile a file of packages that this process does not import: all code objects in it."""
+    return _compiled(pathlib.Path(folder, file)) if folder else ()
 
 
 @functools.lru_cache(64)

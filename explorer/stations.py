@@ -103,7 +103,8 @@ CARRIERS = {
         'functools.partial', 'novaclient.base.Manager', 'novaclient.v2.client.Client', 'oslo_config.cfg.ConfigOpts',
         'oslo_messaging.rpc.dispatcher.RPCDispatcher', 'oslo_messaging.transport.Transport',
         'oslo_middleware.base.ConfigurableMiddleware', 'routes.mapper.Mapper', 'routes.util.URLGenerator',
-        'sqlalchemy.engine.base.Connection', 'sqlalchemy.engine.base.Engine', 'sqlalchemy.sql.visitors.Visitable',
+        'sqlalchemy.engine.base.Connection', 'sqlalchemy.engine.base.Engine', 'sqlalchemy.orm.state.InstanceState',
+        'sqlalchemy.sql.visitors.Visitable',
     ), ()),
 }
 

@@ -76,8 +76,8 @@ def watch(watched, enter, line, leave, other=None):
     """Call back when a function whose code is in *watched* begins, runs a line, ends.
 
     Shape: enter(code, frame), line(code, number), leave(code, frame, result, error); error is None for a return;
-    other(code), where it is wanted, when any other function begins. The callbacks run in the thread of the function, and
-    must not raise.
+    other(code), where it is wanted, when any other function begins; where it says False, it is not asked again about that
+    code, which has to live on. The callbacks run in the thread of the function, and must not raise.
     """
     return (_monitor if hasattr(sys, 'monitoring') else _settrace)(list(watched), enter, line, leave, other)
 
@@ -89,11 +89,11 @@ def _monitor(watched, enter, line, leave, other):
     if tool is None:
         raise HookError('all places for tools of sys.monitoring are taken; stop a debugger or a profiler')
     events, frame, ids = monitoring.events, sys._getframe, frozenset(map(id, watched))
+
     def start(code, offset):
         if id(code) in ids:
-            enter(code, frame(1))
-        else:
-            other(code)
+            return enter(code, frame(1))
+        return monitoring.DISABLE if other(code) is False else None
 
     callbacks = {
         events.PY_START: start if other else lambda code, offset: enter(code, frame(1)),
@@ -103,6 +103,8 @@ def _monitor(watched, enter, line, leave, other):
         events.PY_UNWIND: lambda code, offset, error: leave(code, frame(1), None, error) if id(code) in ids else None,
     }
     monitoring.use_tool_id(tool, 'nova-explorer')
+    if other:
+        monitoring.restart_events()  # those that another watch() did not want to hear of
     try:
         for event, callback in callbacks.items():
             monitoring.register_callback(tool, event, callback)
@@ -125,7 +127,10 @@ _gate = {'now': None}
 
 def _through_gate(frame, event, arg):
     trace = _gate['now']
-    return trace(frame, event, arg) if trace else None
+    if trace is None:
+        return None
+    sys.settrace(trace)  # in this thread, until its watch has ended: a gate at each call would cost as much as the hook
+    return trace(frame, event, arg)
 
 
 @contextlib.contextmanager
@@ -144,11 +149,19 @@ def lasting_threads():
 
 @contextlib.contextmanager
 def _settrace(watched, enter, line, leave, other):
-    return_value, ids = opcode.opmap['RETURN_VALUE'], frozenset(map(id, watched))
+    return_value, ids, quiet = opcode.opmap['RETURN_VALUE'], frozenset(map(id, watched)), set()
 
     def on_call(frame, event, arg):
-        if id(frame.f_code) not in ids:
-            return other(frame.f_code) if other else None
+        if _gate['now'] is not on_call:
+            sys.settrace(_through_gate)
+            return _through_gate(frame, event, arg)
+        key = id(frame.f_code)
+        if key in quiet:
+            return None
+        if key not in ids:
+            if other and other(frame.f_code) is False:
+                quiet.add(key)
+            return None
         raised = []
 
         def on_event(frame, event, arg):
@@ -269,16 +282,17 @@ class Recorder:
             self._failure = self._failure or error
 
     def _other(self, code):
+        known = self._names.get(id(code))
+        if known is None:
+            known = self._names[id(code)] = self._beside(code.co_filename, code.co_qualname), code  # which keeps the id taken
+        if known[0] is None:
+            return False
         stack = self._stacks.get(threading.get_ident())
-        if not stack:
-            return
-        key = id(code)
-        if key not in self._names:
-            self._names[key] = self._beside(code.co_filename, code.co_qualname), code  # which keeps the id taken
-        if name := self._names[key][0]:
+        if stack:
             visit = stack[-1]
             visit.besides = visit.besides or collections.Counter()
-            visit.besides[name] += 1
+            visit.besides[known[0]] += 1
+        return None
 
     def _line(self, code, number):
         stack = self._stacks.get(threading.get_ident())

@@ -1,6 +1,7 @@
 """The house: imports point down, the path knows nothing of the hook, and names load when they are asked for."""
 
 import ast
+import lzma
 import pathlib
 import re
 import subprocess
@@ -14,7 +15,7 @@ PACKAGE = ROOT / 'explorer'
 # From the top of the house to its ground; a module imports from below its own floor, or along it in this order.
 FLOORS = (
     ('__main__',), ('bench',), ('export',), ('player', 'services', 'conform'), ('content',), ('comparison', 'what_if'),
-    ('views', 'engines', 'flowcharts', 'nova_worker'), ('sources', 'recordings', 'besides'), ('real_nova',),
+    ('views', 'engines', 'flowcharts'), ('sources', 'recordings', 'besides'), ('real_nova',),
     ('runner', 'seeds'), ('explorations', 'trace', 'snapshots', 'http_server', 'pipeline'), ('shapes', 'objects', 'cloud', 'history'),
     ('stations', 'bus', 'exception'))
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
@@ -41,6 +42,11 @@ def test_every_module_has_its_floor():
 def test_imports_point_down(name):
     for other in imports(PACKAGE / f'{name}.py'):
         assert FLOOR[other] > FLOOR[name] or (name, other) in ALONG, f'{name} imports {other}'
+
+
+@pytest.mark.parametrize('path', sorted(PACKAGE.glob('in_nova/*.py')), ids=lambda path: path.stem)
+def test_what_runs_in_the_process_of_the_real_nova_knows_nothing_of_our_path(path):
+    assert imports(path) <= {'in_nova', 'runner', 'explorations', 'trace', 'cloud', 'bus', 'stations'}
 
 
 @pytest.mark.parametrize('name', ['pipeline', 'objects', 'bus', 'exception'])
@@ -122,14 +128,18 @@ def committed():
     return [ROOT / name for name in listed] or [path for path in ROOT.rglob('*') if path.is_file() and '.venv' not in path.parts]
 
 
+def text_of(path):
+    return (lzma.decompress(path.read_bytes()) if path.suffix == '.xz' else path.read_bytes()).decode()
+
+
 def test_no_file_names_a_machine():
     for path in committed():
         if path.is_file() and path.name != 'test_layers.py' and path.suffix != '.png':
-            text = path.read_text(encoding='utf-8')
+            text = text_of(path)
             assert not re.search(r'/(root|home|work|tmp)/\w|\.library|pypi-more', text), path
 
 
 def test_the_article_is_not_copied_and_the_shared_folder_not_read():
     for path in [*PACKAGE.glob('*'), *pathlib.Path(ROOT / 'tests').glob('*.py')]:
         if path.is_file() and path.name != 'test_layers.py':
-            assert '../shared' not in path.read_text(encoding='utf-8')
+            assert '../shared' not in text_of(path)

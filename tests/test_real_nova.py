@@ -238,7 +238,7 @@ def test_two_at_once_do_not_know_of_each_other(live):
 @pytest.mark.nova
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, left):
     path = tmp_path / 'python'
-    path.write_text(f'#!/bin/sh\n[ "$2" = explorer.nova_worker ] && ulimit -f 16\nexec {real_nova.python()} "$@"\n')
+    path.write_text(f'#!/bin/sh\n[ "$2" = explorer.in_nova.worker ] && ulimit -f 16\nexec {real_nova.python()} "$@"\n')
     path.chmod(0o755)
     monkeypatch.setenv('NOVA_EXPLORER_PYTHON', str(path))
     said = refused(real_nova.RealNova())

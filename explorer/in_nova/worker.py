@@ -1,6 +1,6 @@
 """The process in which the real Nova runs: boot it, seed a cloud, send a scenario's request, answer with the trace.
 
-real_nova.py starts it with the Python of an environment that holds nova. It reads a request in each line of its input and
+real_nova.py starts it with the Python of an environment that holds nova; this folder is no part of the package elsewhere. It reads a request in each line of its input and
 writes an answer in each line of its output, both JSON; it ends with its input. Nova's own are the WSGI application and its
 paste pipeline, policy, objects, databases (SQLite, with cells), message bus library and conductor. What one process can't
 have answers kindly: tokens that are known without Keystone, a scheduler, compute hosts, Placement and Neutron.
@@ -8,7 +8,6 @@ have answers kindly: tokens that are known without Keystone, a scheduler, comput
 
 import contextlib
 import dataclasses
-import functools
 import importlib.metadata
 import itertools
 import json
@@ -28,12 +27,9 @@ monkey_patch.patch(backend='threading')  # before all else, as Nova's own progra
 import nova.conf
 import nova.rpc
 import sqlalchemy as sa
-from keystonemiddleware import auth_token
-from keystonemiddleware.auth_token import _exceptions
 from nova import context as nova_context
 from nova import exception, objects
 from nova.api.openstack import wsgi_app
-from nova.conductor import manager
 from nova.db.api import models as api_models
 from nova.db.main import api as main_api
 from nova.db.main import models as main_models
@@ -42,14 +38,14 @@ from nova.network import neutron
 from nova.objects import base as objects_base
 from nova.scheduler.client import report
 from oslo_reports import guru_meditation_report
-from oslo_serialization import jsonutils
 
 from explorer import stations
-from explorer.bus import MemoryDriver, oslo_messaging
+from explorer.bus import oslo_messaging
 from explorer.cloud import CELL1, CELL_DOWN, EPOCH, FLAVOR, Cloud
 from explorer.explorations import Scenario
+from explorer.in_nova.stand_ins import Bus, Conductor, Neutron, Placement, Tokens
 from explorer.runner import Runner
-from explorer.trace import lasting_threads
+from explorer.trace import lasting_threads, unpacked
 
 CONF = nova.conf.CONF
 
@@ -78,106 +74,6 @@ auth_type = none
 endpoint_override = http://placement.invalid
 """
 
-# --------------------------------------------------------------------------------------- what one process can't have
-
-
-class Tokens(auth_token.AuthProtocol):
-    """Nova's own filter for tokens, but the tokens are known here instead of in Keystone."""
-
-    known = {}
-
-    def fetch_token(self, token, **kwargs):
-        if token not in self.known:
-            raise _exceptions.InvalidToken('unknown token')
-        user, project, roles = self.known[token]
-        domain = {'id': 'default', 'name': 'Default'}
-        return {'token': {
-            'methods': ['password'], 'audit_ids': ['a'], 'catalog': [], 'is_admin_project': True,
-            'issued_at': '2026-01-01T00:00:00.000000Z', 'expires_at': '2999-01-01T00:00:00.000000Z',
-            'user': {'id': user, 'name': user, 'domain': domain},
-            'project': {'id': project, 'name': project, 'domain': domain},
-            'roles': [{'id': role, 'name': role} for role in roles]}}
-
-
-def tokens_factory(global_conf, **local_conf):
-    """Make the filter, as api-paste.ini asks for it."""
-    return functools.partial(Tokens, conf={**global_conf, **local_conf})
-
-
-class Bus(MemoryDriver):
-    """The bus; scheduler and compute hosts answer at once what they are asked.
-
-    Shape: *hosts* as in a Cloud, with the `uuid` of their compute nodes.
-    """
-
-    hosts = ()
-
-    def _send(self, target, ctxt, message, wait_for_reply=None, *args, **kwargs):
-        if target.topic == 'conductor':
-            return super()._send(target, ctxt, message, wait_for_reply, *args, **kwargs)
-        text = jsonutils.dumps(message['args'])
-        return jsonutils.loads(jsonutils.dumps(getattr(self, message['method'])(**jsonutils.loads(text)))) if wait_for_reply else None
-
-    def select_destinations(self, spec_obj, instance_uuids, **_):
-        spec = spec_obj['nova_object.data']
-        wanted = (spec.get('requested_destination') or {}).get('nova_object.data', {}).get('host')
-        host = next((host for host in self.hosts if host['host'] not in (spec['ignore_hosts'] or ())
-                     and wanted in (None, host['host'])), None)
-        if host is None:
-            raise exception.NoValidHost(reason='')
-        selection = objects.Selection(
-            service_host=host['host'], nodename=host['node'], compute_node_uuid=host['uuid'], cell_uuid=CELL1,
-            limits=None, allocation_request=None, allocation_request_version=None)
-        return [[objects_base.NovaObjectSerializer().serialize_entity(None, selection)]]
-
-    def check_can_live_migrate_destination(self, **_):
-        data = objects.LibvirtLiveMigrateData(is_shared_instance_path=False, is_shared_block_storage=True)
-        return objects_base.NovaObjectSerializer().serialize_entity(None, data)
-
-
-class Placement:
-    """The client of Placement, which finds room everywhere."""
-
-    def __init__(self, hosts):
-        self.allocations = {host['uuid']: {'resources': {'VCPU': 1, 'MEMORY_MB': 512, 'DISK_GB': 1}} for host in hosts[:1]}
-
-    def get_allocs_for_consumer(self, context, consumer):
-        return {'allocations': self.allocations, 'consumer_generation': 1, 'project_id': '', 'user_id': ''}
-
-    def __getattr__(self, name):
-        return lambda *args, **kwargs: True
-
-
-class Neutron:
-    """A client of Neutron that has no extensions."""
-
-    def list_extensions(self, **_):
-        return {'extensions': []}
-
-    def list_ports(self, **_):
-        return {'ports': []}
-
-
-class Conductor(manager.ComputeTaskManager):
-    """Nova's conductor, which can be told to fail, or only to acknowledge what it gets."""
-
-    failure, whole = None, True
-
-    def live_migrate_instance(self, context, *args, **kwargs):
-        return super().live_migrate_instance(context, *args, **kwargs) if self.whole else self._acknowledge()
-
-    def migrate_server(self, context, *args, **kwargs):
-        return super().migrate_server(context, *args, **kwargs) if self.whole else self._acknowledge()
-
-    def _build_live_migrate_task(self, *args):
-        self._acknowledge()
-        return super()._build_live_migrate_task(*args)
-
-    def _acknowledge(self):
-        if self.failure:
-            raise self.failure
-
-
 # ------------------------------------------------------------------------------------------------------------- boot
 
 
@@ -191,7 +87,7 @@ def boot(folder, tell):
     if paste is None:
         raise stations.WrongUse('nova is only half installed: its api-paste.ini is missing; make nova sets it up anew')
     factory = 'keystonemiddleware.auth_token:filter_factory'
-    (folder / 'api-paste.ini').write_text(paste.read_text().replace(factory, f'{__spec__.name}:tokens_factory'))
+    (folder / 'api-paste.ini').write_text(paste.read_text().replace(factory, 'explorer.in_nova.stand_ins:tokens_factory'))
     (folder / 'nova.conf').write_text(NOVA_CONF.format(folder=folder))
     (folder / 'policy.yaml').write_text('{}\n')
     os.environ['OS_NOVA_CONFIG_DIR'] = str(folder)
@@ -429,9 +325,11 @@ def _answered(real, asked):
         trace, response = real.answer(Scenario(**asked['scenario']), cloud, asked['whole'])
     except stations.WrongUse as error:
         return {'wrong': str(error)}
-    return {'trace': trace.to_json(), 'response': response}
+    try:
+        return {'trace': trace.to_json(), 'response': response}
+    finally:
+        unpacked.cache_clear()  # nobody looks at it again here
 
 
 if __name__ == '__main__':
-    from explorer import nova_worker  # under its own name: the paste pipeline asks for it, too
-    nova_worker.serve(sys.argv[1])
+    serve(sys.argv[1])
