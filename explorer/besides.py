@@ -82,8 +82,8 @@ _ROW = 'a row of a table as its database class has it, or as plain values'
 
 # Why what a station is given or gives back is not the same: (end of the path into the payload, sentence).
 PAYLOADS = (
-    (('network_info',), 'the ports are text here, and a list of objects in Nova: none in both'),
     (('self',), 'the tokens are known without Keystone, in a class of our own'),
+    (('network_info',), 'stands in the row of the server here, and in a table of its own in Nova'),
     (('links',), _LESS), (('content',), _LESS),
     (('request', ''), 'the filter for tokens has a class of its own for the request'),
     (('user_auth_plugin',), 'would ask Keystone in the name of the user; nobody asks it here'),
@@ -170,11 +170,13 @@ def reason(name):
 
 
 def by_reason(names):
-    """Sort functions that the miniature leaves out by the reason: {reason: [dotted names]}."""
+    """Sort functions that the miniature leaves out by the reason: {reason: their names as a text, by modules}."""
     found = {}
     for name in sorted(names):
-        found.setdefault(reason(name) or 'not met so far, so nobody has said why', []).append(name)
-    return found
+        module, qualname = split(name)
+        why = reason(name) or 'not met so far, so nobody has said why'
+        found.setdefault(why, {}).setdefault(module, []).append(qualname)
+    return {why: '; '.join(f'{module}: {", ".join(each)}' for module, each in modules.items()) for why, modules in found.items()}
 
 
 def payload_reason(path):
@@ -209,8 +211,12 @@ def _differences(ours, real, *, added=False):
     return [each for each in found if not any(VARIES.match(str(name)) for name in each[0])]
 
 
+_OURS = {f'<{ours}>': f'<{theirs.rpartition(".")[2]}>' for theirs, ours in RENAMED.items()}
+
+
 def _plain(payload):
-    return json.loads(re.sub(r'req-[0-9a-f-]{36}|127\.0\.0\.1:\d+', 'req-…', json.dumps(payload)))
+    text = re.sub(r'req-[0-9a-f-]{36}|127\.0\.0\.1:\d+', '…', json.dumps(payload))
+    return json.loads(re.sub('|'.join(_OURS), lambda found: _OURS[found[0]], text))
 
 
 def badges(pairs):

@@ -11,6 +11,7 @@ from html import escape
 
 from explorer import views
 from explorer.besides import align, beside, by_reason, differences_at_the_end, payload_reason
+from explorer.explorations import exploration
 from explorer.flowcharts import name_of, turned_back
 from explorer.stations import FIELDS
 from explorer.trace import Trace, difference
@@ -39,16 +40,28 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two runs, A and B, side by side; all is told as what B does other than A. Shows itself as text and as a table."""
+    """Two runs, A and B, side by side; all is told as what B does other than A. Shows itself as text and as a table.
+
+    Shape: *of* is the key of an exploration, if the rows are only those of that leg.
+    """
 
     a: Trace
     b: Trace
     rows: tuple[Row, ...]
+    of: str = ''
 
     @property
     def with_real(self):
         """Say whether this is the miniature beside the real Nova."""
         return is_real(self.a) != is_real(self.b)
+
+    def leg(self, key):
+        """Give the comparison of one leg alone.
+
+        Raises: WrongUse for an unknown exploration.
+        """
+        row = exploration(key)
+        return dataclasses.replace(self, of=row.key, rows=tuple(each for each in self.rows if _step(self, each).exploration == row.key))
 
     @property
     def words(self):
@@ -56,8 +69,8 @@ class Comparison:
         return _words_beside_real(self) if self.with_real else _words(self)
 
     def __str__(self):
-        lines = [*(f'{name}  {views.asked(trace)} → {views.answered(trace)}' for name, trace in (('A', self.a), ('B', self.b))),
-                 self.words, '']
+        asked = [f'{name}  {views.asked(trace)} → {views.answered(trace)}' for name, trace in (('A', self.a), ('B', self.b))]
+        lines = [*(asked if not self.of else ()), self.words, '']
         for row, differences in news(self):
             if isinstance(row, int):
                 lines.append(f'{"":11}{_alike(row)}')
@@ -65,7 +78,7 @@ class Comparison:
             lines.append(f'{_index(row.a):>5}{_index(row.b):>5} {_mark(row)} {_name(self, row)}')
             lines += [f'{"":15}{path}: {_instead_of(one, other)}{f" ({why})" if why else ""}'
                       for path, one, other, why in _reasoned(row, differences[:MOST_DIFFERENCES])]
-            lines += [f'{"":15}+ {", ".join(names)}: {why}' for why, names in by_reason(row.besides).items()]
+            lines += [f'{"":15}+ {names} ({why})' for why, names in by_reason(row.besides).items()]
         return '\n'.join(lines)
 
     __repr__ = __str__
@@ -160,6 +173,11 @@ def _words(comparison):
 
 
 def _words_beside_real(comparison):
+    count = collections.Counter(row.badge for row in comparison.rows)
+    held = (f'{count["same"]} visits are the same in all they hold, {count["simplified"]} simplified: the real Nova runs more there, '
+            'or holds something in another form').replace('1 visits are the same in all they hold', '1 visit is the same in all it holds')
+    if comparison.of:
+        return f'{exploration(comparison.of).title}: {held}'
     miniature, real = (comparison.b, comparison.a) if is_real(comparison.a) else (comparison.a, comparison.b)
     ours, theirs = len(miniature.steps), len(real.steps)
     together = [row for row in comparison.rows if None not in (row.a, row.b)]
@@ -168,9 +186,7 @@ def _words_beside_real(comparison):
     other = {path[0] for path, *_ in differences_at_the_end(miniature, real)}
     ends = [f'{"another" if name in other else "the same"} {what}' for name, what in (
         ('messages', 'message'), ('response', 'answer'), ('outcome', 'state left behind')) if name != 'messages' or real.messages]
-    count = collections.Counter(row.badge for row in comparison.rows)
-    return (f'{way}; {", ".join(ends)}; {count["same"]} visits are the same in all they hold, in {count["simplified"]} the real '
-            'Nova runs more, or holds something in another form')
+    return f'{way}; {", ".join(ends)}; {held}'
 
 
 def _partings(comparison):
@@ -269,7 +285,7 @@ def _reasoned(row, differences):
 def _besides_html(names):
     if not names:
         return ''
-    reasons = ''.join(f'<li>{escape(why)}: <code>{escape(", ".join(each))}</code></li>' for why, each in by_reason(names).items())
+    reasons = ''.join(f'<li>{escape(why)}: <code>{escape(each)}</code></li>' for why, each in by_reason(names).items())
     return (f'<details><summary>the real Nova runs {len(names)} function{"s" if len(names) > 1 else ""} more in it</summary>'
             f'<ul>{reasons}</ul></details>')
 
@@ -290,6 +306,9 @@ def _index(index):
     return '' if index is None else str(index)
 
 
+def _step(comparison, row):
+    return comparison.b.steps[row.b] if row.a is None else comparison.a.steps[row.a]
+
+
 def _name(comparison, row):
-    step = comparison.b.steps[row.b] if row.a is None else comparison.a.steps[row.a]
-    return name_of(step.station)
+    return name_of(_step(comparison, row).station)

@@ -8,8 +8,10 @@ caught, digest}}}}, "article": {...}}. What changed, when, and what never did, i
 import dataclasses
 import functools
 import html
+import itertools
 import json
 import pathlib
+import re
 
 from explorer.stations import BY_KEY, STATIONS, WrongUse, split
 
@@ -77,10 +79,24 @@ class History:
         import pandas
         return pandas.DataFrame([{**dataclasses.asdict(row), 'changes': '; '.join(row.changes)} for row in self.releases])
 
+    def _repr_html_(self):
+        lines = []
+        for row in self.releases:
+            place = f'{row.file}:{row.line}' if row.file else ''
+            changes = ''.join(f'<div>{html.escape(change)}</div>' for change in row.changes)
+            lines.append(''.join(f'<td align="left">{cell}</td>' for cell in (
+                row.version, html.escape(row.name), f'<code>{html.escape(place)}</code>', row.variant or '', changes)))
+        heads = ''.join(f'<th align="left">{head}</th>' for head in ('release', 'name', 'place', 'text', 'what changed'))
+        body = ''.join(f'<tr>{line}</tr>' for line in lines)
+        return (f'<p><code>{html.escape(self.function)}</code></p><table><tr>{heads}</tr>{body}</table>'
+                f'<p>never changed: {html.escape(", ".join(self.never) or "nothing")}</p>')
+
     def __str__(self):
-        rows = [f'{row.version:<10} {row.name:<18} {f"{row.file}:{row.line}" if row.file else "-":<52} '
+        rows = [f'{row.version:<10} {row.name.partition(" (")[0]:<16} {f"{row.file}:{row.line}" if row.file else "-":<56} '
                 f'{f"v{row.variant}" if row.variant else "":<4} {"; ".join(row.changes)}'.rstrip() for row in self.releases]
         return '\n'.join([self.function, *rows, f'never changed: {", ".join(self.never) or "nothing"}'])
+
+    __repr__ = __str__
 
 
 def history(station):
@@ -166,23 +182,67 @@ def answers():
     ]
 
 
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """The past of several functions: a row for each, a column for each release, a new shade where the text changed.
+
+    Shape: *rows* are (name, the variant in each release, None where it did not exist).
+    """
+
+    rows: tuple
+
+    def __str__(self):
+        wide = max(len(name) for name, _ in self.rows)
+        lines = [f'{"":<{wide}}{"".join(f"{_number(version):>5}" for version in releases())}']
+        lines += [f'{name:<{wide}}{"".join(f"{variant or chr(183):>5}" for variant in variants)}' for name, variants in self.rows]
+        return '\n'.join([*lines, 'the number counts the texts that a function has had; a dot: there was none'])
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        wide, high, left = 26, 18, 360
+        versions = list(releases())
+        parts = [f'<text x="{left + (column + 0.5) * wide:g}" y="12" text-anchor="middle">'
+                 f'{_number(version)}</text>' for column, version in enumerate(versions)]
+        for number, (name, variants) in enumerate(self.rows):
+            top = 18 + number * high
+            parts.append(f'<text x="{left - 6}" y="{top + 13}" text-anchor="end">{html.escape(name)}</text>')
+            for variant, first, count in _stretches(variants):
+                said = f'{name}: text {variant}, {versions[first]} to {versions[first + count - 1]}'
+                parts.append(f'<rect x="{left + first * wide + 1}" y="{top + 1}" width="{count * wide - 2}" height="{high - 2}" '
+                             f'rx="3" fill="{_SHADES[variant % 2]}"><title>{html.escape(said)}</title></rect>'
+                             f'<text x="{left + first * wide + 7}" y="{top + 13}" fill="#10243e">{variant}</text>')
+        width, height = left + len(versions) * wide + 4, 22 + len(self.rows) * high
+        return (f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+                'aria-label="how often the functions on the way changed, release by release" font-family="sans-serif" '
+                f'font-size="11" fill="currentColor">{"".join(parts)}</svg>')
+
+
+def _number(version):
+    """Shorten the number of a release: 34 for 34.0.0, 18b1 for 18.0.0.0b1."""
+    return re.sub(r'(\.0)+(b\d)?$', r'\2', version)
+
+
+_SHADES = ('#9ecbff', '#f2c078')
+
+
+def _stretches(variants):
+    """Find the stretches of releases with the same text: (variant, column of the first, how many)."""
+    column = 0
+    for variant, group in itertools.groupby(variants):
+        count = len(list(group))
+        if variant:
+            yield variant, column, count
+        column += count
+
+
 def chart():
-    """Draw all of it: a row for each function, a box for each release, a new shade where its text changed; as SVG."""
-    wide, high, left = 26, 20, 330
-    versions, functions = list(releases()), list(names())
-    parts = []
-    for column, version in enumerate(versions):
-        parts.append(f'<text x="{left + column * wide + wide / 2}" y="14" text-anchor="middle">{version.removesuffix(".0.0")}</text>')
-    for number, function in enumerate(functions):
-        top = 22 + number * high
-        parts.append(f'<text x="{left - 6}" y="{top + 14}" text-anchor="end">{html.escape(split(function)[1])}</text>')
-        for column, row in enumerate(history(function).releases):
-            if row.variant:
-                shade = ('#1f6feb', '#9ecbff')[row.variant % 2]
-                said = html.escape(f'{row.version} {row.name}: {row.file}:{row.line}, {"; ".join(row.changes) or "as before"}')
-                parts.append(f'<rect x="{left + column * wide + 1}" y="{top + 1}" width="{wide - 2}" height="{high - 2}" '
-                             f'fill="{shade}"><title>{said}</title></rect>')
-    width, height = left + len(versions) * wide + 4, 26 + len(functions) * high
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-            f'role="img" aria-label="The functions on the way, release by release" font-family="sans-serif" font-size="11" '
-            f'fill="currentColor">{"".join(parts)}</svg>')
+    """Draw the past of all stations whose past is known, and of what the article tells beside them."""
+    found = [name for name, key in names().items() if key or name in _OF_THE_ARTICLE]
+    shown = [split(name)[1] for name in found]
+    return Chart(tuple((each if shown.count(each) == 1 else f'{split(name)[0].rpartition(".")[2]}.{each}',
+                        tuple(row.variant for row in history(name).releases)) for name, each in zip(found, shown)))
+
+
+_OF_THE_ARTICLE = ('nova.cmd.api.main', 'nova.api.openstack.compute.wsgi.init_application',
+                   'nova.api.openstack.compute.routes.APIRouterV21.__init__')

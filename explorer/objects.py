@@ -378,6 +378,22 @@ class Flavor(NovaPersistentObject, NovaObject):
     }
 
 
+class NetworkModel(fields.FieldType):
+    """The ports of a server: a list of dicts here, text in the database and on the bus (nova.objects.fields.NetworkModel)."""
+
+    @staticmethod
+    def coerce(obj, attr, value):
+        return jsonutils.loads(value) if isinstance(value, str) else value
+
+    @staticmethod
+    def to_primitive(obj, attr, value):
+        return jsonutils.dumps(value)
+
+    @staticmethod
+    def from_primitive(obj, attr, value):
+        return jsonutils.loads(value)
+
+
 @NovaObjectRegistry.register
 class InstanceInfoCache(NovaObject):
     """What Neutron last said of the server's ports; on the wire a JSON text, as in Nova."""
@@ -385,7 +401,7 @@ class InstanceInfoCache(NovaObject):
     VERSION = '1.5'
     fields = {
         'instance_uuid': fields.UUIDField(),
-        'network_info': fields.Field(fields.String(), nullable=True),
+        'network_info': fields.Field(NetworkModel(), nullable=True),
     }
 
 
@@ -487,7 +503,7 @@ class Instance(NovaPersistentObject, NovaObject):
 
     def get_network_info(self):
         """Give the ports as Neutron last described them: a list of dicts with vnic_type."""
-        return jsonutils.loads(self.info_cache.network_info or '[]')
+        return self.info_cache.network_info or []
 
 
 @NovaObjectRegistry.register

@@ -1,12 +1,13 @@
 """The command line: standard output holds the result alone; wrong use is one line and exit status 2."""
 
 import json
+import os
 
 import pytest
 
 from explorer import Trace
 from explorer.__main__ import main
-from tests.conftest import CASES
+from tests.conftest import CASES, ROOT
 
 
 def test_trace_tells_the_way_step_by_step(explorer):
@@ -35,11 +36,12 @@ def test_a_refusal_by_nova_is_no_error_of_ours(capsys):
 @pytest.mark.parametrize(('words', 'says'), [
     ((), 'required: COMMAND'), (('fly',), 'invalid choice'), (('trace', 'web-9'), "no server 'web-9'"),
     (('trace', '--as', 'boss'), "no caller 'boss'"), (('trace', '--engine', 'moon'), "no engine 'moon'"),
-    (('trace', '--engine', 'nova'), 'not part of this version'), (('trace', '--microversion', 'two'), 'is no microversion'),
+    (('trace', '--engine', 'recorded', '--host', 'moon'), 'no recording of this request'), (('trace', '--microversion', 'two'), 'is no microversion'),
     (('trace', '--wings'), 'unrecognized arguments'), (('trace', '--force', '--microversion', '2.20'), '--force exists from'),
     (('conform',), 'required: CASES.json'), (('conform', 'nowhere.json'), 'No such file'),
     (('conform', 'README.md'), 'holds no recordings'), (('conform', str(CASES), '--level', 'best'), 'invalid choice'),
-    (('serve', '--port', 'x'), 'is no port')])
+    (('serve', '--port', 'x'), 'is no port'), (('history', 'moon'), 'no past is known'), (('beside', 'moon'), 'no exploration'),
+    (('record', '--cases', 'nowhere.json', 'out.json'), 'No such file'), (('record', '--cases', 'nowhere.json'), 'expected 2 arguments')])
 def test_wrong_use_is_one_line_and_exit_status_2(capsys, words, says):
     assert main(list(words)) == 2
     shown = capsys.readouterr()
@@ -47,6 +49,32 @@ def test_wrong_use_is_one_line_and_exit_status_2(capsys, words, says):
     assert shown.err.startswith('nova-explorer: ')
     assert says in shown.err
     assert shown.err.count('\n') == 1
+
+
+@pytest.mark.parametrize('words', [
+    ('trace', '--engine', 'nova'), ('record',), ('record', '--check'), ('record', '--cases', str(CASES), 'out.json'),
+    ('conform', str(CASES), '--engine', 'nova'), ('beside', 'rpc', '--engine', 'nova')], ids=' '.join)
+def test_without_the_real_nova_it_is_said_how_to_get_it(explorer, words):
+    before = {path: path.stat().st_mtime_ns for path in (ROOT / 'explorer').glob('*.xz')}
+    done = explorer(*words, env={**os.environ, 'NOVA_EXPLORER_PYTHON': '/nowhere/python'})
+    assert (done.returncode, done.stdout, done.stderr.count('\n')) == (2, '', 1)
+    assert '"make nova" installs nova' in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in (ROOT / 'explorer').glob('*.xz')} == before
+    assert not (ROOT / 'out.json').exists()
+
+
+def test_the_recorded_engine_gives_a_trace_of_the_real_nova(capsys):
+    assert main(['trace', '--engine', 'recorded', '--json']) == 0
+    trace = Trace.from_json(capsys.readouterr().out)
+    assert (trace.engine, trace.response['status']) == ('recorded', 202)
+    assert trace.find('live_migrate')[0].file == 'nova/compute/api.py'
+
+
+def test_beside_lays_the_miniature_beside_the_real_nova(capsys):
+    assert main(['beside', 'rpc']) == 0
+    said = capsys.readouterr().out
+    assert 'visits in the same order; the same message, the same answer' in said
+    assert 'simplified: Transport._send' in said
 
 
 def test_conform_prints_the_count_last_and_fails_if_a_case_disagrees(tmp_path, capsys):
@@ -75,7 +103,6 @@ def test_diagrams_check_says_whether_they_are_up_to_date(capsys):
 def test_a_reader_that_has_seen_enough_is_no_error(explorer):
     import subprocess
     import sys
-    from tests.conftest import ROOT
     done = subprocess.run(f'{sys.executable} -m explorer trace | head -1', shell=True, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.count('\n') == 1
     assert done.stderr == ''
