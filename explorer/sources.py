@@ -42,7 +42,8 @@ def code_of(station, file, line):
 
 def _codes_below(folder, file):
     """Compile a file of packages that this process does not import: all code objects in it."""
-    return _compiled(pathlib.Path(folder, file)) if folder else ()
+    path = folder and pathlib.Path(folder, file).resolve()
+    return _compiled(path) if path and path.is_relative_to(folder.resolve() / 'nova') else ()  # the trace may be anybody's
 
 
 @functools.lru_cache(64)

@@ -127,10 +127,7 @@ _gate = {'now': None}
 
 def _through_gate(frame, event, arg):
     trace = _gate['now']
-    if trace is None:
-        return None
-    sys.settrace(trace)  # in this thread, until its watch has ended: a gate at each call would cost as much as the hook
-    return trace(frame, event, arg)
+    return trace(frame, event, arg) if trace else None
 
 
 @contextlib.contextmanager
@@ -152,9 +149,6 @@ def _settrace(watched, enter, line, leave, other):
     return_value, ids, quiet = opcode.opmap['RETURN_VALUE'], frozenset(map(id, watched)), set()
 
     def on_call(frame, event, arg):
-        if _gate['now'] is not on_call:
-            sys.settrace(_through_gate)
-            return _through_gate(frame, event, arg)
         key = id(frame.f_code)
         if key in quiet:
             return None

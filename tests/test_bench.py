@@ -8,7 +8,7 @@ from explorer import bench
 @pytest.fixture(scope='module')
 def rows():
     with pytest.MonkeyPatch.context() as patch:
-        for name, few in (('ROUNDS', 2), ('SERVERS', 5), ('PLAYERS', 1), ('MESSAGES', 5), ('STARTS', 1)):
+        for name, few in (('ROUNDS', 2), ('SERVERS', 5), ('PLAYERS', 1), ('MESSAGES', 5), ('STARTS', 1), ('WORKS', 1)):
             patch.setattr(bench, name, few)
         return {row['what']: row for row in bench.bench()}
 
@@ -35,3 +35,19 @@ def test_what_needs_no_clock_is_within_its_bound(rows):
     for what in ('kept a traced request, over 5 servers', 'pandas and ipywidgets loaded by `import explorer`',
                  'runs of Graphviz for a player that shows all its steps', 'the largest page of export'):
         assert rows[what]['value'] <= rows[what]['bound']
+
+
+@pytest.mark.nova
+@pytest.mark.parametrize(('what', 'bound'), [
+    ('from start to ready', 5), ('a bare HTTP request, traced', 0.5), ('memory after all that is recorded', 250)])
+def test_the_real_nova_is_measured_where_it_is_installed(rows, what, bound):
+    row = rows[f'the real Nova, {what}']
+    assert row['bound'] == bound
+    assert row['value'] > 0
+
+
+def test_without_the_real_nova_it_is_said_that_it_is_not_measured(monkeypatch):
+    monkeypatch.setenv('NOVA_EXPLORER_PYTHON', '/nowhere/python')
+    row, = bench.real()
+    assert row['what'].startswith('not measured: NOVA_EXPLORER_PYTHON names')
+    assert row['bound'] is None

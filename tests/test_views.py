@@ -13,6 +13,7 @@ from explorer import EXPLORATIONS, Scenario, boot, flowchart, run, views
 from explorer.content import content, start
 from explorer.export import export
 from explorer.flowcharts import refusals
+from explorer.recordings import head_of
 from explorer.stations import BY_KEY, FIELDS, NODES
 from explorer.what_if import TROUBLES
 from tests.test_player import unfolded
@@ -246,7 +247,7 @@ def test_what_has_not_changed_is_folded(walk):
 
 def test_the_source_is_that_of_the_station_with_its_lines(walk):
     step, = walk.find('check_instance_lock')
-    shown = views.source(step.station, 'ours', step.file, step.line)
+    shown = views.source(step.station, step.file, step.line)
     assert 'nova.compute.api.check_instance_lock' in html.unescape(shown['head'])
     assert 'nova/compute/api.py' in shown['head']
     assert f'{step.file}:{step.line}' in shown['head']
@@ -255,9 +256,28 @@ def test_the_source_is_that_of_the_station_with_its_lines(walk):
     assert any('raise exception.InstanceIsLocked' in line for line in shown['lines'])
 
 
-def test_a_source_that_is_not_at_hand_is_said_so(walk):
-    step, = walk.find('can')
-    assert 'not at hand' in views.source('can', 'nova', 'nova/context.py', 1)['head']
+def test_a_source_that_is_not_at_hand_is_said_so():
+    shown = views.source('can', 'nova/context.py', 1)
+    assert 'not part of this repository; <code>make nova</code> brings it' in shown['head']
+    assert shown['lines'] == []
+
+
+def test_a_badge_says_how_a_function_stands_to_the_real_one():
+    badges = head_of()['badges']
+    for station, badge in (next((key, each) for key, each in badges.items() if each == kind) for kind in ('same', 'simplified')):
+        step = next(step for step in run(Scenario(host='host2', microversion='2.29')).steps if step.station == station)
+        head = views.source(step.station, step.file, step.line)['head']
+        assert f'>{badge}</b>' in head
+        assert views.BADGES[badge] in head
+        assert f'{BY_KEY[station].nova_file}:{head_of()["places"][station][1]}' in head
+
+
+def test_a_run_of_the_real_nova_says_so_in_each_form():
+    trace = run(engine='recorded')
+    says = f'of the real Nova 34.0.0, recorded on {head_of()["date"]}'
+    assert says in views.tell(trace, 'rpc')
+    assert says in views.page(trace, 'rpc')
+    assert 'real Nova' not in views.tell(run(), 'rpc')
 
 
 def test_nothing_from_a_payload_steers_a_terminal():

@@ -8,6 +8,7 @@ have answers kindly: tokens that are known without Keystone, a scheduler, comput
 
 import contextlib
 import dataclasses
+import gc
 import importlib.metadata
 import itertools
 import json
@@ -289,9 +290,11 @@ def serve(folder):
     try:
         with lasting_threads():  # all that are ever started
             real = RealNova(pathlib.Path(folder), lambda now: say(now=now))
+            gc.freeze()  # Nova itself stays; what a trace leaves is collected each time, for it has many cycles
             say(ready=importlib.metadata.version('nova'))
             for line in iter(_lines(folder).get, None):
                 say(**_answered(real, json.loads(line)))
+                gc.collect()
     except stations.WrongUse as error:
         say(failed=str(error))
     except Exception as error:

@@ -1,0 +1,39 @@
+"""The text of the functions on the way: ours, the libraries', and the real Nova's where it is installed."""
+
+import pytest
+
+from explorer import real_nova, recordings, run, sources
+from explorer.stations import BY_KEY
+
+
+def test_each_step_of_the_miniature_has_its_text(walk):
+    for step in walk.steps:
+        text = sources.text_of(step.station, step.file, step.line)
+        name = BY_KEY[step.station].ours.rpartition('.')[2].rpartition('>.')[2]
+        assert any(f'def {name}(' in line for line in text), step.station
+        assert set(step.lines) <= set(range(step.line, step.line + len(text)))
+
+
+@pytest.mark.parametrize('place', [('can', 'nova/context.py', 1), ('can', 'nova/../../etc/passwd', 1), ('can', 'explorer/objects.py', 1)])
+def test_what_is_not_there_is_no_text(place):
+    assert sources.text_of(*place) == []
+
+
+def test_without_nova_there_is_no_text_of_it(monkeypatch, tmp_path):
+    monkeypatch.setenv('NOVA_EXPLORER_PYTHON', str(tmp_path / 'bin/python'))
+    sources.text_of.cache_clear()
+    step, = run(engine='recorded').find('live_migrate')
+    assert sources.text_of(step.station, step.file, step.line) == []
+    sources.text_of.cache_clear()
+
+
+@pytest.mark.nova
+def test_each_recorded_step_of_the_real_nova_has_its_text():
+    assert real_nova.site_packages()
+    sources.text_of.cache_clear()
+    for name in recordings.scenarios():
+        for step in recordings.trace_of(name).steps:
+            text = sources.text_of(step.station, step.file, step.line)
+            if step.file.startswith('nova/'):
+                assert any(f'def {BY_KEY[step.station].nova.rpartition(".")[2]}(' in line for line in text), step.station
+                assert set(step.lines) <= set(range(step.line, step.line + len(text)))
