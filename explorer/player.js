@@ -31,7 +31,7 @@ const quoted = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 function render({ model, el }) {
   const root = make("section", { "data-explorer": "player", tabindex: "0", "data-lm-suppress-shortcuts": "true" });
-  let content, run, parts, texts, timer = null, edited = "", follow = "", query = "";
+  let content, run, parts, texts, timer = null, edited = "", told = "", follow = "", query = "";
 
   // ------------------------------------------------------------------------------------------------ the page
 
@@ -54,15 +54,17 @@ function render({ model, el }) {
   const inputs = () => [...(parts.form?.elements ?? [])].filter((input) => input.name);
   const values = () => Object.fromEntries(inputs().map((input) => [input.name, input.type === "checkbox" ? input.checked : input.value]));
 
-  // What stands in the form is Python's to say.
+  // What stands in the form is Python's to say; but not over what is being typed since Python was asked.
   function fill() {
+    const typing = edited !== told ? edited : "";
     const fields = Object.fromEntries(model.get("form")?.fields.map((field) => [field.name, field]) ?? []);
     for (const input of inputs()) {
       const { value } = fields[input.name];
+      if (input.name === typing) continue;
       if (input.type === "checkbox") input.checked = value;
       else if (input.value !== value) input.value = value;
     }
-    edited = "";
+    edited = typing;
   }
 
   // Show one of the runs: all that belongs to it but not to a step.
@@ -334,7 +336,7 @@ function render({ model, el }) {
   root.addEventListener("change", (event) => {
     if (event.target === parts.field) (chase(parts.field.value), show(here(), false));
     if (event.target === parts.pace && timer !== null) (stop(), play());
-    if (event.target.name) ask({ kind: "edit", values: values(), edited: event.target.name });
+    if (event.target.name) ask({ kind: "edit", values: values(), edited: (told = event.target.name) });
   });
   root.addEventListener("submit", (event) => {
     event.preventDefault();

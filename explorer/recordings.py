@@ -88,7 +88,7 @@ def record(run, badges, path=FILE):
     except OSError as error:
         part.unlink(missing_ok=True)
         raise WrongUse(f'{path} can not be written: {error.strerror}; what was recorded before is still there') from error
-    for cached in (head_of, _lines, trace_of):
+    for cached in (_head, _lines, trace_of):
         cached.cache_clear()
     return list(traces)
 
@@ -109,18 +109,23 @@ def _readable():
         raise error if isinstance(error, WrongUse) else WrongUse(f'the recordings are damaged: {error}; {REMEDY}') from error
 
 
-@functools.cache
 def head_of(path=FILE):
     """Tell what was recorded: {nova, python, date, scenarios {name: scenario}, badges {station: badge}, places}.
 
     Shape: *places* is {station: [file, line]} in that version.
     Raises: WrongUse for a file that is missing, damaged, or of another version.
     """
+    head = _head(path)
+    if head['nova'] != NOVA:
+        raise WrongUse(f'the recordings are of nova {head["nova"]}, but this version knows {NOVA}; {REMEDY}')
+    return head
+
+
+@functools.cache
+def _head(path):
     with _readable(), lzma.open(path, 'rt', encoding='utf-8') as file:
         head = json.loads(file.readline())
     check(head, RECORDED, 'the recordings are damaged', REMEDY)
-    if head['nova'] != NOVA:
-        raise WrongUse(f'the recordings are of nova {head["nova"]}, but this version knows {NOVA}; {REMEDY}')
     return head
 
 
@@ -128,9 +133,10 @@ def head_of(path=FILE):
 def _lines(path):
     with _readable(), lzma.open(path, 'rt', encoding='utf-8') as file:
         lines = file.read().splitlines()[1:]
-    if len(lines) != len(head_of(path)['scenarios']):
-        raise WrongUse(f'the recordings are damaged: {len(lines)} of {len(head_of(path)["scenarios"])} are there; {REMEDY}')
-    return dict(zip(head_of(path)['scenarios'], lines))
+    names = _head(path)['scenarios']
+    if len(lines) != len(names):
+        raise WrongUse(f'the recordings are damaged: {len(lines)} of {len(names)} are there; {REMEDY}')
+    return dict(zip(names, lines))
 
 
 @functools.cache
@@ -182,8 +188,10 @@ def _refusal(step):
 
 
 def stale(run, path=FILE):
-    """Ask anew all that is recorded and tell what is no longer so: a line for each difference."""
-    lines, known = [], head_of(path)['scenarios']
+    """Ask anew all that is recorded, be it of another version, and tell what is no longer so: a line for each difference."""
+    head = _head(path)
+    known = head['scenarios']
+    lines = [] if head['nova'] == NOVA else [f'recorded with nova {head["nova"]}, asked of nova {NOVA}']
     for name, trace in _asked(run).items():
         if name not in known:
             lines.append(f'{name}: not recorded')

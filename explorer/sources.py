@@ -27,6 +27,12 @@ def text_of(station, file, line):
     return linecache.getlines(code.co_filename)[line - 1:_last_line(code)] if code else []
 
 
+def our_text(station):
+    """Give the text of the function of the miniature at a station, as its lines."""
+    code = codes(BY_KEY[station].ours)[0]
+    return linecache.getlines(code.co_filename)[code.co_firstlineno - 1:_last_line(code)]
+
+
 def code_of(station, file, line):
     """Give the code of the function that a step visited; None, where it is not at hand."""
     row = BY_KEY[station]

@@ -15,7 +15,7 @@ from explorer.cloud import Cloud
 from explorer.explorations import OPTIONS, Scenario, exploration
 from explorer.flowcharts import caption, name_of, path_of, refusals, refused, turned_back
 from explorer.recordings import head_of
-from explorer.sources import code_of, is_ours, statements, text_of
+from explorer.sources import code_of, is_ours, our_text, statements, text_of
 from explorer.stations import BY_KEY, FIELDS, NODES, NOVA, WrongUse
 from explorer.trace import difference, leaves, unpacked
 
@@ -414,11 +414,16 @@ def source(station, file, line):
             f'{"this repository" if is_ours(file) else "shown"}: <code>{escape(file)}:{line}</code></p>')
     lines = text_of(station, file, line)
     if not lines:
-        return {'head': f'{head}<p>The text of Nova is not part of this repository; <code>make nova</code> brings it.</p>',
+        ours = escape(chr(10).join(_dedented(our_text(station))))
+        return {'head': f'{head}<p>The text of Nova is not part of this repository; <code>make nova</code> brings it. Ours:</p><pre>{ours}</pre>',
                 'first': line, 'lines': [], 'runs': []}
     runs = {number for _, _, number in code_of(station, file, line).co_lines()} - {line, None}
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    return {'head': head, 'first': line, 'lines': [visible(text[indent:].rstrip()) for text in lines], 'runs': sorted(runs)}
+    return {'head': head, 'first': line, 'lines': _dedented(lines), 'runs': sorted(runs)}
+
+
+def _dedented(lines):
+    indent = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
+    return [visible(text[indent:].rstrip()) for text in lines]
 
 
 def _recorded():

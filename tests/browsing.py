@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, has_nova
 
 SHOTS = ROOT / 'build/screenshots'
 FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
@@ -99,6 +99,7 @@ def jupyter(folder, program):
          '--ServerApp.password='],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         env={**os.environ, 'JUPYTER_CONFIG_DIR': str(folder / 'config'), 'PYTHONPATH': str(folder),
+             **({'NOVA_EXPLORER_PYTHON': has_nova()} if has_nova() else {}),
              'JUPYTERLAB_SETTINGS_DIR': str(folder / 'settings'), 'JUPYTERLAB_WORKSPACES_DIR': str(folder / 'workspaces')})
     yield next(found[0] for line in process.stderr if (found := re.search(r'http://(?:127\.0\.0\.1|localhost):\d+/', line)))
     process.terminate()

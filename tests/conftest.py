@@ -22,7 +22,8 @@ RABBITMQ = pathlib.Path('/usr/lib/rabbitmq/bin/rabbitmq-server')
 REAL = [pytest.param('recorded', id='recorded'), pytest.param('nova', id='live', marks=pytest.mark.nova)]
 
 
-def _has_nova():
+def has_nova():
+    """Give the Python of an environment with the real Nova, None where there is none."""
     try:
         return real_nova.python()
     except WrongUse:
@@ -33,7 +34,7 @@ _NEEDS = {
     'dot': (shutil.which('dot'), 'no program dot; the package graphviz brings it'),
     'broker': (RABBITMQ.exists() and shutil.which('erl'), 'no RabbitMQ; the package rabbitmq-server brings it'),
     'browser': (shutil.which('chromium'), 'no Chromium; the package chromium brings it'),
-    'nova': (_has_nova(), 'no real Nova; make nova installs it'),
+    'nova': (has_nova(), 'no real Nova; make nova installs it'),
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from explorer import EXPLORATIONS
 from tests.browsing import LATENCY, SHOTS, choose, chromium, hard_to_read, hard_to_use, jupyter, player, step, wait_for
+from tests.conftest import has_nova
 
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip('playwright.sync_api')
@@ -152,6 +153,44 @@ def test_compare_goes_the_other_way(page):
     wait_for(shown, '[data-pane="flowchart"]', 'cast live_migrate_instance 1.15')
     shown.locator('[data-action="close"]').click()
     sync_api.expect(shown.locator('.words')).to_have_count(0)
+
+
+def test_the_real_nova_is_laid_beside_the_miniature(page):
+    shown = player(page, 'service')
+    shown.locator('[data-action="beside"]').click()
+    wait_for(shown, '.words', 'visits in the same order; the same message, the same answer, the same state left behind')
+    assert 'of the real Nova 34.0.0' in shown.locator('.asked').inner_text()
+    shown.locator('[data-pane="flowchart"] [data-station="URLMap"]').click()
+    told = shown.locator('[data-pane="payload"] .differs')
+    assert 'beside the real Nova: simplified' in told.inner_text()
+    told.locator('summary').click()
+    assert 'weighs the Accept header' in told.inner_text()
+    shown.screenshot(path=SHOTS / 'beside-light.png')
+    assert hard_to_read(page, shown) == []
+    shown.locator('[data-action="swap"]').click()
+    sync_api.expect(shown.locator('.asked')).not_to_contain_text('real Nova')
+    assert shown.locator('[data-pane="source"] .badge').inner_text() in ('same', 'simplified')
+    shown.locator('[data-action="close"]').click()
+    sync_api.expect(shown.locator('.words')).to_have_count(0)
+
+
+def test_what_is_not_recorded_is_said_or_asked_of_the_live_one(page):
+    shown = player(page, 'service')
+    shown.locator('input[name="host"]').fill('host1')
+    shown.locator('input[name="microversion"]').fill('2.50')
+    shown.locator('[data-action="send"]').click()
+    wait_for(shown, '.asked', '2.50')
+    shown.locator('[data-action="beside"]').click()
+    told = ('.words', 'visits in the same order') if has_nova() else ('.message', 'of this request there is no recording, and')
+    shown.locator(told[0], has_text=told[1]).wait_for(timeout=60_000)
+    if has_nova():  # its text is at hand, and the lines that ran
+        shown.locator('[data-pane="flowchart"] [data-station="live_migrate"]').click()
+        assert shown.locator('[data-pane="source"] .ran').count() > 10
+        shown.screenshot(path=SHOTS / 'live-light.png')
+    shown.locator('input[name="host"]').fill('')
+    shown.locator('input[name="microversion"]').fill('')
+    shown.locator('[data-action="send"]').click()
+    wait_for(shown, '.asked', '202')
 
 
 def test_a_run_can_be_compared_with_the_one_before(page):

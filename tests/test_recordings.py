@@ -103,6 +103,12 @@ def test_recordings_of_another_version_are_refused(copy):
         recordings.recorded(Scenario(), copy)
 
 
+def test_the_check_compares_with_recordings_of_another_version_too(copy):
+    head, *lines = lzma.decompress(copy.read_bytes()).decode().splitlines()
+    copy.write_bytes(lzma.compress('\n'.join([json.dumps({**json.loads(head), 'nova': '33.0.0'}), *lines]).encode()))
+    assert recordings.stale(replayed(), copy) == ['recorded with nova 33.0.0, asked of nova 34.0.0']
+
+
 def test_what_is_written_is_what_is_served(copy):
     before = {name: recordings.trace_of(name) for name in NAMES}
     assert recordings.record(replayed(), lambda traces: {'routematch': 'same'}, copy) == NAMES
