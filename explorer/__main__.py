@@ -28,6 +28,9 @@ def main(argv=None):
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        print('nova-explorer: interrupted', file=sys.stderr)
+        return 130
 
 
 def _parser():
@@ -65,7 +68,7 @@ def _parser():
 
     add = command(_beside)
     add('key', metavar='KEY', help='an exploration')
-    add('--engine', default='recorded', metavar='recorded|nova')
+    add('--engine', default='recorded', choices=('recorded', 'nova'))
 
     add = command(_serve)
     add('--host', default='127.0.0.1')
@@ -118,6 +121,8 @@ def _record(arguments):
 
     from explorer import besides, conform, engines, recordings
     real = functools.partial(engines.run, engine='nova')
+    if arguments.cases and arguments.check:
+        raise WrongUse('--check writes nothing, and --cases writes a file; give one of them')
     if arguments.cases:
         print('\n'.join(conform.record(*arguments.cases)))
         return 0
@@ -141,10 +146,11 @@ def _history(arguments):
 
 
 def _beside(arguments):
-    """lay the miniature beside the real Nova, station by station"""
+    """lay a leg of the miniature beside the real Nova, station by station"""
     from explorer import comparison, engines, explorations
     scenario = explorations.exploration(arguments.key).scenario
-    print(comparison.compare(engines.run(scenario), engines.run(scenario, engine=arguments.engine)))
+    whole = comparison.compare(engines.run(scenario), engines.run(scenario, engine=arguments.engine))
+    print(f'{whole.words}\n\n{whole.leg(arguments.key)}')
     return 0
 
 

@@ -16,73 +16,62 @@ from explorer.explorations import Scenario
 from explorer.stations import BY_KEY, RENAMED, split
 from explorer.trace import difference
 
-# Why the miniature leaves a function of Nova out, by the beginning of its name; the longest one counts.
+# Why the miniature leaves functions of Nova out: at a station, whatever they are; else by the beginning of the name, and then the
+# longest one counts.
+AT = {
+    'VersionsV2.index': 'describes versions in full, with links; ours gives what the client reads',
+    'ServersController.index': 'looks through all cells, filters, sorts and pages, and makes links; ours looks one name up',
+    'ServersController.show': 'reads all that belongs to a server and describes it in full; ours gives what the client reads',
+    '_live_migrate': 'goes on behind the end of our path: it checks, claims and asks, up to the cast to the compute host',
+}
+_EVENTS = 'notes with the action when the conductor began and ended, and with which error'
 REASONS = {
     'nova.api.openstack.api_version_request': 'compares microversions; ours are compared as pairs of numbers',
-    'nova.api.openstack.common': 'makes links and pages for lists of servers, which the client does not look at here',
-    'nova.api.openstack.compute.servers': 'filters, sorts and pages lists of servers; ours only looks a name up',
-    'nova.api.openstack.compute.views': 'describes servers and versions in full; ours gives what the client reads',
     'nova.api.openstack.requestlog': 'decides what to log and in which form; ours writes one line',
     'nova.api.openstack.urlmap': 'weighs the Accept header, too; the path alone decides for this request',
     'nova.api.openstack.wsgi': 'spreads over small methods what ours does in one place, with the same result',
-    'nova.availability_zones': 'looks up the availability zone, through a cache',
-    'nova.cache_utils': 'keeps what was looked up in memcached or memory; nothing here is asked twice',
-    'nova.compute.api': 'heals old mappings and asks about hosts; this cloud has none that are old',
-    'nova.compute.instance_list': 'merges the servers of many cells into one sorted list; this cloud has one cell',
-    'nova.compute.multi_cell_list': 'merges the servers of many cells into one sorted list; this cloud has one cell',
-    'nova.compute.rpcapi': 'speaks to the compute hosts, behind the end of our path',
-    'nova.compute.utils': 'notes in the database when the conductor began and ended an action, with its errors',
-    'nova.compute.utils.heal_reqspec_is_bfv': 'goes on behind the end of our path: it mends old request specs',
-    'nova.conductor.manager': 'goes on behind the end of our path: it prepares the task',
-    'nova.conductor.tasks': 'goes on behind the end of our path: it checks hosts and moves claims, and casts to the compute host',
+    'nova.api.openstack.wsgi.Request.best_match_language': 'looks for a language that the caller understands; ours speaks one',
+    'nova.compute.api': 'reads to which cell the server belongs, and mends mappings of old servers; this cloud has none that are old',
+    'nova.compute.utils': _EVENTS,
     'nova.context': 'serves many cells, with limits of time; this cloud has one cell',
-    'nova.context.RequestContext': 'copies the context, or reads a value of it',
-    'nova.db': 'reaches the tables through SQLAlchemy\'s classes; ours writes the same rows with plain SQL expressions',
+    'nova.context.RequestContext': 'reads or sets a value of the context',
+    'nova.context.is_user_context': 'asks whose context it is, before the database is used',
+    'nova.context.require_context': 'asks whose context it is, before the database is used',
+    'nova.db': 'reaches the tables through classes of SQLAlchemy, with checks and conversions; ours has plain SQL expressions',
+    'nova.db.main.api._action_get_by_request_id': _EVENTS,
+    'nova.db.main.api.action_event': _EVENTS,
     'nova.exception': 'makes the error, with words for its reader',
     'nova.i18n': 'translates the message, where the caller wants another language',
     'nova.monkey_patch': 'asks whether threads or eventlet are in use; ours knows only threads',
-    'nova.network.model': 'makes objects of the ports of the server',
+    'nova.network.model': 'makes objects of the ports of the server, and text of them',
     'nova.network.neutron': 'keeps the list of Neutron\'s extensions for a while; this cloud\'s Neutron has none',
-    'nova.network.security_group_api': 'asks Neutron for security groups, to describe a server',
     'nova.notifications': 'tells whoever listens that the task state changed; this cloud has no listeners',
-    'nova.objects': 'makes objects of rows and plain data, field by field; ours hold only the fields that the path touches',
-    'nova.objects.aggregate': 'goes on behind the end of our path: it looks up the zone of the destination',
-    'nova.objects.base': 'turns objects into plain data and back, lists and dictionaries of them, too',
-    'nova.objects.block_device': 'describes the volumes of a server, for the client',
-    'nova.objects.build_request': 'lists servers that are still being built; this cloud builds none',
-    'nova.objects.host_mapping': 'goes on behind the end of our path: it finds the cell of the destination',
+    'nova.objects': 'makes objects of rows, loads and saves what hangs on them, field by field; ours hold only what the path touches',
+    'nova.objects.base': 'turns objects into plain data and back, with all that hangs on them, and counts what is loaded late',
     'nova.objects.image_meta': 'reads all properties of the image; ours reads the one that is asked for',
-    'nova.objects.instance_action': 'notes in the database when the conductor began and ended the action',
+    'nova.objects.instance_action': _EVENTS,
     'nova.objects.instance_action.InstanceAction.pack_action_start': 'puts together the row of the action',
-    'nova.objects.instance_group': 'asks for server groups; this cloud has none',
-    'nova.objects.migration': 'goes on behind the end of our path: it writes the migration down',
-    'nova.objects.resource': 'goes on behind the end of our path: it looks for persistent memory',
-    'nova.objects.service': 'goes on behind the end of our path: it asks whether the hosts are up',
-    'nova.pci': 'goes on behind the end of our path: it prepares a check of PCI devices',
-    'nova.policy': 'loads its rules when they are first asked for, and serialises them to see whether they changed',
+    'nova.policy': 'loads the rules when they are first asked for, and looks whether they changed; ours are there from the start',
     'nova.profiler': 'passes the request to osprofiler, which is switched off',
-    'nova.rpc': 'chooses the serializer and the client of a cell; ours has one of each',
     'nova.safe_utils': 'finds the plain function under its decorators',
-    'nova.scheduler': 'goes on behind the end of our path: it asks the scheduler and claims room in Placement',
-    'nova.servicegroup': 'asks whether the services of a host report themselves',
     'nova.thread_pool_factory': 'hands the query to a pool of threads that is sized and counted; ours starts a plain thread pool',
-    'nova.utils': 'is a small helper, which ours has inline or from a library',
+    'nova.utils': 'is a small helper, which ours has inline, from a library, or does without',
     'nova.version': 'says whom to contact, for the text of an unexpected error',
     'nova.virt.hardware': 'works out what flavor and image ask for, with all their conflicts; ours asks the one question',
 }
 
-# What is different in two runs of the same code: times, ids, addresses and the order of sets.
+# What is different in two runs of the same code: times, ids, addresses and the order of sets. That it is there, or not, is none of it.
 VARIES = re.compile(
     r'(.*_at|date|Date|content-length|Content-Length|SERVER_PORT|HTTP_HOST|REMOTE_PORT|url|href|timestamp|updated|created|'
     r'wsgi\..*|webob\..*|database_connection|db_connection|nova_object\.changes|id|compute_id|X-Auth-Token|HTTP_X_AUTH_TOKEN|'
     r'updates|changes)$', re.IGNORECASE)
 
 _LESS = 'the miniature describes a server with what the client reads'
-_ROW = 'a row of a table as its database class has it, or as plain values'
+_ROW = 'stands in a table of its own in Nova, which is read when it is asked for; here in the row of the server'
 
 # Why what a station is given or gives back is not the same: (end of the path into the payload, sentence).
 PAYLOADS = (
-    (('self',), 'the tokens are known without Keystone, in a class of our own'),
+    (('self',), 'the tokens are known without Keystone, in a class of the worker\'s own'),
     (('network_info',), 'stands in the row of the server here, and in a table of its own in Nova'),
     (('links',), _LESS), (('content',), _LESS),
     (('request', ''), 'the filter for tokens has a class of its own for the request'),
@@ -163,20 +152,21 @@ def in_miniature(name):
     return False
 
 
-def reason(name):
-    """Say why the miniature leaves a function of Nova out; None where no reason is known."""
-    known = [start for start in REASONS if name == start or name.startswith(start + '.')]
-    return REASONS[max(known, key=len)] if known else None
+def reason(name, station):
+    """Say why the miniature leaves a function of Nova out that runs at a station; None where no reason is known."""
+    known = [start for start in REASONS if name.startswith(start)]
+    return AT.get(station) or (REASONS[max(known, key=len)] if known else None)
 
 
-def by_reason(names):
-    """Sort functions that the miniature leaves out by the reason: {reason: their names as a text, by modules}."""
+def by_reason(names, station):
+    """Sort functions that the miniature leaves out at a station by the reason: ((reason, names by modules as a text, how many), ...)."""
     found = {}
     for name in sorted(names):
         module, qualname = split(name)
-        why = reason(name) or 'not met so far, so nobody has said why'
+        why = reason(name, station) or 'not met so far, so nobody has said why'
         found.setdefault(why, {}).setdefault(module, []).append(qualname)
-    return {why: '; '.join(f'{module}: {", ".join(each)}' for module, each in modules.items()) for why, modules in found.items()}
+    return tuple((why, '; '.join(f'{module}: {", ".join(each)}' for module, each in modules.items()), sum(map(len, modules.values())))
+                 for why, modules in found.items())
 
 
 def payload_reason(path):
@@ -208,10 +198,16 @@ def _differences(ours, real, *, added=False):
     found = [(path, one, other) for path, (one, other) in parts['changed'].items()]
     found += [(path, one, None) for path, one in parts['dropped'].items()]
     found += [(path, None, other) for path, other in parts['added'].items() if added]
-    return [each for each in found if not any(VARIES.match(str(name)) for name in each[0])]
+    return [each for each in found if not _varies(*each)]
 
 
-_OURS = {f'<{ours}>': f'<{theirs.rpartition(".")[2]}>' for theirs, ours in RENAMED.items()}
+def _varies(path, one, other):
+    return (one is None) == (other is None) and any(VARIES.match(str(name)) for name in path)
+
+
+# What bears another name here; and the conductors that can be told to fail.
+_OURS = {**{f'<{ours}>': f'<{theirs.rpartition(".")[2]}>' for theirs, ours in RENAMED.items()},
+         '<_Conductor>': '<ComputeTaskManager>', '<Conductor>': '<ComputeTaskManager>'}
 
 
 def _plain(payload):

@@ -28,7 +28,7 @@ class Row:
 
     Shape: *a* and *b* are indices of steps, None where the other run has no such visit; *differences* are of
     (dotted path, value in A, value in B), as text, a value None where there is none. Where one of the two runs is the real
-    Nova's: *besides* are the dotted names of what only that one runs there, *badge* says how the miniature stands to it.
+    Nova's: *besides* is what only that one runs there, as `by_reason` gives it, *badge* says how the miniature stands to it.
     """
 
     a: int | None
@@ -70,7 +70,7 @@ class Comparison:
 
     def __str__(self):
         asked = [f'{name}  {views.asked(trace)} → {views.answered(trace)}' for name, trace in (('A', self.a), ('B', self.b))]
-        lines = [*(asked if not self.of else ()), self.words, '']
+        lines = [*(asked if not self.of else ()), self.words, *_ends(self), '']
         for row, differences in news(self):
             if isinstance(row, int):
                 lines.append(f'{"":11}{_alike(row)}')
@@ -78,13 +78,14 @@ class Comparison:
             lines.append(f'{_index(row.a):>5}{_index(row.b):>5} {_mark(row)} {_name(self, row)}')
             lines += [f'{"":15}{path}: {_instead_of(one, other)}{f" ({why})" if why else ""}'
                       for path, one, other, why in _reasoned(row, differences[:MOST_DIFFERENCES])]
-            lines += [f'{"":15}+ {names} ({why})' for why, names in by_reason(row.besides).items()]
+            lines += [f'{"":15}+ {names} ({why})' for why, names, _ in row.besides]
         return '\n'.join(lines)
 
     __repr__ = __str__
 
     def _repr_html_(self):
-        return f'<p>{escape(self.words)}</p>{table(self)}'
+        ends = ''.join(f'<div>{escape(end)}</div>' for end in _ends(self))
+        return f'{views.LEFT}<p>{escape(self.words)}</p>{ends}{table(self)}'
 
 
 def compare(a, b):
@@ -110,7 +111,7 @@ def _rows_beside_real(a, b):
             shown = [None if value is None and when != 'result' else views.short(value) for value in values]
             dotted = views.visible('.'.join(map(str, (when, *path))))
             differences.append((dotted, *(reversed(shown) if is_real(a) else shown)))
-        yield Row(*(reversed(places) if is_real(a) else places), tuple(differences), tuple(pair.besides), pair.badge)
+        yield Row(*(reversed(places) if is_real(a) else places), tuple(differences), by_reason(pair.besides, pair.station), pair.badge)
 
 
 def _differences(a, b):
@@ -174,8 +175,8 @@ def _words(comparison):
 
 def _words_beside_real(comparison):
     count = collections.Counter(row.badge for row in comparison.rows)
-    held = (f'{count["same"]} visits are the same in all they hold, {count["simplified"]} simplified: the real Nova runs more there, '
-            'or holds something in another form').replace('1 visits are the same in all they hold', '1 visit is the same in all it holds')
+    held = (f'{count["same"]} of {len(comparison.rows)} visits are given the same, run no more and give back the same; in '
+            f'{count["simplified"]} the real Nova runs more, or has something in another form')
     if comparison.of:
         return f'{exploration(comparison.of).title}: {held}'
     miniature, real = (comparison.b, comparison.a) if is_real(comparison.a) else (comparison.a, comparison.b)
@@ -187,6 +188,16 @@ def _words_beside_real(comparison):
     ends = [f'{"another" if name in other else "the same"} {what}' for name, what in (
         ('messages', 'message'), ('response', 'answer'), ('outcome', 'state left behind')) if name != 'messages' or real.messages]
     return f'{way}; {", ".join(ends)}; {held}'
+
+
+def _ends(comparison):
+    """Say what is not the same when all is done, and why, where the real Nova stands beside the miniature."""
+    if not comparison.with_real or comparison.of:
+        return []
+    miniature, real = (comparison.b, comparison.a) if is_real(comparison.a) else (comparison.a, comparison.b)
+    return [f'{".".join(map(str, path))}: {views.short(theirs)} in the real Nova instead of {views.short(ours)}'
+            f'{f" ({payload_reason(path)})" if payload_reason(path) else ""}'
+            for path, ours, theirs in differences_at_the_end(miniature, real)]
 
 
 def _partings(comparison):
@@ -265,7 +276,8 @@ def table(comparison):
             f'<tr{_class(row)}><td align="left">{views.goto(row.a)}</td><td align="left">{views.goto(row.b, 1)}</td>'
             f'<td align="left">{_mark(row)} {station}</td><td align="left">{differences_html(row, differences)}</td></tr>')
     what = 'the real Nova beside the miniature' if comparison.with_real else 'B against A, from here on'
-    return ('<table class="comparison"><tr><th align="left">A</th><th align="left">B</th><th align="left">station</th>'
+    names = ('A', 'B') if not comparison.with_real else ('real', 'ours') if is_real(comparison.a) else ('ours', 'real')
+    return (f'<table class="comparison"><tr><th align="left">{names[0]}</th><th align="left">{names[1]}</th><th align="left">station</th>'
             f'<th align="left">{what}</th></tr>{"".join(lines)}</table>')
 
 
@@ -282,11 +294,12 @@ def _reasoned(row, differences):
     return [(*found, payload_reason(found[0].split('.')) if row.badge else '') for found in differences]
 
 
-def _besides_html(names):
-    if not names:
+def _besides_html(besides):
+    if not besides:
         return ''
-    reasons = ''.join(f'<li>{escape(why)}: <code>{escape(each)}</code></li>' for why, each in by_reason(names).items())
-    return (f'<details><summary>the real Nova runs {len(names)} function{"s" if len(names) > 1 else ""} more in it</summary>'
+    reasons = ''.join(f'<li>{escape(why)}: <code>{escape(names)}</code></li>' for why, names, _ in besides)
+    count = sum(each for *_, each in besides)
+    return (f'<details><summary>left out: {count} function{"s" if count > 1 else ""} that the real Nova runs in it</summary>'
             f'<ul>{reasons}</ul></details>')
 
 

@@ -1,7 +1,9 @@
 """Compare an engine with recordings of the real Nova: `given` goes in, `expect` is what should come out."""
 
+import errno
 import io
 import json
+import os
 import pathlib
 import re
 
@@ -121,6 +123,8 @@ def record(source, target, *, engine='nova'):
     part = path.with_name(f'.{path.name}.part')
     try:
         part.touch()  # at once: the cases take their time
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         fresh = [{**{name: value for name, value in case.items() if name != 'info'},
                   'expect': answer(case['given'], cloud, engine)} for case in cases]
         part.write_text(json.dumps({**data, 'nova': NOVA, 'cases': fresh}, indent=1) + '\n', encoding='utf-8')

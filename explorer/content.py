@@ -60,7 +60,7 @@ def _differs(row):
     """Say above the payload what differs in a step."""
     told = differences_html(row, row.differences, FEW_DIFFERENCES)
     if row.badge:
-        return f'<b>beside the real Nova: {row.badge}</b> {told}'
+        return f'<b>beside the real Nova, in this visit: {row.badge}</b> {told}'
     return told and f'<b>≠ B against A</b> {told}'
 
 
@@ -183,7 +183,7 @@ def _form_html(row, form, before):
         f'<form aria-label="the request" data-part="form"><div>{controls["command"]}<button type="submit" data-action="send">Send'
         f'</button>{compare}{_button("beside", "Compare: the real Nova")}{_button("before", "Compare with the run before") if before else ""}</div>'
         f'<div>{"".join(text for name, text in controls.items() if name not in apart)}</div>'
-        f'<details class="request"><summary>the HTTP request: headers and body</summary>{controls["line"]}'
+        f'<details class="request"><summary>the HTTP request: headers and body (the miniature has only the routes that this path needs)</summary>{controls["line"]}'
         f'<div>{controls["headers"]}{controls["body"]}</div>{controls["rest"]}</details></form>')
 
 

@@ -14,10 +14,9 @@ import threading
 
 import sqlalchemy as sa
 
-from explorer import exception, objects, pipeline, seeds
+from explorer import exception, objects, pipeline, real_nova, seeds
 from explorer.cloud import Cloud
 from explorer.explorations import Scenario
-from explorer.real_nova import RealNova
 from explorer.recordings import recorded
 from explorer.runner import Runner, versions
 from explorer.shapes import short
@@ -47,7 +46,7 @@ def run_real(scenario, *, tell=None):
     try:
         return run(scenario, engine='nova', tell=tell)
     except WrongUse as error:
-        raise WrongUse(f'of this request there is no recording, and {error}') from error
+        raise WrongUse(f'of this request there is no recording, and {str(error).removesuffix(real_nova.OR_RECORDED)}') from error
 
 
 def answer(scenario, *, engine='miniature', cloud=None, whole=True, tell=None):
@@ -159,7 +158,7 @@ def _tell(line):
     print(line, file=sys.stderr, flush=True)
 
 
-_miniature, _real_nova = functools.cache(Miniature), functools.cache(RealNova)
+_miniature, _real_nova = functools.cache(Miniature), functools.cache(real_nova.RealNova)
 _one_at_a_time = threading.RLock()
 
 

@@ -26,6 +26,7 @@ render({ el: player, model: {
   get: (name) => state[name], set: (name, value) => { state[name] = value; }, on: () => {},
   save_changes: () => { try { history.replaceState(null, "", `#${content.key}@${state.step}`); } catch { /* no address */ } },
 } });
+player.querySelector("[data-explorer]").focus({ preventScroll: true });
 """
 
 PAGE = """<!doctype html>

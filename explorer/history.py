@@ -54,7 +54,7 @@ class Release:
     """A function in a release.
 
     Shape: *file*, *line* and *signature* are None where it did not exist; *variant* counts the texts that it has had;
-    *changes* are words that tell what is not as in the release before.
+    *changes* are words that tell what is not as in the release before; where they name something, the body may have changed, too.
     """
 
     version: str
@@ -84,9 +84,9 @@ class History:
         for row in self.releases:
             place = f'{row.file}:{row.line}' if row.file else ''
             changes = ''.join(f'<div>{html.escape(change)}</div>' for change in row.changes)
-            lines.append(''.join(f'<td align="left">{cell}</td>' for cell in (
+            lines.append(''.join(f'<td align="left" style="text-align: left">{cell}</td>' for cell in (
                 row.version, html.escape(row.name), f'<code>{html.escape(place)}</code>', row.variant or '', changes)))
-        heads = ''.join(f'<th align="left">{head}</th>' for head in ('release', 'name', 'place', 'text', 'what changed'))
+        heads = ''.join(f'<th align="left" style="text-align: left">{head}</th>' for head in ('release', 'name', 'place', 'text', 'what changed'))
         body = ''.join(f'<tr>{line}</tr>' for line in lines)
         return (f'<p><code>{html.escape(self.function)}</code></p><table><tr>{heads}</tr>{body}</table>'
                 f'<p>never changed: {html.escape(", ".join(self.never) or "nothing")}</p>')
@@ -113,16 +113,16 @@ def history(station):
     rows, seen, before = [], {}, None
     for version, release in releases().items():
         now = release['functions'].get(function)
-        if now:
-            seen.setdefault(now.get('digest'), len(seen) + 1)
+        if now and 'digest' in now:
+            seen.setdefault(now['digest'], len(seen) + 1)
         rows.append(Release(
             version, release['name'], *((now.get(name) for name in ('file', 'line', 'signature')) if now else (None,) * 3),
-            seen[now.get('digest')] if now else None, tuple(_changes(before, now)) if rows else ()))
+            seen.get(now.get('digest')) if now else None, tuple(_changes(before, now)) if rows else ()))
         before = now
     there = [release['functions'][function] for release in releases().values() if function in release['functions']]
     never = [name for name in ('file', 'signature', *_SETS) if len({json.dumps(now.get(name)) for now in there}) == 1
              and there[0].get(name)]
-    if len(seen) == 1:
+    if len(seen) == 1:  # without one, nobody knows
         never.insert(0, 'its text')
     return History(function, tuple(rows), tuple(never))
 
@@ -195,7 +195,7 @@ class Chart:
         wide = max(len(name) for name, _ in self.rows)
         lines = [f'{"":<{wide}}{"".join(f"{_number(version):>5}" for version in releases())}']
         lines += [f'{name:<{wide}}{"".join(f"{variant or chr(183):>5}" for variant in variants)}' for name, variants in self.rows]
-        return '\n'.join([*lines, 'the number counts the texts that a function has had; a dot: there was none'])
+        return '\n'.join([*lines, 'the number counts the texts that a function has had, without docstrings, async_ read as async; a dot: there was none'])
 
     __repr__ = __str__
 

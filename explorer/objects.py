@@ -285,7 +285,8 @@ def instance_update_and_get_original(context, instance_uuid, values, columns_to_
         raise (exception.UnexpectedDeletingTaskStateError if deleting else exception.UnexpectedTaskStateError)(
             instance_uuid=instance_uuid, expected={'task_state': states},
             actual={'task_state': updated['task_state']})
-    return original, updated
+    # As in Nova, the row that is given back does not know when it was changed: that time is set by the database's side.
+    return original, {**updated, 'updated_at': original['updated_at']}
 
 
 # -------------------------------------------------------------------------------------------------- nova/objects/

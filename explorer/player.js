@@ -26,17 +26,21 @@ function unfold(element, root) {
   for (let at = element; at && at !== root; at = at.parentElement) if (at.localName === "details") at.open = true;
 }
 
+const SENDING = "sending …", SILENT = "no answer yet: the kernel is busy, or was started anew; then run this cell again";
 const has = Object.hasOwn; // a field may be called "constructor"
 const quoted = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 function render({ model, el }) {
   const root = make("section", { "data-explorer": "player", tabindex: "0", "data-lm-suppress-shortcuts": "true" });
-  let content, run, parts, texts, timer = null, edited = "", told = "", follow = "", query = "";
+  const status = make("p", { role: "status", class: "explorer-status" }); // outside: what comes anew with the page is not spoken
+  let content, run, parts, texts, timer = null, edited = "", told = "", waiting = null, follow = "", query = "";
 
   // ------------------------------------------------------------------------------------------------ the page
 
   function build() {
     stop();
+    const at = root.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+    const unfolded = [...root.querySelectorAll("details[class][open]")].map((each) => `details.${each.className}`);
     content = model.get("content");
     edited = "";
     root.innerHTML = content.page.replaceAll("\x01", `explorer-${Math.random().toString(36).slice(2)}`);
@@ -49,7 +53,13 @@ function render({ model, el }) {
     use(model.get("run"), false);
     chase(follow || content.follow);
     show(model.get("step"), false);
+    for (const each of unfolded) for (const found of root.querySelectorAll(each)) found.open = true;
+    if (at) (root.querySelector(at) ?? root).focus({ preventScroll: true });
+    if (parts.facts.firstChild) status.textContent = parts.facts.querySelector(".asked").textContent;
   }
+
+  // Name a control so that it can be found again when the page has been made anew.
+  const nameOf = ({ name, dataset }) => (name ? `[name="${name}"]` : dataset.part ? `[data-part="${dataset.part}"]` : dataset.action ? `[data-action="${dataset.action}"]` : "x");
 
   const inputs = () => [...(parts.form?.elements ?? [])].filter((input) => input.name);
   const values = () => Object.fromEntries(inputs().map((input) => [input.name, input.type === "checkbox" ? input.checked : input.value]));
@@ -288,7 +298,9 @@ function render({ model, el }) {
   }
 
   function ask(said) {
-    if (said.kind !== "edit") parts.message.textContent = "sending …";
+    if (said.kind !== "edit") parts.message.textContent = SENDING;
+    clearTimeout(waiting);
+    waiting = setTimeout(() => parts.message.textContent === SENDING && (parts.message.textContent = SILENT), 15_000);
     model.send(said);
   }
 
@@ -363,7 +375,10 @@ function render({ model, el }) {
   });
   const onLink = (event) => {
     const link = event.target.closest?.('a[href*="#"]');
-    if (link && follows(link.hash)) event.preventDefault();
+    if (!link || !follows(link.hash)) return;
+    event.preventDefault();
+    root.scrollIntoView({ block: "start" });
+    root.focus({ preventScroll: true });
   };
   const onHash = () => follows(location.hash);
   document.addEventListener("click", onLink);
@@ -377,7 +392,7 @@ function render({ model, el }) {
   on("run", () => content.runs[model.get("run")] !== run && visitRun(model.get("run"), model.get("step")));
   on("step", () => model.get("step") !== here() && show(model.get("step"), false));
   build();
-  el.append(root);
+  el.append(root, status);
   onHash();
   // There is a size to center by only when the page has been laid out.
   const laidOut = new ResizeObserver(() => {
@@ -386,6 +401,7 @@ function render({ model, el }) {
   laidOut.observe(root);
   return () => {
     stop();
+    clearTimeout(waiting);
     laidOut.disconnect();
     document.removeEventListener("click", onLink);
     window.removeEventListener("hashchange", onHash);

@@ -1,5 +1,6 @@
 """The player: a trace, or two, as a widget. Python owns what is shown (content.py), the browser only the position."""
 
+import dataclasses
 import pathlib
 
 import anywidget
@@ -81,7 +82,7 @@ class Player(anywidget.AnyWidget):
         Returns: the Comparison, which tells it in words.
         """
         row, a = exploration(self.key), self.traces[0]
-        asked = row.compare if other is None else other
+        asked = _changed(Scenario(**a.scenario), row.scenario, row.compare) if other is None else other
         b = asked if isinstance(asked, Trace) else run(asked)
         if other is None and b.scenario == a.scenario:  # this is what it suggests; so beside what it suggests that for
             a = run(row.scenario)
@@ -159,6 +160,15 @@ class Player(anywidget.AnyWidget):
         data, metadata = super()._repr_mimebundle_(**kwargs)
         return {**data, 'text/plain': views.tell(self.trace, self.key),
                 'text/html': views.page(self.trace, self.key)}, metadata
+
+
+def _changed(scenario, usual, other):
+    """Change in a scenario what *other* has other than the *usual* one, and leave the rest."""
+    names = [field.name for field in dataclasses.fields(Scenario)]
+    changed = {name: getattr(other, name) for name in names if getattr(other, name) != getattr(usual, name)}
+    if 'state' in changed:
+        changed['state'] = {**scenario.state, **changed['state']}
+    return dataclasses.replace(scenario, **changed)
 
 
 def _form(scenario):

@@ -17,13 +17,15 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 
 from explorer.shapes import short
 from explorer.stations import NOVA, WrongUse
 from explorer.trace import Trace
 
 BOOT_SECONDS, ANSWER_SECONDS = 120, 60
-INSTALL = f'"make nova" installs nova {NOVA} (about 400 MB) in an environment of its own; engine="recorded" needs none'
+OR_RECORDED = '; engine="recorded" needs none'
+INSTALL = f'"make nova" installs nova {NOVA} (about 400 MB) in an environment of its own{OR_RECORDED}'
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 
 
@@ -34,14 +36,15 @@ def python():
     """
     named = os.environ.get('NOVA_EXPLORER_PYTHON')
     for path in (named,) if named else (_PACKAGE.parent / '.venv-nova/bin/python', sys.executable):
-        version, *missing = _looked_for(path) if shutil.which(path) else ['none']
+        path = os.path.abspath(shutil.which(path) or os.devnull)  # not resolved: that would leave the environment
+        version, *missing = _looked_for(path)
         if version == 'none':
             continue
         if missing:
             raise WrongUse(f'the real Nova is only half installed, without {" and ".join(missing)}: {INSTALL}')
         if version != NOVA:
             raise WrongUse(f'nova {version} is installed, but this version knows nova {NOVA}: {INSTALL}')
-        return str(path)
+        return path
     if named:
         raise WrongUse(f'NOVA_EXPLORER_PYTHON names {named}, which is no Python with nova; {INSTALL}')
     raise WrongUse(f'the real Nova is not installed: {INSTALL}')
@@ -49,8 +52,9 @@ def python():
 
 def site_packages():
     """Give the folder of the packages beside the installed Nova, to read its text; None, where it is not installed."""
-    interpreter = pathlib.Path(os.environ.get('NOVA_EXPLORER_PYTHON') or _PACKAGE.parent / '.venv-nova/bin/python')
-    return next((found.parent for found in interpreter.parent.parent.glob(f'lib/python3.*/site-packages/nova-{NOVA}.dist-info')), None)
+    named = os.environ.get('NOVA_EXPLORER_PYTHON')
+    interpreter = os.path.abspath(shutil.which(named) or os.devnull) if named else _PACKAGE.parent / '.venv-nova/bin/python'
+    return next((found.parent for found in pathlib.Path(interpreter).parent.parent.glob(f'lib/python3.*/site-packages/nova-{NOVA}.dist-info')), None)
 
 
 _LOOKS = '''
@@ -117,23 +121,34 @@ class RealNova:
         began = time.monotonic()
         try:
             self._folder = tempfile.mkdtemp(prefix='nova-explorer-')
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
             self._process = _worker(interpreter, self._folder)
         except OSError as error:
             shutil.rmtree(self._folder or '', ignore_errors=True)
             raise WrongUse(f'the real Nova can not be started: {error.strerror}; is there room in {tempfile.gettempdir()}?') from error
         self._lines = queue.SimpleQueue()
         threading.Thread(target=_read, args=(self._process.stdout, self._lines), name='nova', daemon=True).start()
-        while 'ready' not in (said := self._line(BOOT_SECONDS)):
-            self.tell(said.get('now', ''))
+        try:
+            while 'ready' not in (said := self._line(BOOT_SECONDS)):
+                self.tell(said.get('now', ''))
+        except KeyboardInterrupt:
+            self.close()
+            raise
         self.tell(f'ready, after {time.monotonic() - began:.1f} s')
 
     def _ask(self, asked):
         try:
-            self._process.stdin.write(json.dumps(asked) + '\n')
-            self._process.stdin.flush()
-        except OSError:
-            self._give_up('it went away')
-        return self._line(ANSWER_SECONDS)
+            text = json.dumps(asked) + '\n'
+        except (TypeError, ValueError) as error:
+            raise WrongUse(f'no scenario: {error}; see the docstring of Scenario') from error
+        try:  # on a thread of its own: a worker that hangs does not read
+            threading.Thread(target=_write, args=(self._process.stdin, text), name='nova', daemon=True).start()
+            return self._line(ANSWER_SECONDS)
+        except WrongUse:
+            raise
+        except BaseException:  # an interrupt: its answer would be taken for that of the next question
+            self.close()
+            raise
 
     def _line(self, seconds):
         """Wait for the worker's next line; where none comes, end it, so that the next question has a fresh one."""
@@ -141,9 +156,6 @@ class RealNova:
             line = self._lines.get(timeout=seconds)
         except queue.Empty:
             self._give_up(f'it says nothing for {seconds} s')
-        except BaseException:  # an interrupt: its answer would be taken for that of the next question
-            self.close()
-            raise
         try:
             said = json.loads(line)
             if not isinstance(said, dict):
@@ -161,7 +173,7 @@ class RealNova:
             said = pathlib.Path(self._folder, 'said').read_text(errors='replace').strip().splitlines()
         except OSError:  # it has taken the folder with it
             said = []
-        how = f'signal {signal.Signals(-code).name}' if code < 0 else f'code {code}'
+        how = f'signal {signal.Signals(-code).name if -code in set(signal.Signals) else -code}' if code < 0 else f'code {code}'
         return f'it ended with {how}' + (f': {said[-1]}' if said else '')
 
     def _give_up(self, why):
@@ -179,6 +191,12 @@ def _worker(interpreter, folder):
             # One arena: Nova's many threads would keep one each. An interrupt here is none there.
             env={**kept, 'PYTHONPATH': folder, 'MALLOC_ARENA_MAX': '1'}, start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+
+
+def _write(stream, text):
+    with contextlib.suppress(OSError, ValueError):  # it went away, which its reader tells
+        stream.write(text)
+        stream.flush()
 
 
 def _read(stream, lines):

@@ -49,9 +49,10 @@ def circumstances(trace):
     who = {'admin': '', 'no_token': 'without a token', 'bad_token': 'with a token that nobody knows'}
     reply = scenario.conductor_reply or {}
     whose = 'the bus' if hasattr(oslo_messaging, reply.get('raise', '')) else 'the conductor'
+    failing = 'the conductor is silent' if reply.get('raise') == 'MessagingTimeout' else f'{whose} fails with {reply.get("raise")}'
     state = [f'{name} {literal(value)}' for name, value in scenario.state.items() if value != usual.get(name)]
     return [*filter(None, (
-        _engine(trace), who.get(scenario.caller, f'as {scenario.caller}'), *state, reply and f'{whose} fails with {reply["raise"]}',
+        _engine(trace), who.get(scenario.caller, f'as {scenario.caller}'), *state, reply and failing,
         scenario.race and f'another request sets {literal(scenario.race["task_state"])} first'))]
 
 
@@ -63,7 +64,7 @@ def _engine(trace):
 
 def answered(trace):
     """Say in one line what was answered, and what went wrong after that."""
-    note = _FOR_SUPPORT.sub('', ' '.join((trace.note or '').split()))
+    note = _FOR_SUPPORT.sub('', ' '.join((trace.note or _message(trace)).split()))
     status = str(trace.response['status'] if trace.response else 'no answer')
     if note and not (trace.response and trace.response['status'] >= 400):
         return visible(f'no order was sent: {note}')
@@ -71,6 +72,13 @@ def answered(trace):
     if late:
         return visible(f'{status}; but then {name_of(late.station)} failed in the conductor, and nobody was told')
     return visible(f'{status} {note}' if note else status)
+
+
+def _message(trace):
+    """Read what an error of the API says; nothing of any other answer."""
+    body = trace.response['body'] if trace.response and trace.response['status'] >= 400 else None
+    inner = next(iter(body.values()), None) if isinstance(body, dict) and len(body) == 1 else None
+    return str(inner['message']) if isinstance(inner, dict) and 'message' in inner else ''
 
 
 def lost(trace):
@@ -337,6 +345,10 @@ def tell(trace, key=None):
 # -------------------------------------------------------------------------------------------------------------- HTML
 
 
+# Notebooks align tables to the right. Where styles are taken out, as on GitHub, the cells say the same by themselves.
+LEFT = '<style>.jp-RenderedHTMLCommon :is(td, th) { text-align: left; vertical-align: top; }</style>'
+
+
 def page(trace, key):
     """Tell what `tell` tells, as HTML that needs no script."""
     row, steps, within = exploration(key), in_focus(trace, key), made_within(trace)
@@ -344,7 +356,7 @@ def page(trace, key):
         step.index, NODES[step.node], f'{_code(name_of(step.station))} {escape(BY_KEY[step.station].says)}',
         '<br>'.join(f'{mark} {_code(path)} {escape(text)}'
                     for mark, path, text in changes(trace, step, within[step.index]))) for step in steps]
-    return (f'<h4>{row.number}. {escape(row.title)}</h4><p>{escape(row.question)}<br>{_code(asked(trace))} '
+    return (f'{LEFT}<h4>{row.number}. {escape(row.title)}</h4><p>{escape(row.question)}<br>{_code(asked(trace))} '
             f'→ {escape(answered(trace))}</p>{refusal_html(trace)}{_table(("step", "where", "station", "what it did"), rows)}'
             f'{journey_html(trace, row.follow)}'
             f'<p>and {len(trace.steps) - len(steps)} more steps. {escape(caption(trace))}</p>')
@@ -394,7 +406,7 @@ def _table(heads, rows, title=''):
 
 # How the miniature stands to the real Nova at a station, as `besides` works it out when the real one is recorded.
 BADGES = {
-    'same': 'the miniature is given the same, does it without anything left out, and gives back the same',
+    'same': 'the miniature is given the same, runs nothing less, and gives back the same; objects of the real one may have more fields',
     'simplified': 'the real one does more here, or holds something in another form; nova-explorer beside KEY lists it',
     'left out': 'the miniature does not do this',
 }
@@ -411,7 +423,7 @@ def source(station, file, line):
     where = f'{place[0]}:{place[1]}' if place else row.nova_file
     said = f' <b class="badge" title="{BADGES[badge]}">{badge}</b>' if badge else ''
     head = (f'<p>Nova {kept["nova"]}: <code>{escape(row.nova)}</code> in <code>{where}</code>{said}<br>'
-            f'{"this repository" if is_ours(file) else "shown"}: <code>{escape(file)}:{line}</code></p>')
+            f'{"this repository" if is_ours(file) else "ran"}: <code>{escape(file)}:{line}</code></p>')
     lines = text_of(station, file, line)
     if not lines:
         ours = escape(chr(10).join(_dedented(our_text(station))))

@@ -39,12 +39,13 @@ def form(scenario):
     trouble = next((name for name, given in TROUBLES.items() if given == _trouble(scenario)), GIVEN)
     line, headers, body = _request(scenario)
     state = {**cloud.server_defaults, **scenario.state}
+    asked = _read(scenario)
     return (
         field(name='command', label='command', kind='text', value=_command(scenario)),
-        field(name='block_migrate', label='block migration', kind='checkbox', value=scenario.block_migrate),
-        field(name='force', label='force', kind='checkbox', value=scenario.force),
-        field(name='host', label='host', kind='text', value=scenario.host or '', options=[host['host'] for host in cloud.hosts]),
-        field(name='microversion', label='microversion', kind='text', value=scenario.microversion or '',
+        field(name='block_migrate', label='block migration', kind='checkbox', value=asked.block_migrate),
+        field(name='force', label='force', kind='checkbox', value=asked.force),
+        field(name='host', label='host', kind='text', value=asked.host or '', options=[host['host'] for host in cloud.hosts]),
+        field(name='microversion', label='microversion', kind='text', value=asked.microversion or '',
               options=['2.1', '2.24', '2.25', '2.29', '2.30', '2.34', '2.67', '2.68', 'latest']),
         field(name='caller', label='caller', kind='select', value=scenario.caller, options=[*cloud.callers, 'no_token', 'bad_token']),
         *(field(name=name, label=name.replace('locked_by', 'locked by'), kind='select', value=state[name] or '', options=options)
@@ -59,6 +60,13 @@ def form(scenario):
             'disk_over_commit': scenario.disk_over_commit, 'server': scenario.server,
             'state': {name: part for name, part in scenario.state.items() if name not in STATE},
             **({'trouble': _trouble(scenario)} if trouble == GIVEN else {})})))
+
+
+def _read(scenario):
+    """Read a bare request as switches, as far as it can be read so: the scenario that the switches show."""
+    sent = scenario.request or {}
+    told = _told(sent.get('body'), sent.get('headers', {}), {'server': scenario.server})
+    return Scenario(**told) if told else scenario
 
 
 def _trouble(scenario):
@@ -146,6 +154,8 @@ def _parser():
 def _of_request(values, kept, around):
     """Make a scenario of the HTTP request: with the client, where a command of it sends just that, else without."""
     method, _, path = values['line'].strip().partition(' ')
+    if not re.fullmatch(r'[A-Za-z]+', method) or not path.strip().startswith('/'):
+        raise WrongUse(f'the request begins with {short(values["line"])}; write a method and a path, such as {LINE}')
     headers, body = _headers(values['headers']), values['body']
     try:
         sent = {'body': json.loads(body)} if body.strip() else {}
@@ -165,6 +175,8 @@ def _headers(text):
         if not re.match(r'[!#$%&\'*+.^_`|~0-9A-Za-z-]+:', line):
             raise WrongUse(f'line {number} of the headers is none; write Name: value')
     headers = {name: value.strip() for name, _, value in (line.partition(':') for line in lines)}
+    if 'x-auth-token' in map(str.lower, headers):
+        raise WrongUse('the token is the caller\'s; leave X-Auth-Token out, and choose the caller')
     if len(headers) < len(lines):
         raise WrongUse('a header stands there twice; join its values in one line, with commas')
     return headers

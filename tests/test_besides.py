@@ -37,7 +37,7 @@ def test_both_end_the_same_or_there_is_a_reason(pairs, name):
 @pytest.mark.parametrize('name', SCENARIOS)
 def test_whatever_else_the_real_one_does_or_holds_has_a_reason(pairs, name):
     found = besides.beside(*pairs[name])
-    assert [(pair.station, name) for pair in found for name in pair.besides if not besides.reason(name)] == []
+    assert [(pair.station, name) for pair in found for name in pair.besides if not besides.reason(name, pair.station)] == []
     assert [(pair.station, *each) for pair in found for each in pair.payload if not besides.payload_reason(each[1])] == []
 
 
@@ -54,10 +54,11 @@ def test_every_reason_is_needed():
         real = recordings.trace_of(name)
         miniature = run(Scenario(**real.scenario))
         for pair in besides.beside(miniature, real):
-            used |= {besides.reason(name) for name in pair.besides}
+            used |= {besides.reason(name, pair.station) for name in pair.besides}
             paths |= {besides.payload_reason(path) for _, path, *_ in pair.payload}
         paths |= {besides.payload_reason(path) for path, *_ in besides.differences_at_the_end(miniature, real)}
-    assert set(besides.REASONS.values()) - used == set()
+    assert {*besides.REASONS.values(), *besides.AT.values()} - used == set()
+    assert set(besides.AT) <= set(BY_KEY)
     assert {says for _, says in besides.PAYLOADS} - paths == set()
 
 
@@ -105,7 +106,8 @@ def test_a_change_in_the_miniature_or_the_real_one_is_seen(walk, change):
     before, after = (collections.Counter(pair.badge for pair in besides.beside(walk, trace)) for trace in (real, other))
     assert before != after
     if change == 'besides':
-        assert besides.reason('nova.moon.fly') is None
+        assert besides.reason('nova.moon.fly', 'routematch') is None
+        assert 'nobody has said why' in str(compare(walk, other))
     assert compare(walk, other).words != compare(walk, real).words
 
 
@@ -123,11 +125,25 @@ def test_the_comparison_says_it_in_words_text_and_html(walk):
     assert beside.with_real
     assert beside.words.startswith(f'the same {len(walk.steps)} visits in the same order; the same message, the same answer, the same')
     shown = beside._repr_html_()
-    for name in ('nova.policy.default_target', 'nova.objects.instance._expected_cols'):
+    for name, station in (('nova.policy.default_target', 'check_is_admin'), ('nova.objects.instance._expected_cols', 'Instance.save')):
         for text in (str(beside), shown):
             assert f'{name.rpartition(".")[0]}: ' in text
             assert name.rpartition('.')[2] in text
-            assert besides.reason(name) in text
+            assert besides.reason(name, station) in text
+
+
+def test_a_state_that_is_left_behind_otherwise_is_shown_with_the_reason():
+    scenario = recordings.REFUSALS['no host is left, over a cast']
+    beside = compare(run(scenario), run(scenario, engine='recorded'))
+    for text in (str(beside), beside._repr_html_()):
+        assert 'another state left behind' in text
+        assert 'outcome.actions.0.message' in text
+        assert 'notes with the action that it failed' in text
+
+
+def test_a_value_that_one_of_them_lacks_is_a_difference_even_where_values_vary():
+    assert besides._varies(('updated_at',), '2026-01-01', '2026-01-02')
+    assert not besides._varies(('updated_at',), '2026-01-01', None)
 
 
 def test_the_real_one_first_says_the_same(walk):

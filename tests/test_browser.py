@@ -162,7 +162,7 @@ def test_the_real_nova_is_laid_beside_the_miniature(page):
     assert 'of the real Nova 34.0.0' in shown.locator('.asked').inner_text()
     shown.locator('[data-pane="flowchart"] [data-station="URLMap"]').click()
     told = shown.locator('[data-pane="payload"] .differs')
-    assert 'beside the real Nova: simplified' in told.inner_text()
+    assert 'beside the real Nova, in this visit: simplified' in told.inner_text()
     told.locator('summary').click()
     assert 'weighs the Accept header' in told.inner_text()
     shown.screenshot(path=SHOTS / 'beside-light.png')

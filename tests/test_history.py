@@ -103,6 +103,18 @@ def test_the_command_line_tells_it(explorer):
     assert (wrong.returncode, wrong.stdout, wrong.stderr.count('\n')) == (2, '', 1)
 
 
+def test_what_a_function_catches_are_names_of_exceptions():
+    for version, release in history.releases().items():
+        for name, function in release['functions'].items():
+            assert all(re.fullmatch(r'(\w+\.)*[A-Z]\w+', each) for each in function.get('caught', ())), (version, name)
+
+
+def test_of_a_function_whose_text_is_unknown_no_text_is_counted():
+    past = history.history('nova.wsgi.osapi_compute.<module>')
+    assert 'its text' not in past.never
+    assert {row.variant for row in past.releases} == {None}
+
+
 def test_nothing_of_the_data_is_text_of_nova():
     text = (ROOT / 'explorer/releases.json').read_text()
     assert not re.search(r'\bdef \w+\(self|"""', text)

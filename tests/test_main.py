@@ -41,7 +41,8 @@ def test_a_refusal_by_nova_is_no_error_of_ours(capsys):
     (('conform',), 'required: CASES.json'), (('conform', 'nowhere.json'), 'No such file'),
     (('conform', 'README.md'), 'holds no recordings'), (('conform', str(CASES), '--level', 'best'), 'invalid choice'),
     (('serve', '--port', 'x'), 'is no port'), (('history', 'moon'), 'no past is known'), (('beside', 'moon'), 'no exploration'),
-    (('record', '--cases', 'nowhere.json', 'out.json'), 'No such file'), (('record', '--cases', 'nowhere.json'), 'expected 2 arguments')])
+    (('record', '--cases', 'nowhere.json', 'out.json'), 'No such file'), (('record', '--cases', 'nowhere.json'), 'expected 2 arguments'),
+    (('record', '--check', '--cases', 'a', 'b'), 'give one of them'), (('beside', 'rpc', '--engine', 'miniature'), 'invalid choice')])
 def test_wrong_use_is_one_line_and_exit_status_2(capsys, words, says):
     assert main(list(words)) == 2
     shown = capsys.readouterr()

@@ -132,7 +132,8 @@ def test_an_edit_changes_the_form_and_sends_nothing():
 @pytest.mark.parametrize(('changed', 'says'), [
     ({'microversion': 'abc'}, "'abc' is no microversion"), ({'caller': 'boss'}, "no caller 'boss'"),
     ({'force': True, 'microversion': '2.20'}, '--force exists from 2.30'), ({'command': 'rm -rf'}, 'no command for the nova client'),
-    ({'headers': 'no colon'}, 'line 1 of the headers is none'), ({'rest': '{'}, 'the form is damaged'), ({'line': 'GET'}, 'can not be one')])
+    ({'headers': 'no colon'}, 'line 1 of the headers is none'), ({'rest': '{'}, 'the form is damaged'), ({'line': 'GET'}, 'write a method and a path'),
+    ({'headers': 'x-auth-token: foo'}, 'choose the caller')])
 def test_what_cannot_be_sent_is_said_in_one_line_and_nothing_is_lost(changed, says):
     widget = explore('client')
     before = widget.trace

@@ -287,11 +287,13 @@ def serve(folder):
         wire.write(json.dumps(line) + '\n')
         wire.flush()
 
+    begun = False
     try:
         with lasting_threads():  # all that are ever started
             real = RealNova(pathlib.Path(folder), lambda now: say(now=now))
             gc.freeze()  # Nova itself stays; what a trace leaves is collected each time, for it has many cycles
             say(ready=importlib.metadata.version('nova'))
+            begun = True
             for line in iter(_lines(folder).get, None):
                 say(**_answered(real, json.loads(line)))
                 gc.collect()
@@ -299,7 +301,8 @@ def serve(folder):
         say(failed=str(error))
     except Exception as error:
         logging.getLogger('explorer').exception('the worker ends')
-        say(failed=f'nova does not start here: {type(error).__name__}: {error}'.splitlines()[0])
+        what = 'it failed' if begun else 'nova does not start here'
+        say(failed=f'{what}: {type(error).__name__}: {error}'.splitlines()[0])
     finally:
         _end(folder)
 
