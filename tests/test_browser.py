@@ -104,6 +104,24 @@ def test_send_reruns_the_path_with_what_stands_in_the_form(page):
     wait_for(shown, '.asked', '202')
 
 
+def test_after_a_send_the_focus_and_what_was_unfolded_are_where_they_were(page):
+    shown = player(page, 'controller')
+    shown.locator('.request summary').click()
+    shown.locator('.journey summary').click()
+    shown.locator('input[name="host"]').fill('host2')
+    shown.locator('[data-action="send"]').focus()
+    page.keyboard.press('Enter')
+    wait_for(shown, '.asked', 'host2')
+    assert page.evaluate('document.activeElement.dataset.action') == 'send'
+    assert shown.locator('details.request[open], details.journey[open]').count() == 2
+    assert '→ 202' in shown.locator('xpath=following-sibling::*[@role="status"]').text_content()
+    shown.locator('.request summary').click()
+    shown.locator('.journey summary').click()
+    shown.locator('input[name="host"]').fill('')
+    shown.locator('[data-action="send"]').click()
+    wait_for(shown, '.asked', 'live-migration web-1: POST')
+
+
 def test_command_body_headers_and_switches_are_kept_in_step(page):
     shown = player(page, 'controller')
     control = {name: shown.locator(f'[name="{name}"]') for name in ('command', 'body', 'headers', 'microversion', 'block_migrate')}
@@ -126,6 +144,7 @@ def test_command_body_headers_and_switches_are_kept_in_step(page):
     control['command'].fill('nova live-migration web-1')
     control['command'].press('Enter')
     wait_for(shown, '.asked', '202')
+    shown.locator('.request summary').click()
 
 
 def test_what_cannot_be_sent_is_said_in_one_line(page):
@@ -222,6 +241,7 @@ def test_a_link_in_the_text_leads_to_a_position(page):
     shown = player(page, 'rpc')
     page.locator('a[href$="#rpc@send"]').click()
     sync_api.expect(shown).to_have_attribute('data-node', 'bus')
+    assert page.evaluate('element => document.activeElement === element', shown.element_handle())
     assert shown.locator('[aria-current="step"]').get_attribute('data-station') == 'send'
     assert shown.locator('.letter').is_visible()
 

@@ -120,6 +120,38 @@ def test_what_is_edited_last_is_what_is_sent():
     assert widget.trace.response['status'] == 400  # without a version `auto` is no block_migration
 
 
+def test_what_the_exploration_suggests_is_changed_in_the_present_request():
+    widget = explore('controller')
+    sent(widget, command='nova --os-compute-api-version 2.50 live-migration web-1 host1')
+    beside = widget.compare()
+    assert (beside.a.scenario['host'], beside.a.scenario['caller']) == ('host1', 'admin')
+    assert (beside.b.scenario['host'], beside.b.scenario['microversion'], beside.b.scenario['caller']) == ('host1', '2.50', 'reader')
+
+
+def test_switches_show_what_can_be_read_in_a_request_that_no_client_sends():
+    widget = explore('conductor-api')
+    sent(widget, headers='Content-Type: application/json\nX-OpenStack-Nova-API-Version: 2.29')
+    shown = values(widget)
+    assert (shown['command'], shown['host'], shown['microversion']) == ('', 'host2', '2.29')
+    widget._asked(widget, {'kind': 'edit', 'values': {**shown, 'microversion': '2.30'}, 'edited': 'microversion'}, [])
+    assert values(widget)['command'] == 'nova --os-compute-api-version 2.30 live-migration web-1 host2'
+
+
+def test_a_refusal_of_a_bare_request_says_why():
+    widget = explore('client')
+    sent(widget, body='{"os-migrateLive": {"host": null, "block_migration": "maybe"}}')
+    assert 'Invalid input for field' in views.answered(widget.trace)
+
+
+def test_the_player_lays_the_real_nova_beside_what_it_shows():
+    widget = explore('rpc')
+    beside = widget.beside()
+    assert beside.with_real
+    assert [trace.engine for trace in widget.traces] == ['miniature', 'recorded']
+    again = widget.beside()  # from the real one that is shown now
+    assert again.words == beside.words
+
+
 def test_an_edit_changes_the_form_and_sends_nothing():
     widget = explore('client')
     before = widget.trace
