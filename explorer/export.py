@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import pathlib
+import re
 
 from explorer import views
 from explorer.content import content
@@ -66,7 +67,7 @@ def export(trace, key, other=None):
     """
     row = exploration(key)
     packed = gzip.compress(json.dumps(content(trace, key, other), separators=(',', ':')).encode(), 9, mtime=0)
-    script, style = MODULE.read_text(encoding='utf-8') + BOOT, THEME + STYLE.read_text(encoding='utf-8')
+    script, style = MODULE.read_text(encoding='utf-8') + BOOT, re.sub('^ +', '', THEME + STYLE.read_text(encoding='utf-8'), flags=re.M)
     return PAGE.format(
         title=views.escape(f'{row.number}. {row.title}'), text=_without_script(trace, key), style=style, script=script,
         content=base64.b64encode(packed).decode(), script_hash=_hash(script), style_hash=_hash(style))
