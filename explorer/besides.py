@@ -211,7 +211,7 @@ _OURS = {**{f'<{ours}>': f'<{theirs.rpartition(".")[2]}>' for theirs, ours in RE
 
 
 def _plain(payload):
-    text = re.sub(r'req-[0-9a-f-]{36}|127\.0\.0\.1:\d+', '…', json.dumps(payload))
+    text = re.sub(r'req-[0-9a-f-]{36}|127\.0\.0\.1:\d+|WSGIServer/[\d.]+ CPython/[\d.]+', '…', json.dumps(payload))
     return json.loads(re.sub('|'.join(_OURS), lambda found: _OURS[found[0]], text))
 
 
