@@ -9,7 +9,6 @@ import functools
 import logging
 import os
 import sys
-import tempfile
 import threading
 
 import sqlalchemy as sa
@@ -99,8 +98,8 @@ class Miniature(Runner):
         for name in ('explorer', 'oslo_messaging'):
             # A refused request is a result here; its log lines are for those who ask for them.
             logging.getLogger(name).addHandler(logging.NullHandler())
-        self._folder = tempfile.TemporaryDirectory(prefix='nova-explorer-')
-        self.database = objects.database(f'sqlite:///{self._folder.name}/nova.db')
+        self.folder = real_nova.own_folder(self)
+        self.database = objects.database(f'sqlite:///{self.folder}/nova.db')
         self.transport = pipeline.create_transport('memory://')
         self.driver, self.conductor = self.transport._driver, _Conductor()
         self.application = self.wire()

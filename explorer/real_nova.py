@@ -120,8 +120,7 @@ class RealNova:
         self.tell(f'the real Nova {NOVA} starts, which takes some seconds')
         began = time.monotonic()
         try:
-            self._folder = tempfile.mkdtemp(prefix='nova-explorer-')
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            self._folder = own_folder(self)
             self._process = _worker(interpreter, self._folder)
         except OSError as error:
             shutil.rmtree(self._folder or '', ignore_errors=True)
@@ -179,6 +178,21 @@ class RealNova:
     def _give_up(self, why):
         self.close()
         raise WrongUse(f'the real Nova gave no answer: {why}; ask again for a fresh one, or use engine="recorded"')
+
+
+def own_folder(owner):
+    """Make a temporary folder that goes with its *owner*, or with the process.
+
+    Raises: OSError, where there is no room.
+    """
+    folder = tempfile.mkdtemp(prefix='nova-explorer-')
+    weakref.finalize(owner, _remove, folder, os.getpid())
+    return folder
+
+
+def _remove(folder, pid):
+    if os.getpid() == pid:  # a child of a fork has it from its parent, who still needs it
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _worker(interpreter, folder):

@@ -148,6 +148,24 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert said == '0\n'
 
 
+@pytest.mark.parametrize('engine', ['miniature', pytest.param('nova', marks=pytest.mark.nova)])
+def test_a_child_of_a_fork_leaves_the_folder_of_its_parent(python, engine):
+    said = python(f'''
+import os, pathlib, sys
+from explorer import engines, run
+run(); run(engine={engine!r}, tell=lambda line: None)
+folders = [engines._miniature().folder, engines._real_nova()._folder]
+child = os.fork()
+if not child:
+    run()
+    sys.exit()
+os.waitpid(child, 0)
+print([pathlib.Path(folder).exists() for folder in folders if folder] == [True] * len(list(filter(None, folders))))
+print(run(engine={engine!r}, tell=lambda line: None).response['status'])
+''')
+    assert said == 'True\n202\n'
+
+
 @pytest.mark.parametrize('delay', [0.01, 0.03, 0.05, 0.07])
 def test_after_an_interrupt_the_next_request_works(walk, delay):
     import signal
