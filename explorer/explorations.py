@@ -73,6 +73,19 @@ class Scenario:
         return client_newest() if self.microversion in (None, 'latest') else int(self.microversion.partition('.')[2])
 
 
+ACTION = '/v2.1/servers/$SERVER/action'
+
+
+def bare(body, version='2.96', *, path=ACTION, **more):
+    """Make the scenario of a request that is sent as it is, without the client.
+
+    Shape: *body* is plain data, sent as JSON, or a text, sent as it stands; *version* may be None; *more* are fields of a Scenario.
+    """
+    headers = {'Content-Type': 'application/json', **({'OpenStack-API-Version': f'compute {version}'} if version else {})}
+    sent = {'raw_body': body} if isinstance(body, str) else {'body': body}
+    return Scenario(request={'method': 'POST', 'path': path, 'headers': headers, **sent}, **more)
+
+
 def client_newest():
     """Give the minor number of the newest microversion that the client speaks."""
     import novaclient

@@ -14,9 +14,9 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / 'explorer'
 # From the top of the house to its ground; a module imports from below its own floor, or along it in this order.
 FLOORS = (
-    ('__main__',), ('bench',), ('export',), ('player', 'services', 'conform'), ('content',), ('comparison', 'what_if'),
-    ('views', 'engines', 'flowcharts'), ('sources', 'recordings', 'besides'), ('real_nova',),
-    ('runner', 'seeds'), ('explorations', 'trace', 'snapshots', 'http_server', 'pipeline'), ('shapes', 'objects', 'cloud', 'history'),
+    ('__main__',), ('bench',), ('lesson',), ('cards',), ('judging',), ('questions',), ('tasks', 'export'),
+    ('player', 'services', 'conform'), ('content',), ('comparison', 'what_if'), ('views', 'engines', 'flowcharts'), ('sources', 'recordings', 'besides'), ('real_nova',),
+    ('runner', 'seeds'), ('explorations', 'trace', 'snapshots', 'http_server', 'pipeline', 'progress'), ('shapes', 'objects', 'cloud', 'history'),
     ('stations', 'bus', 'exception'))
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 ALONG = {('views', 'flowcharts'), ('trace', 'snapshots')}

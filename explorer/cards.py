@@ -1,0 +1,245 @@
+"""What is shown of the lesson: a card with questions, how far one is, where one is. HTML and text by pure functions."""
+
+import dataclasses
+import pathlib
+import re
+from html import escape
+
+import anywidget
+import traitlets
+
+from explorer.explorations import EXPLORATIONS, Exploration
+from explorer.judging import judge
+from explorer.progress import Progress
+from explorer.questions import MINUTES, SEVEN, TASKS
+from explorer.stations import NODES, WrongUse
+from explorer.tasks import KINDS, LETTERS, Build, Choice, Foretell, Sentence, Short, Verdict
+
+_HERE = pathlib.Path(__file__).parent
+MODULE, STYLE = _HERE / 'card.js', _HERE / 'card.css'
+NAMES = {
+    'recall': 'From before', 'predict': 'Predict', 'look-text': 'Look: what does the text say?', 'look-happened': 'Look: what happened?',
+    'look-purpose': 'Look: what is it for?', 'change': 'Change one thing', 'check': 'Check', 'say': 'Say it'}
+
+
+class Card(anywidget.AnyWidget):
+    """Questions of the lesson, to be answered by clicks or keys; what is said by a call appears here, too.
+
+    Shape: *tasks* are their keys; *html* is what the browser shows, *said* the line that it speaks.
+    """
+
+    _esm, _css = MODULE, STYLE
+    html = traitlets.Unicode().tag(sync=True)
+    title = traitlets.Unicode().tag(sync=True)
+    said = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, lesson, keys):
+        self.lesson, self.tasks, self._lines = lesson, keys, {}
+        super().__init__(title=f'question {keys[0]}', html=self._page())
+        self.on_msg(self._asked)
+
+    def refresh(self):
+        """Show what is kept now."""
+        self.html = self._page()
+
+    def _page(self):
+        progress = self.lesson.kept()
+        return ''.join(page(TASKS[key], told(self.lesson, TASKS[key], progress, self._lines.get(key, ''))) for key in self.tasks)
+
+    def _asked(self, _widget, said, _buffers):
+        match said:
+            case {'kind': 'answer', 'task': str(key), 'values': {**values}} if key in self.tasks:
+                answer = {'answer': ...} | values
+                parts = answer if isinstance(TASKS[key], Foretell) else {}
+                parts.pop('answer', None)
+                self._show(key, self.lesson.answer(key, **parts) if parts else self.lesson.answer(key, answer['answer']))
+            case {'kind': 'hint', 'task': str(key)} if key in self.tasks:
+                self._show(key, self.lesson.hint(key))
+            case {'kind': 'solution', 'task': str(key)} if key in self.tasks:
+                self._show(key, self.lesson.solution(key))
+
+    def _show(self, key, verdict):
+        self._lines = {**self._lines, key: '' if verdict.right is not None or verdict.says.startswith(('Hint', 'Kept')) else verdict.says}
+        self.refresh()
+        self.said = ''  # so that the same line is spoken again
+        self.said = verdict.says
+
+    def __str__(self):
+        progress = self.lesson.kept()
+        return '\n\n'.join(outline(TASKS[key], told(self.lesson, TASKS[key], progress)) for key in self.tasks)
+
+    def __repr__(self):
+        return f'Card({", ".join(self.tasks)})'
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return {**data, 'text/plain': str(self), 'text/html': static(str(self))}, metadata
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What is to be shown of a task beside the question: what was given, what was said to it, hints, a line for the moment."""
+
+    given: object = None
+    verdict: Verdict | None = None
+    hints: tuple[str, ...] = ()
+    line: str = ''
+    asks: str = ''
+
+
+def told(lesson, task, progress, line=''):
+    """Find out what is to be shown of a task; what was kept is judged anew, by the path of today."""
+    try:
+        facts = task.found()
+        asks, hints = task.asks.format(**facts), tuple(hint.format(**facts) for hint in task.hints[:progress.hints.get(task.key, 0)])
+    except WrongUse as error:
+        return Told(line=str(error), asks=task.asks)
+    given = progress.answers.get(task.key, ())
+    verdict = judge(task.key, given[-1]['answer']) if given else None
+    return Told(given[-1]['answer'] if given else None, verdict, hints, line, asks)
+
+
+# ------------------------------------------------------------------------------------------------------------- as text
+
+
+def outline(task, told):
+    """Show a task as text, with the call that answers it."""
+    lines = [f'{heading(task)}  [{task.key}]', told.asks]
+    if isinstance(task, Choice):
+        lines += [f'  {letter}  {option.text} ({option.why})' for letter, option in zip(LETTERS, task.options)]
+    lines += [f'  Hint {number}: {hint}' for number, hint in enumerate(told.hints, 1)]
+    if told.verdict:
+        lines += [f'  You said {told.given}.', f'  {told.verdict.says}']
+    elif told.verdict is None:
+        lines.append(f'  To answer: {call(task)}{"; help: lesson.hint(" + repr(task.key) + ")" if task.hints else ""}')
+    else:
+        lines += [f'  You said {told.given}.', f'  {told.verdict.says}']
+    return '\n'.join([*lines, *filter(None, [told.line])])
+
+
+def call(task):
+    """Write the call that answers a task."""
+    if isinstance(task, Foretell):
+        return f'lesson.answer({task.key!r}, status=…, message=…, task_state=…)'
+    if isinstance(task, Build):
+        return f'lesson.check({task.leg!r}, Scenario(…))'
+    return f'lesson.answer({task.key!r}, {"LETTER" if isinstance(task, Choice) else "…"!r})'
+
+
+def heading(task):
+    """Name a task for people."""
+    return NAMES.get(task.name) or task.name.replace('-', ' ').capitalize()
+
+
+def static(text):
+    """Show an outline as HTML, where nothing can be clicked."""
+    return f'<pre>{escape(text)}</pre>'
+
+
+# ------------------------------------------------------------------------------------------------------------- as HTML
+
+
+def page(task, told):
+    """Show a task as a form, and below it what was said."""
+    name = f'<span class="name">{escape(heading(task))}</span> '
+    hints = ''.join(f'<li>{marked(hint)}</li>' for hint in told.hints)
+    buttons = ['<button type="submit" data-action-name="answer">answer</button>'] if not isinstance(task, Build) else []
+    if task.hints:
+        buttons.append(f'<button type="button" data-action="hint">hint ({len(told.hints)} of {len(task.hints)})</button>')
+        buttons.append('<button type="button" data-action="solution">solution</button>')
+    how = f'<p>To answer, in a cell: <code>{escape(call(task))}</code></p>' if isinstance(task, Build) else ''
+    verdict = _verdict(told)
+    return (
+        f'<form data-task="{task.key}" aria-label="{escape(heading(task))}"><fieldset><legend>{name}{marked(told.asks)}</legend>'
+        f'{_fields(task, told)}</fieldset>{how}<div class="controls">{"".join(buttons)}</div>'
+        f'{f"<ol>{hints}</ol>" if hints else ""}</form>{verdict}')
+
+
+def _verdict(told):
+    found = ''
+    if told.verdict is not None:
+        right = {True: 'true', False: 'false', None: 'none'}[told.verdict.right]
+        found = f'<div class="verdict" data-right="{right}">{marked(told.verdict.says)}</div>'
+    return found + (f'<div class="verdict" data-right="none">{marked(told.line)}</div>' if told.line else '')
+
+
+def _fields(task, told):
+    if isinstance(task, Choice):
+        return ''.join(
+            f'<label><input type="radio" name="answer" value="{letter}" required{" checked" if told.given == letter else ""}>'
+            f'<span><b>{letter}</b> {marked(option.text)} <i>{marked(option.why)}</i></span></label>'
+            for letter, option in zip(LETTERS, task.options))
+    if isinstance(task, Foretell):
+        given = told.given if isinstance(told.given, dict) else {}
+        kinds = ''.join(f'<option{" selected" if given.get("message") == kind else ""}>{kind}</option>' for kind in KINDS)
+        return (f'<div class="parts"><label>status <input type="text" name="status" size="5" required value="{escape(str(given.get("status", "")))}"></label>'
+                f'<label>message <select name="message">{kinds}</select></label>'
+                f'<label>task state <input type="text" name="task_state" size="12" required value="{escape(given.get("task_state", ""))}"></label></div>')
+    if isinstance(task, Sentence):
+        return f'<textarea name="answer" rows="2" aria-label="your sentence" required>{escape(str(told.given or ""))}</textarea>'
+    if isinstance(task, Short):
+        return f'<label>answer <input type="text" name="answer" required value="{escape(str(told.given or ""))}"></label>'
+    return ''
+
+
+def marked(text):
+    """Show a text as HTML: what stands in backticks as code, what stands in two stars in bold."""
+    shown = re.sub('`([^`]*)`', r'<code>\1</code>', escape(text))
+    return re.sub(r'\*\*([^*]*)\*\*', r'<b>\1</b>', re.sub(r'(?<!\*)\*([^*]+)\*(?!\*)', r'<em>\1</em>', shown))
+
+
+# ------------------------------------------------------------------------------------------- where, and how far
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """A table of the lesson, as text and as HTML."""
+
+    head: tuple
+    rows: list
+    line: str = ''
+
+    def __str__(self):
+        widths = [max(len(str(cell)) for cell in column) for column in zip(self.head, *self.rows)]
+        lines = ['  '.join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (self.head, *self.rows)]
+        return '\n'.join([*lines, *filter(None, [self.line])])
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        def row(cells, tag):
+            return f'<tr>{"".join(f"<{tag} align=left>{escape(str(cell))}</{tag}>" for cell in cells)}</tr>'
+        line = f'<p>{escape(self.line)}</p>' if self.line else ''
+        return f'<table>{row(self.head, "th")}{"".join(row(cells, "td") for cells in self.rows)}</table>{line}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """You are here: a leg among the seven."""
+
+    row: Exploration
+    progress: Progress
+
+    def _legs(self):
+        for each in EXPLORATIONS:
+            done = all(self.progress.done(task.key) for task in SEVEN[each.key])
+            yield each, '●' if each is self.row else '✓' if done else '○'
+
+    def __str__(self):
+        legs = ' → '.join(f'[{each.number} {each.key}]' if each is self.row else f'{each.number} {each.key}{" ✓" if mark == "✓" else ""}'
+                          for each, mark in self._legs())
+        return f'You are here: {legs}\n{self.row.question}\nabout {MINUTES[self.row.key]} minutes; on {where(self.row)}'
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        cells = ''.join(
+            f'<td align="center" style="border:1px solid;padding:2px 8px{";font-weight:bold;border-width:3px" if each is self.row else ""}"'
+            f'{" aria-current=step" if each is self.row else ""}>{mark} {each.number}<br>{each.key}</td>' for each, mark in self._legs())
+        return (f'<table aria-label="you are here"><tr>{cells}</tr></table><p><b>{escape(self.row.question)}</b> '
+                f'about {MINUTES[self.row.key]} minutes; on {escape(where(self.row))}</p>')
+
+
+def where(row):
+    """Say on which nodes a leg is."""
+    return ', '.join(NODES[node] for node in dict.fromkeys(station.node for station in row.stations))

@@ -1,0 +1,58 @@
+"""Find a task of the lesson, and judge an answer to it. Nothing is kept here: so it is what nbgrader and otter can call."""
+
+from explorer.questions import CLOSING, SEVEN, TASKS
+from explorer.shapes import short
+from explorer.stations import WrongUse
+from explorer.tasks import Choice, Foretell, Verdict
+
+
+def the_task(key):
+    """Find a task by its key.
+
+    Raises: WrongUse, if there is none, or if there are several.
+    """
+    found = tasks_at(key)
+    if len(found) > 1:
+        raise WrongUse(f'{key} are several tasks; give one of {", ".join(task.key for task in found)}')
+    return found[0]
+
+
+def tasks_at(key):
+    """Find tasks: one by its key, those whose key begins so ('client.look'), or all of a leg.
+
+    Raises: WrongUse, if there is none.
+    """
+    key = key if isinstance(key, str) else repr(key)
+    found = [TASKS[key]] if key in TASKS else [task for name, task in TASKS.items() if name.startswith((f'{key}-', f'{key}.'))]
+    if not found:
+        raise WrongUse(f'no task {short(key)}; there are {", ".join((*SEVEN, CLOSING))}, each with '
+                       f'{", ".join(dict.fromkeys(task.name for task in SEVEN["rpc"]))}')
+    return found
+
+
+def judge(key, answer=..., /, **parts):
+    """Judge an answer to a task, and keep nothing.
+
+    Returns: a Verdict, true only where the answer is right.
+    """
+    return judged(key, parts or answer)[0]
+
+
+def judged(key, answer):
+    """Judge an answer: (Verdict, the answer as it is to be kept); that is None for what is none."""
+    try:
+        task = the_task(key)
+        if answer is None or answer is ...:
+            return Verdict(None, f'{task.key} waits for an answer: {task.how}', task.key), None
+        given = task.read(answer)
+        right, says = task.judge(given)
+        opening = {True: 'Right.', False: 'Not so.', None: 'Kept. One way to say it:'}[right]
+        open_still = right is False and not isinstance(task, Choice | Foretell)
+        told = _sentence(says), '' if open_still else task.explained()
+        return Verdict(right, ' '.join(filter(None, (opening, *told))), task.key), given
+    except WrongUse as error:
+        return Verdict(None, str(error)), None
+
+
+def _sentence(text):
+    return text and f'{text[0].upper()}{text[1:]}{"" if text.endswith((".", "?")) else "."}'

@@ -1,0 +1,308 @@
+"""What a task of the lesson is, and how an answer is judged: by runs, never by a list of answers.
+
+A task holds claims; which of them is true is found out by sending requests and reading the traces. If the path changes, the
+answer changes with it, or the task has none and says so.
+"""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Mapping
+
+from explorer import what_if
+from explorer.engines import run
+from explorer.explorations import Scenario, bare
+from explorer.shapes import short
+from explorer.stations import WrongUse
+from explorer.trace import Trace
+
+LETTERS = 'abcd'
+KINDS = ('cast', 'call', 'none')
+LONGEST = 2000  # characters of a sentence
+
+
+class Puzzled(WrongUse):
+    """An answer that can't be judged, for it is of the wrong kind."""
+
+
+class Stale(WrongUse):
+    """A task that the path no longer answers: none of its claims holds, or two do."""
+
+
+@functools.lru_cache(maxsize=128)
+def _asked(text):
+    return run(Scenario(**json.loads(text)))
+
+
+def ask(scenario):
+    """Run a scenario, once; give its trace."""
+    return _asked(json.dumps(dataclasses.asdict(scenario), sort_keys=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What is said to an answer: *right* is None where nothing was judged. True only if the answer is right."""
+
+    right: bool | None
+    says: str
+    key: str = ''
+
+    def __bool__(self):
+        return self.right is True
+
+    def __str__(self):
+        return self.says
+
+    __repr__ = __str__
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """A claim to choose.
+
+    Shape: it holds if the task's fact equals *value*; *why* is what would make somebody pick it; *but* is said to who does, and may
+    name facts in braces; *myth* is the key of MYTHS that it belongs to.
+    """
+
+    value: object
+    text: str
+    why: str
+    but: str = ''
+    myth: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Something to be answered.
+
+    Shape: *key* is 'LEG.NAME'; *facts* runs what it needs and gives {name: value}, with the fact that decides as `answer`;
+    *told* says what the runs show, and may name facts in braces; *hints* are three, from a nudge to nearly all.
+    """
+
+    key: str
+    asks: str
+    told: str
+    facts: Callable[[Callable], Mapping]
+    hints: tuple[str, ...] = ()
+
+    how = ''  # what an answer looks like
+
+    @property
+    def leg(self):
+        return self.key.partition('.')[0]
+
+    @property
+    def name(self):
+        return self.key.partition('.')[2]
+
+    def found(self):
+        """Run what the task is about: {name: fact}."""
+        return self.facts(ask)
+
+    def explained(self):
+        """Say what the runs show."""
+        return self.told.format(**self.found())
+
+    def read(self, answer):
+        """Bring an answer into the form in which it is kept, plain data.
+
+        Raises: Puzzled for what is no answer to such a task.
+        """
+        raise NotImplementedError
+
+    def judge(self, answer):
+        """Judge an answer that was read: (right or not, what is said to it first)."""
+        raise NotImplementedError
+
+    def solution(self):
+        """Give an answer that is right, found by runs.
+
+        Raises: Stale, if there is none.
+        """
+        raise NotImplementedError
+
+    def _stale(self, why):
+        return Stale(f'{self.key} can not be answered any more: {why}; the path has changed under it, so its claims need a look')
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice(Task):
+    """A question with three or four claims, of which the runs bear out one."""
+
+    options: tuple[Option, ...] = ()
+
+    @property
+    def how(self):
+        return f'one of {", ".join(LETTERS[:len(self.options)])}'
+
+    def holds(self):
+        """Say of each claim whether the runs bear it out."""
+        fact = self.found()['answer']
+        return tuple(option.value == fact for option in self.options)
+
+    def right(self):
+        """Give the letter of the claim that holds."""
+        held = self.holds()
+        if held.count(True) != 1:
+            raise self._stale(f'{held.count(True)} of its claims hold, for the runs say {short(self.found()["answer"])}')
+        return LETTERS[held.index(True)]
+
+    def read(self, answer):
+        letter = answer.strip().strip('().').lower() if isinstance(answer, str) else answer
+        if not isinstance(letter, str) or len(letter) != 1 or letter not in LETTERS[:len(self.options)]:
+            raise Puzzled(f'{short(answer)} is none of the options; answer with {self.how}')
+        return letter
+
+    def judge(self, answer):
+        option = self.options[LETTERS.index(answer)]
+        return answer == self.right(), option.but.format(**self.found())
+
+    solution = right
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis(Choice):
+    """A run without a label: the claim that holds is the one whose own run leaves the same traces.
+
+    Shape: the value of an option is a Scenario; *facts* gives what is seen of the *patient* as `answer`.
+    """
+
+    patient: Scenario = Scenario()
+    seen: Callable[[Trace], object] = None
+
+    def holds(self):
+        fact = self.seen(ask(self.patient))
+        return tuple(self.seen(ask(option.value)) == fact for option in self.options)
+
+
+@dataclasses.dataclass(frozen=True)
+class Short(Task):
+    """A question that is answered with a word or a number, read off the trace."""
+
+    how = 'a word or a number'
+
+    def read(self, answer):
+        if isinstance(answer, bool) or not isinstance(answer, str | int) or not (text := str(answer).strip().strip('"\'`')):
+            raise Puzzled(f'{short(answer)} is no word and no number; answer with one, as it stands in the player')
+        return text[:LONGEST]
+
+    def judge(self, answer):
+        return answer.lower() == self.solution().lower(), ''
+
+    def solution(self):
+        return str(self.found()['answer'])
+
+
+@dataclasses.dataclass(frozen=True)
+class Build(Task):
+    """A request to be made: the answer is a Scenario, and is judged by running it.
+
+    Shape: *lacks* says what is still missing in a trace, '' for nothing; *tries* are scenarios among which there is a solution.
+    """
+
+    lacks: Callable[[Trace, Callable], str] = None
+    tries: tuple[Scenario, ...] = ()
+
+    how = "a Scenario(...), or a command line such as 'nova live-migration web-1'"
+
+    def read(self, answer):
+        if isinstance(answer, Trace):
+            answer = answer.scenario
+        if isinstance(answer, str):
+            answer = what_if.parsed(answer)
+        if isinstance(answer, Mapping):
+            try:
+                answer = Scenario(**answer)
+            except TypeError as error:
+                raise Puzzled(f'no scenario: {error}; see the docstring of Scenario') from error
+        if not isinstance(answer, Scenario):
+            raise Puzzled(f'{short(answer)} is no request; answer with {self.how}')
+        return dataclasses.asdict(answer)
+
+    def judge(self, answer):
+        trace = ask(Scenario(**answer))
+        missing = self.lacks(trace, ask)
+        return not missing, missing
+
+    def solution(self):
+        for scenario in self.tries:
+            if not self.lacks(ask(scenario), ask):
+                return scenario
+        raise self._stale('none of the requests that were its solution is one')
+
+    def found(self):
+        return {**super().found(), 'solution': written(self.solution())}
+
+
+@dataclasses.dataclass(frozen=True)
+class Foretell(Task):
+    """Given command, caller and cloud: which status, what on the bus, which state? All three have to be right."""
+
+    scenario: Scenario = Scenario()
+
+    how = "status=..., message='cast', 'call' or 'none', task_state='...' or 'none'"
+
+    def read(self, answer):
+        parts = ('status', 'message', 'task_state')
+        if not isinstance(answer, Mapping) or set(answer) != set(parts):
+            raise Puzzled(f'three things are asked for; answer with {self.how}')
+        status, message, state = (str(answer[part]).strip().strip('"\'').lower() for part in parts)
+        if not status.isdigit() or message not in KINDS or not state:
+            raise Puzzled(f'{short(dict(answer))} does not say that; answer with {self.how}')
+        return {'status': int(status), 'message': message, 'task_state': state}
+
+    def judge(self, answer):
+        true = self.solution()
+        wrong = [f'{name.replace("_", " ")} is not {answer[name]}' for name in true if answer[name] != true[name]]
+        return not wrong, '; '.join(wrong)
+
+    def solution(self):
+        return ends(ask(self.scenario))
+
+    def found(self):
+        return {**super().found(), **self.solution()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sentence(Task):
+    """A sentence of one's own; nothing is judged, and a model is shown beside it."""
+
+    how = 'a sentence of your own'
+
+    def read(self, answer):
+        if not isinstance(answer, str) or len(answer.split()) < 3:
+            raise Puzzled(f'{short(answer)} is no sentence; write three words or more')
+        return ' '.join(answer.split())[:LONGEST]
+
+    def judge(self, answer):
+        return None, ''
+
+    def solution(self):
+        return self.explained()
+
+
+def ends(trace):
+    """Say how a run ends, as Foretell asks for it."""
+    kinds = {message['kind'] for message in trace.messages}
+    return {'status': trace.response['status'] if trace.response else 0, 'message': ' and '.join(sorted(kinds)) or 'none',
+            'task_state': trace.outcome['task_state_after'] or 'none'}
+
+
+def written(scenario):
+    """Write a scenario as one would in a cell: only what is not as usual."""
+    given = {name: value for name, value in vars(scenario).items() if value != getattr(Scenario(), name)}
+    sent = given.get('request') or {}
+    for body in (sent.get('body'), sent.get('raw_body')):
+        more = {name: value for name, value in given.items() if name != 'request'}
+        if body is not None and scenario == bare(body, **more):
+            return f'bare({", ".join([_literal(body), *_named(more)])})'
+    return f'Scenario({", ".join(_named(given))})'
+
+
+def _named(given):
+    return [f'{name}={value!r}' for name, value in given.items()]
+
+
+def _literal(body):
+    repeated = isinstance(body, str) and len(body) > 80 and len(set(body)) == 1
+    return f'{body[0]!r} * {len(body):_}' if repeated else repr(body)
