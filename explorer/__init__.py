@@ -5,7 +5,7 @@ import importlib
 _HOMES = {
     'Scenario': 'explorations', 'EXPLORATIONS': 'explorations', 'STATIONS': 'stations', 'Trace': 'trace',
     'run': 'engines', 'boot': 'engines', 'flowchart': 'flowcharts', 'explore': 'player',
-    'compare': 'comparison', 'Lesson': 'lesson', 'bare': 'explorations', 'Player': 'player',
+    'compare': 'comparison', 'Lesson': 'lesson', 'present': 'presenter', 'bare': 'explorations', 'Player': 'player',
 }
 __all__ = sorted(_HOMES)
 

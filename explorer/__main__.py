@@ -84,6 +84,8 @@ def _parser():
     add('key', metavar='KEY', help='an exploration: client, service, routes, controller, compute-api, conductor-api, rpc')
     add('file', metavar='FILE.html')
 
+    command(_guide)('--check', action='store_true', help='say whether INSTRUCTOR.md is up to date')
+    command(_overlay)('folder', metavar='FOLDER', help='with the files of progress of a class')
     command(_diagrams)('--check', action='store_true', help='name the files that are not up to date')
     command(_bench)('--json', action='store_true')
     return parser
@@ -175,6 +177,28 @@ def _export(arguments):
     other = engines.run(row.compare) if row.compare else None
     export.write(export.export(engines.run(row.scenario), row.key, other), arguments.file)
     print(arguments.file)
+    return 0
+
+
+def _guide(arguments):
+    """write INSTRUCTOR.md, the guide for teachers, anew"""
+    import pathlib
+
+    from explorer import export, teaching
+    path, text = pathlib.Path('INSTRUCTOR.md'), teaching.guide()
+    if arguments.check:
+        same = path.is_file() and path.read_text(encoding='utf-8') == text
+        print(f'{path} is up to date' if same else f'{path} is not up to date; run nova-explorer guide')
+        return 0 if same else 1
+    export.write(text, path)
+    print(path)
+    return 0
+
+
+def _overlay(arguments):
+    """lay the answers of a class over each other"""
+    from explorer import teaching
+    print(teaching.overlay(arguments.folder))
     return 0
 
 

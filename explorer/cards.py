@@ -8,6 +8,7 @@ from html import escape
 import anywidget
 import traitlets
 
+from explorer import views
 from explorer.explorations import EXPLORATIONS, Exploration
 from explorer.judging import judge
 from explorer.progress import Progress
@@ -43,8 +44,7 @@ class Card(anywidget.AnyWidget):
         self.html = self._page()
 
     def _page(self):
-        progress = self.lesson.kept()
-        return ''.join(page(TASKS[key], told(self.lesson, TASKS[key], progress, self._lines.get(key, ''))) for key in self.tasks)
+        return ''.join(page(*each) for each in self._each())
 
     def _asked(self, _widget, said, _buffers):
         match said:
@@ -64,16 +64,19 @@ class Card(anywidget.AnyWidget):
         self.said = ''  # so that the same line is spoken again
         self.said = verdict.says
 
-    def __str__(self):
+    def _each(self):
         progress = self.lesson.kept()
-        return '\n\n'.join(outline(TASKS[key], told(self.lesson, TASKS[key], progress)) for key in self.tasks)
+        return [(TASKS[key], told(TASKS[key], progress, self._lines.get(key, ''))) for key in self.tasks]
+
+    def __str__(self):
+        return '\n\n'.join(outline(*each) for each in self._each())
 
     def __repr__(self):
         return f'Card({", ".join(self.tasks)})'
 
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, 'text/plain': str(self), 'text/html': static(str(self))}, metadata
+        return {**data, 'text/plain': str(self), 'text/html': ''.join(static(*each) for each in self._each())}, metadata
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Told:
     asks: str = ''
 
 
-def told(lesson, task, progress, line=''):
+def told(task, progress, line=''):
     """Find out what is to be shown of a task; what was kept is judged anew, by the path of today."""
     try:
         facts = task.found()
@@ -108,12 +111,10 @@ def outline(task, told):
     if isinstance(task, Choice):
         lines += [f'  {letter}  {option.text} ({option.why})' for letter, option in zip(LETTERS, task.options)]
     lines += [f'  Hint {number}: {hint}' for number, hint in enumerate(told.hints, 1)]
-    if told.verdict:
+    if told.verdict is not None:
         lines += [f'  You said {told.given}.', f'  {told.verdict.says}']
-    elif told.verdict is None:
-        lines.append(f'  To answer: {call(task)}{"; help: lesson.hint(" + repr(task.key) + ")" if task.hints else ""}')
     else:
-        lines += [f'  You said {told.given}.', f'  {told.verdict.says}']
+        lines.append(f'  To answer: {call(task)}{f"; help: lesson.hint({task.key!r})" if task.hints else ""}')
     return '\n'.join([*lines, *filter(None, [told.line])])
 
 
@@ -131,9 +132,14 @@ def heading(task):
     return NAMES.get(task.name) or task.name.replace('-', ' ').capitalize()
 
 
-def static(text):
-    """Show an outline as HTML, where nothing can be clicked."""
-    return f'<pre>{escape(text)}</pre>'
+def static(task, told):
+    """Show a task as HTML where nothing can be clicked, with the call that answers it."""
+    options = ''.join(f'<li>{marked(option.text)} <i>{marked(option.why)}</i></li>' for option in getattr(task, 'options', ()))
+    hints = ''.join(f'<p>Hint: {marked(hint)}</p>' for hint in told.hints)
+    ending = (f'<p>You said {escape(str(told.given))}. {marked(told.verdict.says)}</p>' if told.verdict is not None else
+              f'<p>To answer: <code>{escape(call(task))}</code></p>')
+    return (f'<p><b>{escape(heading(task))}</b> {marked(told.asks)}</p>{f"<ol type=a>{options}</ol>" if options else ""}{hints}{ending}'
+            f'{f"<p>{marked(told.line)}</p>" if told.line else ""}')
 
 
 # ------------------------------------------------------------------------------------------------------------- as HTML
@@ -178,7 +184,7 @@ def _fields(task, told):
     if isinstance(task, Sentence):
         return f'<textarea name="answer" rows="2" aria-label="your sentence" required>{escape(str(told.given or ""))}</textarea>'
     if isinstance(task, Short):
-        return f'<label>answer <input type="text" name="answer" required value="{escape(str(told.given or ""))}"></label>'
+        return f'<label>your answer <input type="text" name="answer" required value="{escape(str(told.given or ""))}"></label>'
     return ''
 
 
@@ -210,7 +216,7 @@ class Sheet:
         def row(cells, tag):
             return f'<tr>{"".join(f"<{tag} align=left>{escape(str(cell))}</{tag}>" for cell in cells)}</tr>'
         line = f'<p>{escape(self.line)}</p>' if self.line else ''
-        return f'<table>{row(self.head, "th")}{"".join(row(cells, "td") for cells in self.rows)}</table>{line}'
+        return f'{views.LEFT}<table>{row(self.head, "th")}{"".join(row(cells, "td") for cells in self.rows)}</table>{line}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,7 +240,7 @@ class Place:
 
     def _repr_html_(self):
         cells = ''.join(
-            f'<td align="center" style="border:1px solid;padding:2px 8px{";font-weight:bold;border-width:3px" if each is self.row else ""}"'
+            f'<td style="border:1px solid;padding:2px 8px;text-align:center{";font-weight:bold;border-width:3px" if each is self.row else ""}"'
             f'{" aria-current=step" if each is self.row else ""}>{mark} {each.number}<br>{each.key}</td>' for each, mark in self._legs())
         return (f'<table aria-label="you are here"><tr>{cells}</tr></table><p><b>{escape(self.row.question)}</b> '
                 f'about {MINUTES[self.row.key]} minutes; on {escape(where(self.row))}</p>')

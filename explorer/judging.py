@@ -1,9 +1,10 @@
 """Find a task of the lesson, and judge an answer to it. Nothing is kept here: so it is what nbgrader and otter can call."""
 
+from explorer.explorations import Scenario
 from explorer.questions import CLOSING, SEVEN, TASKS
 from explorer.shapes import short
 from explorer.stations import WrongUse
-from explorer.tasks import Choice, Foretell, Verdict
+from explorer.tasks import Choice, Foretell, Sentence, Stale, Verdict, written
 
 
 def the_task(key):
@@ -56,3 +57,17 @@ def judged(key, answer):
 
 def _sentence(text):
     return text and f'{text[0].upper()}{text[1:]}{"" if text.endswith((".", "?")) else "."}'
+
+
+def keys(*names):
+    """Answer tasks by runs, all or those named: {key: {asks, answer, told}}; of a task that can't be answered any more, {stale: why}."""
+    found = {}
+    for key in names or TASKS:
+        task = TASKS[key]
+        try:
+            solution = task.solution()
+            answer = '' if isinstance(task, Sentence) else written(solution) if isinstance(solution, Scenario) else solution
+            found[key] = {'asks': task.asks.format(**task.found()), 'answer': answer, 'told': task.explained()}
+        except Stale as error:
+            found[key] = {'stale': str(error)}
+    return found

@@ -4,6 +4,7 @@ A fact is read off traces by a small function, which is given *ask*: Scenario ->
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 
 from explorer.comparison import compare
@@ -39,7 +40,21 @@ def order(version='2.96', **wish):
 
 
 def status(trace):
-    return trace.response['status']
+    """Give the status of the answer, 0 if there was none."""
+    return trace.response['status'] if trace.response else 0
+
+
+def sent(trace, field):
+    """Give a field of the order as it was sent; None, where there is none."""
+    body = trace.request['body'] if trace.request else None
+    wish = body.get('os-migrateLive') if isinstance(body, dict) else None
+    return wish.get(field) if isinstance(wish, dict) else None
+
+
+def turned_by(trace):
+    """Give the station that turned a request back, '' if none did."""
+    step = turned_back(trace)
+    return step.station if step else ''
 
 
 def stations(trace):
@@ -90,10 +105,10 @@ def none(ask):
 
 def _exchanges(ask):
     found = ask(Scenario()).find('http')
-    sent = [step.before['request'] for step in found]
-    asked = [f"{each['method']} {each['url'].partition('/v2.1')[2].partition('?')[0] or '/'}" for each in sent]
-    version = [number for number, each in enumerate(sent, 1) if 'x-openstack-nova-api-version' in each['headers']['store']]
-    return {'answer': len(found), 'asked': ', '.join(asked[:2]), 'last': f"{sent[-1]['method']} …/action", 'first_version': version[0],
+    requests = [step.before['request'] for step in found]
+    asked = [f"{each['method']} {each['url'].partition('/v2.1')[2].partition('?')[0] or '/'}" for each in requests]
+    version = [number for number, each in enumerate(requests, 1) if 'x-openstack-nova-api-version' in each['headers']['store']]
+    return {'answer': len(found), 'asked': ', '.join(asked[:2]), 'last': f"{requests[-1]['method']} …/action", 'first_version': version[0],
             'key': list(ask(Scenario()).request['body'])[0]}
 
 
@@ -117,10 +132,10 @@ def _negotiated(ask):
 
 
 def _lacks_false(trace, ask):
-    sent = trace.request and trace.request['body']['os-migrateLive'].get('block_migration')
+    value = sent(trace, 'block_migration')
     if 'http' not in stations(trace):
         return 'it was sent without the client; the question is what the client fills in'
-    return '' if sent is False else f'the body says block_migration: {sent!r}'
+    return '' if value is False else f'the body says block_migration: {value!r}'
 
 
 CLIENT = (
@@ -161,9 +176,9 @@ CLIENT = (
         'The client knows up to 2.{client}, the API up to 2.{api}; so they take 2.{chosen}. The rules by which the order is read are '
         'settled here, before there is an order.',
         _negotiated, options=(
+            Option('agree', 'To find the newest microversion that both sides know.', 'They may be of different age.', ''),
             Option('token', 'To see whether the token is still good.', 'Better to fail early.',
                    'It would be an answer to another question: nothing in the result speaks of the token.'),
-            Option('agree', 'To find the newest microversion that both sides know.', 'They may be of different age.', ''),
             Option('alive', 'To see whether the API is up.', 'One knocks before one enters.',
                    'That could be seen by the order itself; but the answer is used: a version is computed from it.'))),
     Choice(
@@ -232,6 +247,8 @@ def _largest(ask):
 
 
 def _lacks_early_end(trace, ask):
+    if 'URLMap' not in stations(trace):
+        return 'the client gave up before it sent the order; send it without the client'
     if 'AuthProtocol' in stations(trace):
         return 'the filter that looks at the token has run'
     return '' if status(trace) >= 400 else f'it was not turned back: {status(trace)}'
@@ -256,9 +273,9 @@ SERVICE = (
         '(Marks in brackets were made further in.)',
         'It is `{answer}`, at step {step}: of the headers that the filter before it has written, it makes a context with a person and roles.',
         _makes_context, options=(
+            Option('NovaKeystoneContext', 'NovaKeystoneContext', 'It has the context in its name.', ''),
             Option('AuthProtocol', 'AuthProtocol', 'It knows the token, so it knows the person.',
                    'It writes down whom the token stands for, as headers. What is a person to Nova is made of them afterwards.'),
-            Option('NovaKeystoneContext', 'NovaKeystoneContext', 'It has the context in its name.', ''),
             Option('ComputeReqIdMiddleware', 'RequestId', 'It makes the id by which the request is known.',
                    'The id is the first that is written down, and the context will hold it; but it comes into being elsewhere.'))),
     Choice(
@@ -268,17 +285,17 @@ SERVICE = (
         _last_filter, options=(
             Option('FaultWrapper', 'FaultWrapper', 'It makes answers of errors.',
                    'It is further out, and makes answers of what nobody foresaw. A refusal is no such error.'),
-            Option('AuthProtocol', 'AuthProtocol', 'It sees the token first.', ''),
             Option('check_is_admin', 'check_is_admin', 'It decides about rights.',
-                   'It asks whether somebody is an administrator. There is nobody to ask about.'))),
+                   'It asks whether somebody is an administrator. There is nobody to ask about.'),
+            Option('AuthProtocol', 'AuthProtocol', 'It sees the token first.', ''))),
     Choice(
         'service.look-purpose',
         '`RequestId` makes an id at step {step}. Follow `request_id` through the player: what is it good for?',
         'The same id stands in the context on the other side of the bus. It is what joins the halves of the story, here and in the logs.',
         _request_id, options=(
+            Option('joins', 'So that the two halves find each other, on both sides of the bus.', 'It is in the message, too.', ''),
             Option('once', 'So that no request is worked on twice.', 'Ids are for telling doubles.',
                    'The id is made anew for each request that comes in. Send it twice, and there are two.'),
-            Option('joins', 'So that the two halves find each other, on both sides of the bus.', 'It is in the message, too.', ''),
             Option('token', 'It takes the place of the token.', 'The token is masked, and the id is not.',
                    'It says which request this is, not who sent it.'))),
     Choice(
@@ -290,9 +307,9 @@ SERVICE = (
         statuses(bare({}, path=NOWHERE, caller='bad_token'), bare({}, path=NOWHERE)), options=(
             Option((404, 404), '404 and 404', 'What is not there, is not there for anybody.',
                    'Whether it is there is found out behind the filters.'),
-            Option((401, 404), '401 and 404', 'Who one is comes before what there is.', ''),
             Option((401, 401), '401 and 401', 'What is unknown might be secret.', 'With a good token one is told.'),
-            Option((404, 401), '404 and 401', 'Only what exists has to be guarded.', 'It is the other way round.'))),
+            Option((404, 401), '404 and 401', 'Only what exists has to be guarded.', 'It is the other way round.'),
+            Option((401, 404), '401 and 404', 'Who one is comes before what there is.', ''))),
     Build(
         'service.check',
         'Make a request that is turned back (400 or more) **before** anybody looks at the token.',
@@ -315,14 +332,14 @@ SERVICE = (
 
 def _unknown_action(ask):
     trace = ask(bare({'os-nope': {}}))
-    return {'answer': turned_back(trace).station, 'status': status(trace), 'message': next(iter(trace.response['body'].values()))['message']}
+    return {'answer': turned_by(trace), 'status': status(trace), 'message': next(iter(trace.response['body'].values()))['message']}
 
 
 def _where_named(ask):
     walk = ask(Scenario())
-    sent = walk.request
-    named = [name for name, text in (('path', sent['path']), ('headers', str(sent['headers'])), ('body', str(sent['body'])))
-             if 'migrat' in text.lower()]
+    request = walk.request
+    named = [name for name, text in (('path', request['path']), ('headers', str(request['headers'])), ('body', str(request['body'])))
+             if re.search('live-?migrat|migrate-?live', text, re.IGNORECASE)]
     return {'answer': named[0] if len(named) == 1 else tuple(named), 'path': path_of(walk)}
 
 
@@ -338,8 +355,8 @@ def _reads(ask):
 
 def _peek(ask):
     bad, two = ask(bare({'os-migrateLive': {}})), ask(bare({'os-migrateLive': {}, 'os-nope': {}}))
-    passed = first(bad, 'action_peek').error is None and turned_back(bad).station != 'action_peek'
-    return {'answer': 'finds' if passed else 'checks', 'later': turned_back(bad).station, 'two': status(two),
+    passed = first(bad, 'action_peek').error is None and turned_by(bad) != 'action_peek'
+    return {'answer': 'finds' if passed else 'checks', 'later': turned_by(bad), 'two': status(two),
             'message': next(iter(two.response['body'].values()))['message']}
 
 
@@ -375,7 +392,7 @@ ROUTES = (
         'routes.look-text',
         'Which `action` does the table of routes give for this path? (See what `routematch` returns.)',
         'It says `{answer}`: a method that the servers controller does not have. That is where the body is asked, and the method is `{method}`.',
-        _route_action, hints=('It is in the result, a dict.', 'Look at the entry called action.', 'It is the last word of the path.')),
+        _route_action, hints=('It is in the result of routematch.', 'It has two entries. One is the controller.', 'It is the last word of the path.')),
     Choice(
         'routes.look-happened',
         'How often has the text of the body been read as JSON by the time the method is called?',
@@ -457,7 +474,7 @@ def _three_values(ask):
 
 
 def _lacks_body_before_rights(trace, ask):
-    if status(trace) != 400 or turned_back(trace).station != 'validate':
+    if status(trace) != 400 or turned_by(trace) != 'validate':
         return f'the answer is {status(trace)}, and not from a schema'
     asked = status(ask(dataclasses.replace(order(), caller=trace.scenario['caller'])))
     return '' if asked == 403 else f'{trace.scenario["caller"]} may well do that: a complete order gets {asked}'
@@ -487,9 +504,9 @@ CONTROLLER = (
         'In `_migrate_live`, find the line that sets `async_`. Where does its value come from?',
         'The same body gives {old} at 2.33 and {new} at 2.34. And who writes `async` into the body gets {told}: it is no field.',
         _async, options=(
+            Option('microversion', 'From the microversion', 'It is a matter of the rules.', ''),
             Option('body', 'From a field of the body', 'The code reads host and block_migration from there.',
                    'The schema knows no such field, and refuses what it does not know.', myth='field'),
-            Option('microversion', 'From the microversion', 'It is a matter of the rules.', ''),
             Option('option', 'From the configuration', 'An operator decides how the cloud works.', 'The line asks the request, not the configuration.'))),
     Short(
         'controller.look-happened',
@@ -505,8 +522,8 @@ CONTROLLER = (
         'The policy is asked about the project of the server. And to who is from elsewhere there is no such server: {other}.',
         _target, options=(
             Option('lock', 'So that it is locked while one decides', 'Else it could change meanwhile.', 'Nothing is locked by reading.'),
-            Option('whose', 'The policy has to know whose server it is', 'What one may do depends on the project.', ''),
-            Option('cheap', 'Looking is cheaper than asking', 'The cheap question first.', 'It costs three queries and a thread; the policy none.'))),
+            Option('cheap', 'Looking is cheaper than asking', 'The cheap question first.', 'It costs three queries and a thread; the policy none.'),
+            Option('whose', 'The policy has to know whose server it is', 'What one may do depends on the project.', ''))),
     Choice(
         'controller.change',
         'One change: `block_migration` is "auto", false, and null, at 2.34. Your hypothesis: what arrives in the message?',
@@ -541,7 +558,8 @@ CONTROLLER = (
 
 
 def _two_keys(ask):
-    return {'answer': status(ask(bare({'os-migrateLive': {}, 'pause': None})))}
+    complete = order().request['body']
+    return {'answer': status(ask(bare({**complete, 'pause': None})))}
 
 
 def _locked_for_whom(ask):
@@ -568,7 +586,7 @@ def _race(ask):
 
 def _share_and_lock(ask):
     trace = ask(Scenario(caller='manager', state={'locked_by': 'owner', 'share': True}))
-    return {'answer': turned_back(trace).station, 'status': status(trace), 'message': next(iter(trace.response['body'].values()))['message']}
+    return {'answer': turned_by(trace), 'status': status(trace), 'message': next(iter(trace.response['body'].values()))['message']}
 
 
 def _lacks_500_untouched(trace, ask):
@@ -597,9 +615,9 @@ COMPUTE_API = (
         _locked_for_whom, options=(
             Option((409, 409), '409 and 409', 'A locked server is locked.',
                    'The guard looks at who asks, before it looks at the lock.', myth='locked'),
-            Option((202, 409), '202 and 409', 'An administrator stands above locks.', ''),
             Option((202, 202), '202 and 202', 'A lock is for users, and both are more.', 'A manager is no administrator.'),
-            Option((403, 403), '403 and 403', 'A lock takes away the right.', 'The right is judged before, and it is there. The lock is about the server.'))),
+            Option((403, 403), '403 and 403', 'A lock takes away the right.', 'The right is judged before, and it is there. The lock is about the server.'),
+            Option((202, 409), '202 and 409', 'An administrator stands above locks.', ''))),
     Choice(
         'compute-api.look-text',
         'The guards are decorators. Which of the three stands outermost?',
@@ -613,25 +631,25 @@ COMPUTE_API = (
         'You named no host. Which host has been chosen when `live_migrate` hands over to the conductor?',
         'None: `host_name` is {host} there. The server is on {there}; where it will go, is asked behind the conductor.',
         _handed_over, options=(
+            Option('nobody', 'None', 'The conductor gets the slow work done.', ''),
             Option('api', 'host2, by the API', 'There are two hosts, and it is on the other one.',
                    'Nothing in this leg chooses. Look at host_name.', myth='picks'),
-            Option('scheduler', 'One that the scheduler has been asked for', 'Choosing is its work.', 'It is; but nobody has asked it yet.'),
-            Option('nobody', 'None', 'The conductor gets the slow work done.', ''))),
+            Option('scheduler', 'One that the scheduler has been asked for', 'Choosing is its work.', 'It is; but nobody has asked it yet.'))),
     Choice(
         'compute-api.look-purpose',
         '`save` is told `expected_task_state=[None]`. What would go wrong without?',
         'If another request was faster, ours is answered with {status}, and the state stays {state}: what the other one has written is not written over.',
         _race, options=(
-            Option('race', 'Two orders at once would write over each other', 'Both have read None.', ''),
             Option('null', 'None could not be stored', 'Databases have their ways with it.', 'None is what is expected to be there, not what is written.'),
-            Option('fast', 'It would be slower', 'A condition saves the reading.', 'The server has been read; the condition is in the UPDATE.'))),
+            Option('fast', 'It would be slower', 'A condition saves the reading.', 'The server has been read; the condition is in the UPDATE.'),
+            Option('race', 'Two orders at once would write over each other', 'Both have read None.', ''))),
     Choice(
         'compute-api.change',
         'One change: the locked server has a share, too, and a manager asks. Your hypothesis: who turns the order back?',
         '`{answer}` does, with {status}: "{message}". The outermost guard speaks first.',
         _share_and_lock, options=(
-            Option('check_instance_lock', 'The guard of the lock', 'A locked server tells no more about itself.', 'It is further in.'),
             Option('block_shares', 'The guard of the shares', 'It stands further out.', ''),
+            Option('check_instance_lock', 'The guard of the lock', 'A locked server tells no more about itself.', 'It is further in.'),
             Option('authorize', 'The policy', 'Both together are too much for a manager.', 'A policy knows nothing of shares and locks.'))),
     Build(
         'compute-api.check',
@@ -686,8 +704,8 @@ def _lacks_call_with_auto(trace, ask):
     kind = trace.messages[0]['kind']
     if kind != 'call':
         return f'the message is a {kind}'
-    sent = trace.request['body']['os-migrateLive'].get('block_migration')
-    return '' if sent == 'auto' else f'the body says block_migration: {sent!r}'
+    value = sent(trace, 'block_migration')
+    return '' if value == 'auto' else f'the body says block_migration: {value!r}'
 
 
 CONDUCTOR_API = (
@@ -705,9 +723,9 @@ CONDUCTOR_API = (
         'In the message the hint holds {hint}, and the request spec asks for {wish}. So the host is an order: the scheduler is passed by, and whether '
         'it will do, shows on the way.',
         _where_host('2.29'), options=(
+            Option('order', 'Nobody is asked: it is an order', 'Who names a host, knows what to do.', ''),
             Option('wish', 'The scheduler is asked about host2', 'It judges every host.',
                    'Only from 2.30 on. Before, a host that is named goes past it.', myth='asks'),
-            Option('order', 'Nobody is asked: it is an order', 'Who names a host, knows what to do.', ''),
             Option('both', 'It goes both ways, and the conductor chooses', 'Two places for a host, two uses.', 'One of the two is empty each time.'))),
     Choice(
         'conductor-api.look-text',
@@ -715,15 +733,15 @@ CONDUCTOR_API = (
         '`{answer}`: it is the one that changes when the message does.',
         _decides, options=(
             Option('host_name', 'host_name', 'With a host there is less to do.', 'It is packed into the hint, either way.'),
-            Option('async_', 'async_', 'One waits, or not.', ''),
-            Option('block_migration', 'block_migration', 'Disks take long.', 'It is handed on as it is.'))),
+            Option('block_migration', 'block_migration', 'Disks take long.', 'It is handed on as it is.'),
+            Option('async_', 'async_', 'One waits, or not.', ''))),
     Choice(
         'conductor-api.look-happened',
         'At the newest microversion, with host2 named: where is it now?',
         'The hint holds {hint}, the request spec asks for {wish}: from an order it has become a wish.',
         _where_host(None), options=(
-            Option('order', 'In the hint', 'A hint names a host.', 'Look at scheduler_hint once more: it is empty.'),
             Option('wish', 'In the request spec', 'The scheduler reads it there.', ''),
+            Option('order', 'In the hint', 'A hint names a host.', 'Look at scheduler_hint once more: it is empty.'),
             Option('both', 'In both', 'Better said twice.', 'It is moved, not copied.'))),
     Choice(
         'conductor-api.look-purpose',
@@ -783,10 +801,10 @@ def _accepted(ask):
 
 
 def _version(ask):
-    sent = first(ask(Scenario()), 'send').before['message']['version']
+    asked = first(ask(Scenario()), 'send').before['message']['version']
     own = ComputeTaskManager.target.version
-    lower = tuple(map(int, sent.split('.'))) < tuple(map(int, own.split('.')))
-    return {'answer': 'needs' if lower else 'own', 'sent': sent, 'own': own}
+    lower = tuple(map(int, asked.split('.'))) < tuple(map(int, own.split('.')))
+    return {'answer': 'needs' if lower else 'own', 'sent': asked, 'own': own}
 
 
 def _other_message(ask):
@@ -806,8 +824,8 @@ RPC = (
         'From the sixth leg: the command `openstack server migrate --live-migration web-1` sends its order at 2.30. What goes over the bus?',
         'A {answer}, `{method}`. The nova command asks for the newest it knows, and gets a cast: same wish, another message.',
         _openstack_client, options=(
-            Option('cast', 'A cast', 'A live migration is a cast.', 'It is one from 2.34 on.', myth='casts'),
             Option('call', 'A call', 'The version decides, not the client.', ''),
+            Option('cast', 'A cast', 'A live migration is a cast.', 'It is one from 2.34 on.', myth='casts'),
             Option('none', 'Nothing', 'It is another command.', 'To the API it is the same action.'))),
     Choice(
         'rpc.predict',
@@ -818,15 +836,15 @@ RPC = (
             Option((500, None), '500, and no task state', 'If it fails, all is left as it was.',
                    'There is no way back from the mark: it is in the database of a cell, and the message was to go elsewhere.', myth='undone'),
             Option((202, 'migrating'), '202, and migrating', 'Nobody waits for a cast.', 'Not for what becomes of it; but it has to be sent.'),
-            Option((500, 'migrating'), '500, and migrating', 'The mark was written before.', ''),
-            Option((500, 'error'), '500, and error', 'Nova notes what went wrong.', 'The one who would note it is behind the bus.'))),
+            Option((500, 'error'), '500, and error', 'Nova notes what went wrong.', 'The one who would note it is behind the bus.'),
+            Option((500, 'migrating'), '500, and migrating', 'The mark was written before.', ''))),
     Choice(
         'rpc.look-text',
         'The message at `send`: which name is that of the queue?',
         '`{answer}` is. `{namespace}` says which object in the conductor is meant, and `{method}` which of its methods.',
         _address, options=(
-            Option('compute_task', 'compute_task', 'It says for whom it is.', 'It is the namespace: it matters when the message has arrived.', myth='topic'),
             Option('conductor', 'conductor', 'One queue for all of them.', ''),
+            Option('compute_task', 'compute_task', 'It says for whom it is.', 'It is the namespace: it matters when the message has arrived.', myth='topic'),
             Option('live_migrate_instance', 'live_migrate_instance', 'A queue for each job.', 'It is the method.'))),
     Choice(
         'rpc.look-happened',
@@ -842,17 +860,17 @@ RPC = (
         'It asks for the lowest that will do, {sent}. So an older conductor can serve it, while a cloud is being upgraded.',
         _version, options=(
             Option('own', 'The API is older than the conductor', 'Versions tell age.', 'Both are of the same release here.'),
-            Option('needs', 'It asks for no more than the method needs', 'Then more conductors can serve it.', ''),
             Option('micro', 'It follows from the microversion', 'Another microversion, another message.',
-                   'That decides which method is called. Its version comes with the method.'))),
+                   'That decides which method is called. Its version comes with the method.'),
+            Option('needs', 'It asks for no more than the method needs', 'Then more conductors can serve it.', ''))),
     Choice(
         'rpc.change',
         'One change: the microversion is 2.30. Your hypothesis: what is on the bus?',
         'A {kind} of `{method}`, version {version}: an older and more general method, that waits.',
         _other_message, options=(
+            Option(('call', 'migrate_server'), 'a call of migrate_server', 'Each way has its own method.', ''),
             Option(('call', 'live_migrate_instance'), 'a call of live_migrate_instance', 'The same job, with waiting.', 'That method is always cast.'),
-            Option(('cast', 'migrate_server'), 'a cast of migrate_server', 'An older method.', 'It is the older one; but somebody waits for it.'),
-            Option(('call', 'migrate_server'), 'a call of migrate_server', 'Each way has its own method.', ''))),
+            Option(('cast', 'migrate_server'), 'a cast of migrate_server', 'An older method.', 'It is the older one; but somebody waits for it.'))),
     Build(
         'rpc.check',
         'An order that is accepted and comes to nothing.',
@@ -887,7 +905,7 @@ def _client_said(trace):
 def _seen_of(patient):
     def facts(ask):
         seen = _symptoms(ask(patient))
-        return {'answer': tuple(map(str, seen.items())), 'seen': '; '.join(f'{name}: {_shown(value)}' for name, value in seen.items() if name != 'failed in the conductor')}
+        return {'answer': tuple(map(str, seen.items())), 'status': seen['status'], 'message': seen['message'], 'state': seen['task_state'], 'seen': '; '.join(f'{name}: {_shown(value)}' for name, value in seen.items() if name != 'failed in the conductor')}
     return facts
 
 
@@ -913,28 +931,28 @@ def _foretell(number, asks, scenario, told):
 CLOSING_TASKS = (
     _patient(
         1, Scenario(state={'request_spec': False}),
-        'The row with the request spec is missing. Nothing was written, so the mark was not reached; and nobody else had written either.',
+        'The row with the request spec is missing. It is read before the mark is written: no action was noted, and the task state is {state}.',
         Option(Scenario(race={'task_state': 'rebooting'}), 'Another request was faster', 'It ends in a 500, too.', 'Then the mark of the other one would be there.'),
         Option(Scenario(conductor_reply=AWAY), 'The bus was away', 'It ends in a 500, too.', 'Then our own mark would be there, and the action.'),
         Option(Scenario(state={'request_spec': False}), 'The request spec was missing', 'It is read before the mark is written.', ''),
         Option(Scenario(conductor_reply=SILENT, microversion='2.30'), 'The conductor did not answer', 'A 500 and no word.', 'Then a call would have been sent.')),
     _patient(
         2, Scenario(conductor_reply=SILENT, microversion='2.30'),
-        'Somebody waited, in vain: a call, a mark, and a fault that was noted when the time was up.',
+        'Somebody waited, in vain: a {message}, the mark ({state}), and a fault that was noted when the time was up.',
         Option(Scenario(conductor_reply=AWAY, microversion='2.30'), 'The bus was away', 'The mark is there, and the answer is a 500.', 'Then no fault would be noted.'),
         Option(Scenario(conductor_reply=SILENT, microversion='2.30'), 'The conductor did not answer in time', 'A call has an end.', ''),
         Option(Scenario(conductor_reply=FAILS, microversion='2.30'), 'No host would do', 'The conductor found none.', 'That is told: 400.'),
         Option(Scenario(conductor_reply=SILENT), 'The conductor did not answer, and nobody waited', 'It was silent.', 'Then the answer would be a 202.')),
     _patient(
         3, Scenario(caller='manager_other_project'),
-        'The client asked for the name, and to that caller there is no such server. The order was never sent; so nobody had to refuse it.',
+        'The client asked for the name, was answered {status}, and found no such server. The order was never sent; so nobody had to refuse it.',
         Option(Scenario(caller='member'), 'A member of the project asked', 'Members may not migrate.', 'The order would have been sent, and answered with 403.'),
         Option(Scenario(caller='manager_other_project'), 'A manager of another project asked', 'To them the server does not exist.', ''),
         Option(Scenario(caller='bad_token'), 'The token had run out', 'Nothing can be seen then.', 'The client would have been told so, with a 401.'),
         Option(Scenario(state={'task_state': 'deleting'}), 'The server was being deleted', 'Soon it will not exist.', 'Until then it does: 409.')),
     _patient(
         4, Scenario(caller='manager', state={'locked_by': 'owner'}),
-        'A conflict, and nothing odd in the states: so it is the lock, and somebody for whom it holds.',
+        'A conflict, {status}, and nothing odd in the states: so it is the lock, and somebody for whom it holds.',
         Option(Scenario(state={'locked_by': 'owner'}), 'The owner had locked the server, an administrator asked', 'Locked is locked.', 'An administrator stands above it.'),
         Option(Scenario(state={'task_state': 'rebooting'}), 'The server was rebooting', 'It is a conflict, too.', 'Then the task state would say so.'),
         Option(Scenario(state={'vm_state': 'stopped'}), 'The server was stopped', 'It is a conflict, too.', 'Then vm_state would say so.'),
@@ -967,6 +985,30 @@ CLOSING_TASKS = (
 )
 
 
+def _pause_to_whom(ask):
+    target = first(ask(PAUSE), 'send').before['target']
+    return {'answer': target['topic'], 'server': target['server'], 'method': ask(PAUSE).messages[0]['method']}
+
+
+PAUSE = bare({'pause': None}, caller='member')
+PAUSE_TASKS = (
+    Foretell(
+        f'{CLOSING}.pause-member', 'A member of the project sends `{{"pause": null}}`. The policy for it: members of the project may. How does it end?',
+        '{status}, {message}, {task_state}: found, allowed, guarded and marked in the same way, with a mark of its own.', none, scenario=PAUSE),
+    Foretell(
+        f'{CLOSING}.pause-locked', 'The same, by a manager; but the owner has locked the server.',
+        '{status}, {message}, {task_state}: the guard of the lock is the same function.', none,
+        scenario=bare({'pause': None}, caller='manager', state={'locked_by': 'owner'})),
+    Choice(
+        f'{CLOSING}.pause-whom', 'To whom is the message of `pause` addressed?',
+        'To the queue `{answer}`, and there to {server} alone: `{method}`. There is nothing to decide, so nobody who decides is asked.',
+        _pause_to_whom, options=(
+            Option('conductor', 'To the conductor, as before', 'It gets the slow work done.', 'It does where there is something to be decided first. Here is nothing.'),
+            Option('compute', 'To the host that the server is on', 'It is the one that can do it.', ''),
+            Option('scheduler', 'To the scheduler', 'It knows where servers are.', 'Where it is stands in the row of the server.'))),
+)
+
+
 SEVEN = {'client': CLIENT, 'service': SERVICE, 'routes': ROUTES, 'controller': CONTROLLER, 'compute-api': COMPUTE_API,
          'conductor-api': CONDUCTOR_API, 'rpc': RPC}
 TASKS: Mapping[str, Task] = {task.key: task for tasks in (*SEVEN.values(), CLOSING_TASKS) for task in tasks}
@@ -983,7 +1025,7 @@ def journey(trace):
     def after(station):
         return first(trace, station).after
 
-    sent, wish = first(trace, 'send').before, trace.request['body']
+    target, wish = first(trace, 'send').before['target'], trace.request['body']
     context, message = after('NovaKeystoneContext')['ctx'], trace.messages[0]
     seen = (
         ('client', 'http', f'{trace.request["method"]} {path_of(trace)} {literal(wish)}'),
@@ -993,7 +1035,7 @@ def journey(trace):
                                         f'async_={after("_migrate_live")["async_"]}; the policy says yes'),
         ('compute-api', 'Instance.save', f'task_state: None → "{trace.outcome["task_state_after"]}", if nobody was faster'),
         ('conductor-api', 'ComputeTaskAPI.live_migrate_instance', f'a {message["kind"]} of {message["method"]}, hint {literal(message["args"]["scheduler_hint"])}'),
-        ('rpc', 'send', f'queue "{sent["target"]["topic"]}", then {sent["target"]["namespace"]}, {message["method"]} {sent["target"]["version"]}'),
-        ('back again', 'http', f'{status(trace)}: accepted; nothing has moved yet'))
+        ('rpc', 'send', f'text: {message["method"]} {target["version"]}, with {", ".join(message["args"])}'),
+        ('back again', 'http', f'{status(trace)}, and no word more'))
     rows = [(leg, NODES[first(trace, station).node], name_of(station), what) for leg, station, what in seen]
     return ('leg', 'where', 'who has it', 'what it looks like there'), rows

@@ -96,8 +96,14 @@ class Task:
         return self.key.partition('.')[2]
 
     def found(self):
-        """Run what the task is about: {name: fact}."""
-        return self.facts(ask)
+        """Run what the task is about: {name: fact}.
+
+        Raises: Stale, if the traces no longer hold what it reads.
+        """
+        try:
+            return self.facts(ask)
+        except (LookupError, TypeError, AttributeError, ValueError, StopIteration) as error:
+            raise self._stale(f'a trace has not what it looks for ({type(error).__name__}: {error})') from error
 
     def explained(self):
         """Say what the runs show."""

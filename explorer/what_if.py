@@ -136,7 +136,7 @@ def parsed(command):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
-        raise WrongUse(f'no command for the nova client: {message}; write nova [--os-compute-api-version 2.X] live-migration '
+        raise WrongUse(f'no command for the nova client: {message[:200]}; write nova [--os-compute-api-version 2.X] live-migration '
                        '[--block-migrate] [--force] SERVER [HOST]')
 
 
