@@ -32,6 +32,7 @@ REASONS = {
     'nova.api.openstack.wsgi': 'spreads over small methods what ours does in one place, with the same result',
     'nova.api.openstack.wsgi.Request.best_match_language': 'looks for a language that the caller understands; ours speaks one',
     'nova.compute.api': 'reads to which cell the server belongs, and mends mappings of old servers; this cloud has none that are old',
+    'nova.compute.rpcapi': 'makes the client of the messages to compute hosts when it is first asked for; ours is there from the start',
     'nova.compute.utils': _EVENTS,
     'nova.context': 'serves many cells, with limits of time; this cloud has one cell',
     'nova.context.RequestContext': 'reads or sets a value of the context',

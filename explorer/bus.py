@@ -1,7 +1,7 @@
 """The bus: oslo.messaging, told to use threads, and its in-memory driver for where there is no broker.
 
 The library's own in-memory driver looks for messages every 50 ms, and hands the sender's objects to the receiver; ours
-is woken, and what it carries is text.
+is woken, what it carries is text, and what nobody listens for is dropped, as by a broker that has no queue for it.
 """
 
 import queue
@@ -67,6 +67,7 @@ class MemoryDriver(impl_fake.FakeDriver):
         self.outage = None  # an exception to raise instead of delivering: a broker that is away
         self.changed = threading.Condition()
         self._unanswered = 0
+        self._queues = set()  # (topic, server) of those that somebody listens to, or did
 
     def _send(self, target, ctxt, message, wait_for_reply=None, timeout=None, transport_options=None):
         reply_q = queue.SimpleQueue() if wait_for_reply else None
@@ -75,9 +76,10 @@ class MemoryDriver(impl_fake.FakeDriver):
             raise self.outage
         exchange = self._exchange_manager.get_exchange(target.exchange)
         with self.changed:
-            self._unanswered += 1
-            exchange.deliver_message(target.topic, *texts, server=target.server, fanout=target.fanout, reply_q=reply_q)
-            self.changed.notify_all()
+            if (target.topic, target.server) in self._queues:
+                self._unanswered += 1
+                exchange.deliver_message(target.topic, *texts, server=target.server, fanout=target.fanout, reply_q=reply_q)
+                self.changed.notify_all()
         if not wait_for_reply:
             return None
         try:
@@ -91,6 +93,8 @@ class MemoryDriver(impl_fake.FakeDriver):
     def listen(self, target, batch_size, batch_timeout):
         targets = [oslo_messaging.Target(topic=target.topic, server=server, exchange=self._default_exchange)
                    for server in (target.server, None)]
+        with self.changed:
+            self._queues |= {(each.topic, each.server) for each in targets}
         return base.PollStyleListenerAdapter(
             MemoryListener(self._exchange_manager, targets, self), batch_size, batch_timeout)
 

@@ -1,7 +1,7 @@
 """Nova's nouns: policy, the request context, what travels, and the database that keeps it.
 
 The names, fields, versions and rules are those of Nova 34.0.0; the code is ours. A class holds the fields that the path
-of a live migration touches; its docstring names what is left out.
+of a live migration or a pause touches; its docstring names what is left out.
 """
 
 import contextlib
@@ -29,11 +29,14 @@ LOG = logging.getLogger(__name__)
 POLICIES = (
     ('context_is_admin', 'role:admin'),
     ('project_manager_api', 'role:manager and project_id:%(project_id)s'),
+    ('project_member_api', 'role:member and project_id:%(project_id)s'),
     ('project_reader_api', 'role:reader and project_id:%(project_id)s'),
     ('project_manager_or_admin', 'rule:project_manager_api or rule:context_is_admin'),
+    ('project_member_or_admin', 'rule:project_member_api or rule:context_is_admin'),
     ('project_reader_or_admin', 'rule:project_reader_api or rule:context_is_admin'),
     ('os_compute_api:os-migrate-server:migrate_live', 'rule:project_manager_or_admin'),
     ('os_compute_api:os-migrate-server:migrate_live:host', 'rule:context_is_admin'),
+    ('os_compute_api:os-pause-server:pause', 'rule:project_member_or_admin'),
     ('os_compute_api:servers:index', 'rule:project_reader_or_admin'),
     ('os_compute_api:servers:index:get_all_tenants', 'rule:context_is_admin'),
     ('os_compute_api:servers:detail', 'rule:project_reader_or_admin'),

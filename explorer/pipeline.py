@@ -1,8 +1,9 @@
 """The path of a live-migration request through Nova, from the WSGI application to the conductor's manager.
 
-Read it downwards and you travel with the request. Each banner is a file of Nova 34.0.0; names, parameters, schemas,
-rules and messages are Nova's, the code is ours. The path does not know that it may be watched. Where Nova keeps its
-database and its message bus in the process, ours are handed in: see the wiring at the end.
+Read it downwards and you travel with the request; a pause goes along, and takes a shorter way to the bus. Each banner
+is a file of Nova 34.0.0; names, parameters, schemas, rules and messages are Nova's, the code is ours. The path does not
+know that it may be watched. Where Nova keeps its database and its message bus in the process, ours are handed in: see the
+wiring at the end.
 """
 
 import functools
@@ -764,6 +765,12 @@ migrate_live_v2_30 = _migrate_live_schema({'block_migration': _block_migration, 
 migrate_live_v2_68 = migrate_live_v2_25
 migrate_live_response = {'type': 'null'}
 
+# -------------------------------------------------------------- nova/api/openstack/compute/schemas/pause_server.py
+
+# Any value will do, null as well as others.
+pause = {'type': 'object', 'properties': {'pause': {}}, 'required': ['pause'], 'additionalProperties': False}
+pause_response = {'type': 'null'}
+
 # ----------------------------------------------------------------------------------- nova/api/openstack/common.py
 
 _STATE_MAP = {
@@ -800,6 +807,11 @@ def raise_http_conflict_for_instance_invalid_state(exc, action, server_id):
     else:
         msg = f"Instance {server_id} is in an invalid state for '{action}'"
     raise webob.exc.HTTPConflict(explanation=msg)
+
+
+def raise_feature_not_supported(msg=None):
+    """Answer 501."""
+    raise webob.exc.HTTPNotImplemented(explanation=msg or 'The requested functionality is not supported.')
 
 
 # --------------------------------------------------------------- nova/api/openstack/compute/migrate_server.py
@@ -868,6 +880,37 @@ class MigrateServerController(Controller):
         if force is True and not host:
             raise webob.exc.HTTPBadRequest(explanation="Can't force to a non-provided destination")
         return force
+
+
+# ----------------------------------------------------------------- nova/api/openstack/compute/pause_server.py
+
+
+class PauseServerController(Controller):
+    """Answer the key pause (nova.api.openstack.compute.pause_server.PauseServerController).
+
+    Left out: the key unpause.
+    """
+
+    @response(202)
+    @expected_errors((404, 409, 501))
+    @action('pause')
+    @schema(pause)
+    @response_body_schema(pause_response)
+    def _pause(self, req, id, body):
+        ctxt = req.environ['nova.context']
+        server = get_instance(self.compute_api, ctxt, id)
+        ctxt.can('os_compute_api:os-pause-server:pause',
+                 target={'user_id': server.user_id, 'project_id': server.project_id})
+        try:
+            self.compute_api.pause(ctxt, server)
+        except exception.InstanceIsLocked as e:
+            raise webob.exc.HTTPConflict(explanation=e.format_message())
+        except exception.InstanceInvalidState as state_error:
+            raise_http_conflict_for_instance_invalid_state(state_error, 'pause', id)
+        except exception.InstanceNotFound as e:
+            raise webob.exc.HTTPNotFound(explanation=e.format_message())
+        except NotImplementedError:
+            raise_feature_not_supported()
 
 
 # ---------------------------------------- nova/api/openstack/compute/servers.py and versions.py: what clients ask first
@@ -996,10 +1039,11 @@ def _create_controller(main_controller, action_controller_list, compute_api):
 
 
 # ServersController has no method "action": the keys of the body lead to the controllers in the list.
-server_controller = functools.partial(_create_controller, ServersController, [MigrateServerController])
+server_controller = functools.partial(
+    _create_controller, ServersController, [MigrateServerController, PauseServerController])
 
-# Left out: all of Nova's routes that no client needs on this path, and all actions but the live migration; a request for
-# one of those gets the answer for one that does not exist.
+# Left out: all of Nova's routes that no client needs on this path, and all actions but live migration and pause; a
+# request for one of those gets the answer for one that does not exist.
 ROUTE_LIST = (
     ('/servers', {'GET': [server_controller, 'index']}),
     ('/servers/detail', {'GET': [server_controller, 'detail']}),
@@ -1246,9 +1290,10 @@ def block_shares_not_supported():
 class API:
     """The compute API; it still runs in nova-api (nova.compute.api.API)."""
 
-    def __init__(self, compute_task_api):
+    def __init__(self, compute_task_api, compute_rpcapi):
         self.network_api = NeutronAPI()
         self.compute_task_api = compute_task_api
+        self.compute_rpcapi = compute_rpcapi
 
     def get(self, context, instance_id, expected_attrs=None, cell_down_support=False):
         """Find a server by its uuid.
@@ -1292,6 +1337,15 @@ class API:
 
     def _record_action_start(self, context, instance, action):
         objects.InstanceAction.action_start(context, instance.uuid, action, want_result=False)
+
+    @check_instance_lock
+    @check_instance_state(vm_state=['active'])
+    def pause(self, context, instance):
+        """Take the server for a pause and tell its host; no conductor is needed, for the server stays where it is."""
+        instance.task_state = 'pausing'
+        instance.save(expected_task_state=[None])
+        self._record_action_start(context, instance, 'pause')
+        self.compute_rpcapi.pause_instance(context, instance)
 
     @block_shares_not_supported()
     @block_extended_resource_request
@@ -1408,6 +1462,37 @@ class ComputeTaskRPCAPI:
         return cctxt.call(context, 'migrate_server', **kw)
 
 
+# ---------------------------------------------------------------------------------------- nova/compute/rpcapi.py
+
+
+def _compute_host(host, instance):
+    """Name the host that a message goes to: a given one, else the server's. Left out: neither host nor server."""
+    if not (found := host or instance.host):
+        raise exception.NovaException(f'Unable to find host for Instance {instance.uuid}')
+    return found
+
+
+class ComputeAPI:
+    """The client side of the messages to compute hosts (nova.compute.rpcapi.ComputeAPI).
+
+    Left out: a cap on the version for the time of an upgrade, and every message but one.
+    """
+
+    def __init__(self, transport):
+        target = messaging.Target(topic='compute', version='6.0')
+        self.router = ClientRouter(get_client(transport, target, serializer=NovaObjectSerializer()))
+
+    def _ver(self, ctxt, old):
+        """Choose between two versions in which the message is the same."""
+        return '6.0' if self.router.client(ctxt).can_send_version('6.0') else old
+
+    def pause_instance(self, ctxt, instance):
+        """Cast, straight to the server's host."""
+        version = self._ver(ctxt, '5.0')
+        cctxt = self.router.client(ctxt).prepare(server=_compute_host(None, instance), version=version)
+        cctxt.cast(ctxt, 'pause_instance', instance=instance)
+
+
 # -------------------------------------------------------------------------------------------------- nova/rpc.py
 
 
@@ -1438,6 +1523,16 @@ def get_client(transport, target, version_cap=None, serializer=None, call_monito
     return messaging.get_rpc_client(
         transport, target, version_cap=version_cap, serializer=RequestContextSerializer(serializer),
         call_monitor_timeout=call_monitor_timeout, retry=1)
+
+
+class ClientRouter:
+    """Give the client for the bus of a cell (nova.rpc.ClientRouter). Left out: buses but the one that all share here."""
+
+    def __init__(self, default_client):
+        self.default_client = default_client
+
+    def client(self, context):
+        return self.default_client
 
 
 def get_server(transport, target, endpoints, api_database, serializer=None):
@@ -1557,7 +1652,7 @@ def init_application(api_database, transport, tokens):
     Shape: *api_database* is an engine, *transport* from create_transport, *tokens* {token: (user, project, roles)}.
     """
     conf = cfg.ConfigOpts()
-    compute_api = API(ComputeTaskAPI(ComputeTaskRPCAPI(transport)))
+    compute_api = API(ComputeTaskAPI(ComputeTaskRPCAPI(transport)), ComputeAPI(transport))
     filters = {
         'cors': lambda app: cors.CORS(app, conf),
         'http_proxy_to_wsgi': lambda app: http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf),

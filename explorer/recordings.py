@@ -1,4 +1,5 @@
-"""What the real Nova did, kept: the traces of the seven explorations, of their comparisons, and of requests turned back.
+"""What the real Nova did, kept: the traces of the seven explorations, of their comparisons, of requests turned back, and of a
+second action.
 
 `record()` writes them with the live engine; `recorded()` serves them, so that a learner without nova still sees the real
 one; `stale()` tells what is no longer so.
@@ -54,13 +55,25 @@ REFUSALS = {
     'a broker that is away': Scenario(conductor_reply={'raise': 'MessageDeliveryFailure', 'kwargs': {}}),
 }
 
+# Another action on the same path.
+_PAUSE = {
+    'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
+    'headers': {'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.96'}, 'body': {'pause': None}}
+PAUSES = {
+    'a pause': Scenario(request=_PAUSE),
+    'a pause, as a member': Scenario(request=_PAUSE, caller='member'),
+    'a pause of a locked server, as a member': Scenario(request=_PAUSE, caller='member', state={'locked_by': 'owner'}),
+    'a pause of a stopped server': Scenario(request=_PAUSE, state={'vm_state': 'stopped'}),
+    'a pause, as a reader': Scenario(request=_PAUSE, caller='reader'),
+}
+
 
 def scenarios():
     """Give what is recorded: {name: Scenario}, each scenario once."""
     named = [(f'{row.key}{says}', scenario) for row in EXPLORATIONS
              for says, scenario in (('', row.scenario), (f', {row.compare_says}', row.compare)) if scenario]
     found = {}
-    for name, scenario in [*named, *REFUSALS.items()]:
+    for name, scenario in [*named, *REFUSALS.items(), *PAUSES.items()]:
         if scenario not in found.values():
             found[name] = scenario
     return found

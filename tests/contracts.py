@@ -18,8 +18,10 @@ from explorer.trace import codes, shortened
 
 VARARGS, VARKEYWORDS = 0x04, 0x08
 GUARDED = ('nova.api.openstack.compute.migrate_server.MigrateServerController._migrate_live', 'nova.compute.api.API.live_migrate',
-           'nova.conductor.manager.ComputeTaskManager.live_migrate_instance')
-SCHEMAS = ('migrate_live', 'migrate_live_v2_25', 'migrate_live_v2_30', 'migrate_live_v2_68', 'migrate_live_response')
+           'nova.conductor.manager.ComputeTaskManager.live_migrate_instance',
+           'nova.api.openstack.compute.pause_server.PauseServerController._pause', 'nova.compute.api.API.pause')
+SCHEMAS = ('migrate_live', 'migrate_live_v2_25', 'migrate_live_v2_30', 'migrate_live_v2_68', 'migrate_live_response',
+           'pause', 'pause_response')
 # Where the miniature leaves out what stands around the path: its own docstrings say so.
 BESIDE_THE_PATH = ('wrap_instance_event',)
 
@@ -36,19 +38,20 @@ def promises(column):
     """Give all that can be compared of the functions in a column of the table, 'ours' or 'nova', as plain data.
 
     Shape: `functions` {dotted name in Nova: [parameters in order]}; `guards` {dotted name: [decorators, outermost first]};
-    `schemas` {name: JSON schema}; `policies` {rule: check}; `microversions` [lowest, highest]; `statuses` [those that the
-    controller may answer]; `expected` [errors that the conductor's call may answer]; `rpc` {topic, namespace, version}.
+    `schemas` {name: JSON schema}; `policies` {rule: check}; `microversions` [lowest, highest]; `statuses` {method of a
+    controller: [those that it may answer]}; `expected` [errors that the conductor's call may answer]; `rpc` {topic, namespace, version}.
     """
     names = _nova() if column == 'nova' else _ours()
     rows = {station.nova: getattr(station, column) for station in STATIONS}
-    manager, controller = names['manager'], names['controller']
+    manager, classes = names['manager'], names['classes']
     return json.loads(json.dumps({
         'functions': {nova: parameters(codes(name)[0]) for nova, name in rows.items()},
-        'guards': {nova: [name for name in _guards(_function(names['classes'], nova)) if name not in BESIDE_THE_PATH] for nova in GUARDED},
+        'guards': {nova: [name for name in _guards(_function(classes, nova)) if name not in BESIDE_THE_PATH] for nova in GUARDED},
         'schemas': {name: names['schemas'][name] for name in SCHEMAS},
         'policies': names['policies'],
         'microversions': names['microversions'],
-        'statuses': sorted(_enclosed(vars(controller)['_migrate_live'], 'errors', 'expected')),
+        'statuses': {nova: sorted(_enclosed(_function(classes, nova), 'errors', 'expected'))
+                     for nova in GUARDED if nova.startswith('nova.api.')},
         'expected': sorted(each.__name__ for each in _enclosed(vars(manager)['migrate_server'], 'exceptions')),
         'rpc': {'topic': names['topic'], 'namespace': manager.target.namespace, 'version': manager.target.version},
     }))
@@ -58,19 +61,20 @@ def _nova():
     from nova import monkey_patch
     monkey_patch.patch(backend='threading')
     from nova.api.openstack import api_version_request
-    from nova.api.openstack.compute import migrate_server
-    from nova.api.openstack.compute.schemas import migrate_server as schemas
+    from nova.api.openstack.compute import migrate_server, pause_server
+    from nova.api.openstack.compute.schemas import migrate_server as schemas, pause_server as pause_schemas
     from nova.compute import api, rpcapi  # noqa: F401 (rpcapi before the conductor, as in Nova's own order)
     from nova.conductor import manager
     from nova.conductor import rpcapi as conductor_rpcapi
-    from nova.policies import base, migrate_server as rules, servers
+    from nova.policies import base, migrate_server as rules, pause_server as pause_rules, servers
 
     from explorer.objects import POLICIES
-    policies = {rule.name: rule.check_str for rule in (*base.list_rules(), *rules.list_rules(), *servers.list_rules())}
+    policies = {rule.name: rule.check_str for rule in (
+        *base.list_rules(), *rules.list_rules(), *pause_rules.list_rules(), *servers.list_rules())}
     return {
         'classes': {'MigrateServerController': migrate_server.MigrateServerController, 'API': api.API,
-                    'ComputeTaskManager': manager.ComputeTaskManager},
-        'controller': migrate_server.MigrateServerController, 'manager': manager.ComputeTaskManager, 'schemas': vars(schemas),
+                    'PauseServerController': pause_server.PauseServerController, 'ComputeTaskManager': manager.ComputeTaskManager},
+        'manager': manager.ComputeTaskManager, 'schemas': {**vars(pause_schemas), **vars(schemas)},
         'policies': {name: policies.get(name) for name, _ in POLICIES},
         'microversions': [api_version_request._MIN_API_VERSION, api_version_request._MAX_API_VERSION],
         'topic': conductor_rpcapi.RPC_TOPIC}
@@ -79,8 +83,7 @@ def _nova():
 def _ours():
     from explorer import objects, pipeline
     return {
-        'classes': vars(pipeline), 'controller': pipeline.MigrateServerController, 'manager': pipeline.ComputeTaskManager,
-        'schemas': vars(pipeline), 'policies': dict(objects.POLICIES),
+        'classes': vars(pipeline), 'manager': pipeline.ComputeTaskManager, 'schemas': vars(pipeline), 'policies': dict(objects.POLICIES),
         'microversions': [pipeline._MIN_API_VERSION, pipeline._MAX_API_VERSION], 'topic': pipeline.RPC_TOPIC}
 
 

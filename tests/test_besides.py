@@ -47,6 +47,24 @@ def test_the_seven_explorations_and_their_comparisons_are_among_them(pairs):
     assert len(pairs) == len(SCENARIOS) >= 20
 
 
+@pytest.mark.parametrize(('name', 'status', 'sent'), [
+    ('a pause', 202, True), ('a pause, as a member', 202, True), ('a pause of a locked server, as a member', 409, False),
+    ('a pause of a stopped server', 409, False), ('a pause, as a reader', 403, False)])
+def test_a_pause_is_answered_by_both_and_only_a_good_one_is_told_the_host(pairs, name, status, sent):
+    for trace in pairs[name]:
+        assert trace.response['status'] == status
+        assert [(each['kind'], each['topic'], each['server'], each['method'], each['version']) for each in trace.messages] == (
+            [('cast', 'compute', 'host1', 'pause_instance', '6.0')] if sent else [])
+        assert trace.outcome['task_state_after'] == ('pausing' if sent else None)
+        assert [action['action'] for action in trace.outcome['actions']] == (['pause'] if sent else [])
+
+
+@pytest.mark.parametrize('station', ['_pause', 'pause', 'rpcapi.pause_instance'])
+def test_both_visit_the_stations_of_a_pause(pairs, station):
+    for trace in pairs['a pause']:
+        assert len(trace.find(station)) == 1
+
+
 def test_every_reason_is_needed():
     """A reason for what nobody finds any more is a sentence that is no longer true."""
     used, paths = set(), set()

@@ -85,6 +85,23 @@ def test_a_call_that_nobody_answers_times_out(bus):
         client.prepare(topic='nobody', timeout=0.01).call({}, 'take')
 
 
+@pytest.mark.parametrize('to', [{'topic': 'nobody'}, {'topic': 'nobody', 'server': 'here'}, {'server': 'elsewhere'}])
+def test_what_nobody_listens_for_is_neither_kept_nor_waited_for(bus, to):
+    driver, endpoint, client = bus
+    client.prepare(**to).cast({}, 'take')
+    assert driver.join(0)
+    assert endpoint.received == []
+    target = messaging.Target(topic=to.get('topic', 't'), server=to.get('server'))
+    assert driver._exchange_manager.get_exchange('nova').poll(target, None)[1] is None
+
+
+def test_what_is_sent_to_one_of_those_who_listen_arrives(bus):
+    driver, endpoint, client = bus
+    client.prepare(server='here').cast({}, 'take')
+    assert driver.join(5)
+    assert len(endpoint.received) == 1
+
+
 def test_two_transports_are_two_buses(bus):
     other = pipeline.create_transport('memory://')
     client = messaging.get_rpc_client(other, messaging.Target(topic='t', namespace='test', version='1.0'))

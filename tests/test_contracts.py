@@ -34,6 +34,7 @@ def test_the_miniature_promises_what_the_real_nova_does(real, what):
 def test_no_promise_of_the_real_nova_is_empty(real):
     assert real['nova'] == NOVA
     assert len(real['guards']['nova.compute.api.API.live_migrate']) == 9
+    assert all(real['guards'].values())
     assert all(real[what] for what in OURS)
     assert all(real['policies'].values())
     assert all(real['schemas'].values())
@@ -48,7 +49,7 @@ def test_what_was_recorded_is_what_the_live_one_promises(real):
     ('guards', lambda value: value['nova.compute.api.API.live_migrate'].reverse()),
     ('schemas', lambda value: value['migrate_live']['properties']['os-migrateLive']['required'].pop()),
     ('policies', lambda value: value.update({'os_compute_api:os-migrate-server:migrate_live': '@'})),
-    ('microversions', lambda value: value.append('2.105')), ('statuses', lambda value: value.append(418)),
+    ('microversions', lambda value: value.append('2.105')), ('statuses', lambda value: next(iter(value.values())).append(418)),
     ('expected', lambda value: value.pop()), ('rpc', lambda value: value.update(topic='conductors'))])
 def test_each_promise_is_compared(what, change):
     changed = json.loads(RECORDED.read_text())[what]

@@ -1,5 +1,6 @@
 """Which code answers a scenario; and that nothing stays behind."""
 
+import dataclasses
 import os
 import sys
 import threading
@@ -8,6 +9,7 @@ import pytest
 
 from explorer import Scenario, boot, engines, run
 from explorer.cloud import Cloud
+from explorer.recordings import PAUSES
 from explorer.stations import WrongUse
 
 GOOD = [pytest.param(Scenario(), 202, id='default'), pytest.param(Scenario(host='host2', block_migrate=True), 202, id='host'),
@@ -80,6 +82,18 @@ def test_a_race_that_is_lost_leaves_the_winners_state():
 def test_a_broker_that_is_away_leaves_the_mark_as_in_nova():
     trace = run(Scenario(conductor_reply={'raise': 'MessageDeliveryFailure'}))
     assert (trace.response['status'], trace.outcome['task_state_after']) == (500, 'migrating')
+
+
+@pytest.mark.parametrize('engine', ['miniature', pytest.param('nova', marks=pytest.mark.nova)])
+def test_a_broker_that_is_away_takes_no_message_to_a_host(engine):
+    trace = run(dataclasses.replace(PAUSES['a pause'], conductor_reply={'raise': 'MessageDeliveryFailure'}), engine=engine)
+    assert trace.response['status'] == 500
+    assert trace.outcome['task_state_after'] == 'pausing'
+
+
+def test_a_message_to_a_host_does_not_hold_the_next_request_up():
+    assert run(PAUSES['a pause']).response['status'] == 202
+    assert engines._miniature().driver.join(0)
 
 
 def test_many_threads_get_a_whole_trace_each():

@@ -18,7 +18,8 @@ def test_there_are_seven_in_the_order_of_the_article():
 def test_each_has_a_focus_that_its_request_reaches_and_a_field_to_follow(row):
     trace = run(row.scenario)
     visited = {step.station for step in trace.steps}
-    either_way = {'rpcapi.migrate_server', 'manager.migrate_server', 'call', 'scatter_gather_single_cell'}
+    either_way = {'rpcapi.migrate_server', 'manager.migrate_server', 'call', 'scatter_gather_single_cell',
+                  '_pause', 'pause', 'rpcapi.pause_instance'}
     assert set(row.focus) - visited <= either_way
     assert set(row.landmarks) <= set(row.focus)
     assert row.follow in FIELDS

@@ -7,6 +7,7 @@ import urllib.parse
 import pytest
 
 from explorer import EXPLORATIONS, Scenario, flowchart, flowcharts, run
+from explorer.recordings import PAUSES
 from explorer.stations import NODES, WrongUse
 from tests.conftest import ROOT
 
@@ -43,7 +44,14 @@ def test_a_focus_draws_the_path_so_far(walk, key):
     so_far = {station for leg in EXPLORATIONS[:row.number] for station in leg.focus}
     assert drawn <= so_far
     for leg in EXPLORATIONS[:row.number - 1]:
-        assert set(leg.landmarks) <= drawn
+        assert set(leg.landmarks) & {step.station for step in walk.steps} <= drawn
+
+
+@pytest.mark.parametrize(('key', 'station'), [
+    ('controller', '_pause'), ('compute-api', 'pause'), ('rpc', 'rpcapi.pause_instance')])
+def test_a_pause_is_drawn_with_the_stations_of_its_own(key, station):
+    drawn = {step.station for step in flowcharts.drawn_steps(run(PAUSES['a pause']), key)}
+    assert station in drawn
 
 
 def test_the_active_station_is_marked(walk):

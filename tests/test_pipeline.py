@@ -5,10 +5,12 @@ import logging
 
 import pytest
 
+from explorer import exception, pipeline
 from tests.conftest import WEB_1
 
 ACTION = f'/v2.1/servers/{WEB_1}/action'
 LIVE = {'os-migrateLive': {'host': None, 'block_migration': 'auto'}}
+PAUSE = {'pause': None}
 
 
 def message(response):
@@ -226,3 +228,95 @@ def test_the_conductor_says_whether_nova_would_ask_the_scheduler(api, caplog, ve
         assert api.migrate(version=version, **fields).status_int == 202
     assert ('calls the scheduler' in caplog.text) == asks
     assert ('claims in Placement' in caplog.text) != asks
+
+
+# ---------------------------------------------------------------------------------------------------- another action
+
+
+@pytest.fixture
+def sent(api, monkeypatch):
+    """What is put on the bus: [(target, message, whether somebody waits)]."""
+    found, send = [], api.transport._driver._send
+
+    def noted(target, ctxt, message, wait_for_reply=None, *rest, **more):
+        found.append((target, message, bool(wait_for_reply)))
+        return send(target, ctxt, message, wait_for_reply, *rest, **more)
+
+    monkeypatch.setattr(api.transport._driver, '_send', noted)
+    return found
+
+
+@pytest.mark.parametrize(('token', 'status'), [
+    ('admin', 202), ('admin_other_project', 202), ('manager', 202), ('member', 202), ('reader', 403), ('service', 403),
+    ('no_roles', 403), ('member_other_project', 404)])
+def test_members_of_the_project_may_pause(api, token, status):
+    assert api.ask('POST', ACTION, PAUSE, token).status_int == status
+
+
+def test_a_reader_is_told_the_rule_that_forbids_the_pause(api):
+    refused = api.ask('POST', ACTION, PAUSE, 'reader')
+    assert message(refused) == "Policy doesn't allow os_compute_api:os-pause-server:pause to be performed."
+
+
+@pytest.mark.parametrize(('body', 'status'), [
+    ({'pause': {}}, 202), ({'pause': 'now'}, 202), ({'pause': None, 'os-migrateLive': None}, 400)])
+def test_the_value_of_a_pause_does_not_matter(api, body, status):
+    assert api.ask('POST', ACTION, body).status_int == status
+
+
+def test_a_paused_server_is_marked_and_the_action_noted(api):
+    assert api.ask('POST', ACTION, PAUSE, 'member').status_int == 202
+    assert api.state() == {
+        'vm_state_after': 'active', 'task_state_after': 'pausing', 'faults': [],
+        'actions': [{'action': 'pause', 'user_id': 'u-member', 'message': None}]}
+
+
+def test_a_pause_goes_straight_to_the_host_and_nobody_waits(api, sent):
+    api.seed(host='host2')
+    api.ask('POST', ACTION, PAUSE)
+    (target, told, waits), = sent
+    assert (target.topic, target.server, target.namespace, waits) == ('compute', 'host2', None, False)
+    assert (told['method'], told['version'], list(told['args'])) == ('pause_instance', '6.0', ['instance'])
+    assert told['args']['instance']['nova_object.data']['task_state'] == 'pausing'
+    assert api.transport._driver.join(0)
+
+
+@pytest.mark.parametrize(('state', 'token', 'status', 'says'), [
+    ({'locked_by': 'owner'}, 'member', 409, f'Instance {WEB_1} is locked'),
+    ({'vm_state': 'stopped'}, 'admin', 409, f"Cannot 'pause' instance {WEB_1} while it is in vm_state stopped"),
+    ({'vm_state': 'paused'}, 'admin', 409, f"Cannot 'pause' instance {WEB_1} while it is in vm_state paused"),
+    ({'task_state': 'pausing'}, 'admin', 409, f"Cannot 'pause' instance {WEB_1} while it is in task_state pausing"),
+    ({'launched': False}, 'admin', 409, f"Instance {WEB_1} is in an invalid state for 'pause'"),
+    ({'deleted': True}, 'admin', 404, f'Instance {WEB_1} could not be found.')])
+def test_a_server_that_cannot_be_paused_is_left_as_it_is(api, sent, state, token, status, says):
+    api.seed(**state)
+    before = api.state()
+    refused = api.ask('POST', ACTION, PAUSE, token)
+    assert (refused.status_int, message(refused)) == (status, says)
+    assert (api.state(), sent) == (before, [])
+
+
+@pytest.mark.parametrize('state', [
+    {'locked_by': 'owner'}, {'share': True}, {'vnic_type': 'vdpa'}, {'flavor_extra': {'accel:device_profile': 'gpu'}},
+    {'flavor_extra': {'hw:mem_encryption': 'true'}, 'image_props': {'hw_firmware_type': 'uefi'}}, {'request_spec': False}])
+def test_what_stops_a_migration_does_not_stop_an_administrators_pause(api, state):
+    api.seed(**state)
+    assert api.ask('POST', ACTION, PAUSE).status_int == 202
+
+
+def test_a_server_without_a_host_cannot_be_told(api):
+    api.seed(host=None)
+    refused = api.ask('POST', ACTION, PAUSE)
+    assert refused.status_int == 500
+    assert "<class 'nova.exception.NovaException'>" in message(refused)
+
+
+@pytest.mark.parametrize(('error', 'status', 'says'), [
+    (NotImplementedError(), 501, 'The requested functionality is not supported.'),
+    (exception.InstanceNotFound(instance_id='web-1'), 404, 'Instance web-1 could not be found.')])
+def test_what_the_compute_api_raises_becomes_an_answer(api, monkeypatch, error, status, says):
+    def fail(*_):
+        raise error
+    monkeypatch.setattr(pipeline.ComputeAPI, 'pause_instance', fail)
+    refused = api.ask('POST', ACTION, PAUSE)
+    assert (refused.status_int, message(refused)) == (status, says)

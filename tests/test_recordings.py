@@ -43,6 +43,13 @@ def test_each_exploration_and_its_comparison_is_served(row):
         assert trace.steps
 
 
+@pytest.mark.parametrize('name', recordings.PAUSES)
+def test_another_action_is_served(name):
+    trace = run(recordings.PAUSES[name], engine='recorded')
+    assert trace.request['body'] == {'pause': None}
+    assert trace == recordings.trace_of(name)
+
+
 def test_they_are_labelled_with_versions_and_date_and_small():
     head = recordings.head_of()
     assert head['nova'] == NOVA

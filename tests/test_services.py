@@ -76,6 +76,12 @@ def test_the_openstack_command_migrates_a_server(api_url):
     assert re.search(r'web-1 +\| MIGRATING', client(api_url, 'nova', 'list').stdout)
 
 
+def test_the_nova_command_pauses_a_server(api_url):
+    done = client(api_url, 'nova', 'pause', 'web-1')
+    assert (done.returncode, done.stdout.strip()) == (0, ''), done.stderr
+    assert re.search(r'web-1 +\| ACTIVE +\| pausing', client(api_url, 'nova', 'list').stdout)
+
+
 def request(url, path, token=None, body=None):
     asked = urllib.request.Request(url + path, json.dumps(body).encode() if body else None,
                                    {'Content-Type': 'application/json', **({'X-Auth-Token': token} if token else {})})
@@ -199,6 +205,12 @@ def test_api_and_conductor_run_as_two_processes_over_a_broker(broker, tmp_path, 
     assert 'taken over' in conductor.log, conductor.log
     assert 'taken over' not in api.log
     assert 'guest:guest' not in conductor.log + api.log
+
+
+@pytest.mark.broker
+def test_a_pause_over_a_broker_needs_neither_conductor_nor_host(broker, tmp_path):
+    with serve('--transport-url', broker, '--database-url', f'sqlite:///{tmp_path}/nova.db') as (_, line):
+        assert request(line.split()[-1], f'/servers/{WEB_1}/action', 'admin:demo', {'pause': None}) == 202
 
 
 def _taken_over(process):

@@ -48,10 +48,10 @@ class Bus(MemoryDriver):
     hosts = ()
 
     def _send(self, target, ctxt, message, wait_for_reply=None, *args, **kwargs):
-        if target.topic == 'conductor':
+        if target.topic == 'conductor' or not wait_for_reply:
             return super()._send(target, ctxt, message, wait_for_reply, *args, **kwargs)
         text = jsonutils.dumps(message['args'])
-        return jsonutils.loads(jsonutils.dumps(getattr(self, message['method'])(**jsonutils.loads(text)))) if wait_for_reply else None
+        return jsonutils.loads(jsonutils.dumps(getattr(self, message['method'])(**jsonutils.loads(text))))
 
     def select_destinations(self, spec_obj, instance_uuids, **_):
         spec = spec_obj['nova_object.data']
