@@ -142,6 +142,15 @@ def static(task, told):
             f'{f"<p>{marked(told.line)}</p>" if told.line else ""}')
 
 
+def sheet(tasks):
+    """Show tasks as HTML on paper: without answers, with a line to write on where there is nothing to choose."""
+    asked = ''.join(
+        f'<p><b>{escape(heading(task))}</b> {marked(task.asks.format(**task.found()))}</p>' +
+        (f'<ol type="a">{"".join(f"<li>{marked(option.text)}</li>" for option in task.options)}</ol>' if isinstance(task, Choice)
+         else '<p class="line"></p>' * (2 if isinstance(task, Sentence) else 1)) for task in tasks)
+    return f'<h2>Questions</h2>{asked}'
+
+
 # ------------------------------------------------------------------------------------------------------------- as HTML
 
 

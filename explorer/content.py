@@ -47,6 +47,9 @@ def content(trace, key, other=None, *, form=(), before=False):
     used = {step['station'] for each in runs for step in each['steps']}
     for number, each in enumerate(runs):
         each['facts'], each['more'] = _facts(runs, number, beside, closes=bool(form))
+        each['flowchart'] = each.pop('flowchart')
+    # The two flowcharts stand next to each other: what packs the page for handing out looks 32 kB back for what is alike.
+    runs[1:] = [dict(reversed(each.items())) for each in runs[1:]]
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'focus': row.focus, 'follow': row.follow, 'start': runs[0]['start'],
         'page': page(row, form, before=before and not beside), 'nodes': NODES,

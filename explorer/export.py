@@ -7,10 +7,11 @@ import json
 import pathlib
 import re
 
-from explorer import views
+from explorer import cards, views
 from explorer.content import content
 from explorer.explorations import exploration
 from explorer.player import MODULE, STYLE
+from explorer.questions import SEVEN
 from explorer.stations import WrongUse
 
 # The module finds here what the kernel would tell it; a position is kept in the address.
@@ -21,8 +22,11 @@ const content = await plain.json();
 const state = { content, run: 0, step: content.start, message: "" };
 const player = document.getElementById("player"), text = document.createElement("section");
 text.append(...player.childNodes);
+const sheet = document.createElement("section");
+sheet.innerHTML = content.sheet;
+sheet.className = "sheet";
 text.className = "on-paper";
-player.after(text);
+player.after(text, sheet);
 render({ el: player, model: {
   get: (name) => state[name], set: (name, value) => { state[name] = value; }, on: () => {},
   save_changes: () => { try { history.replaceState(null, "", `#${content.key}@${state.step}`); } catch { /* no address */ } },
@@ -55,18 +59,21 @@ body { margin: 8px; background: #fff; color: #1f2328; font-family: system-ui, sa
   body { background: #111; color: #e6e6e6; }
 }
 .on-paper { display: none; }
+.sheet { max-width: 62rem; }
+.sheet p.line { border-bottom: 1px solid; height: 1.6em; margin: 0; }
 @media print { .on-paper { display: block; } }
 """
 
 
 def export(trace, key, other=None):
-    """Write the player of a trace, or of two side by side, as one page of HTML.
+    """Write the player of a trace, or of two side by side, as one page of HTML; below it what the lesson asks, without answers.
 
     Returns: the page; without scripts it tells the steps in focus as text.
     Raises: WrongUse for an unknown exploration.
     """
     row = exploration(key)
-    packed = gzip.compress(json.dumps(content(trace, key, other), separators=(',', ':')).encode(), 9, mtime=0)
+    shown = {**content(trace, key, other), 'sheet': cards.sheet(SEVEN[row.key])}
+    packed = gzip.compress(json.dumps(shown, separators=(',', ':')).encode(), 9, mtime=0)
     script, style = MODULE.read_text(encoding='utf-8') + BOOT, re.sub('^ +', '', THEME + STYLE.read_text(encoding='utf-8'), flags=re.M)
     return PAGE.format(
         title=views.escape(f'{row.number}. {row.title}'), text=_without_script(trace, key), style=style, script=script,

@@ -118,7 +118,8 @@ class Lesson:
         if not isinstance(found, Diagnosis):
             count = sum(isinstance(task, Diagnosis) for task in TASKS.values())
             raise WrongUse(f'no run {short(number)} to be diagnosed; there are 1 to {count}')
-        return dataclasses.replace(ask(found.patient), scenario={})
+        unlabelled = dataclasses.replace(found.patient, caller='admin', state={}, conductor_reply=None, race=None)
+        return dataclasses.replace(ask(found.patient), scenario=dataclasses.asdict(unlabelled))
 
     # ------------------------------------------------------------------------------------------------ of its own
 

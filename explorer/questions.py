@@ -1011,7 +1011,7 @@ PAUSE_TASKS = (
 
 SEVEN = {'client': CLIENT, 'service': SERVICE, 'routes': ROUTES, 'controller': CONTROLLER, 'compute-api': COMPUTE_API,
          'conductor-api': CONDUCTOR_API, 'rpc': RPC}
-TASKS: Mapping[str, Task] = {task.key: task for tasks in (*SEVEN.values(), CLOSING_TASKS) for task in tasks}
+TASKS: Mapping[str, Task] = {task.key: task for tasks in (*SEVEN.values(), CLOSING_TASKS, PAUSE_TASKS) for task in tasks}
 
 
 def myths():

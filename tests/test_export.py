@@ -8,9 +8,10 @@ import re
 
 import pytest
 
-from explorer import EXPLORATIONS, Scenario, player, run, views
+from explorer import EXPLORATIONS, Scenario, cards, player, run, views
 from explorer.content import content
 from explorer.export import export
+from explorer.questions import SEVEN
 
 KEYS = [row.key for row in EXPLORATIONS]
 
@@ -27,8 +28,21 @@ def test_each_page_is_small_and_holds_both_runs(row):
     page = export(trace, row.key, other)
     assert len(page.encode()) < 150_000
     shown = held(page)
+    sheet = shown.pop('sheet')
     assert shown == json.loads(json.dumps(content(trace, row.key, other)))
+    for task in SEVEN[row.key]:
+        assert f'<b>{cards.heading(task)}</b>' in sheet
     assert [len(each['steps']) for each in shown['runs']] == [len(trace.steps), len(other.steps)]
+
+
+@pytest.mark.parametrize('key', KEYS)
+def test_the_questions_of_a_page_hold_no_answers(key):
+    sheet = cards.sheet(SEVEN[key])
+    for task in SEVEN[key]:
+        assert cards.marked(task.explained()) not in sheet
+        for option in getattr(task, 'options', ()):
+            assert cards.marked(option.text) in sheet
+            assert not option.but or cards.marked(option.but.format(**task.found())) not in sheet
 
 
 def test_a_page_reaches_for_nothing_and_runs_nothing_but_its_own(walk):

@@ -1,0 +1,180 @@
+"""What is shown of the lesson, as text and as HTML; and a card as the browser speaks with it."""
+
+import html.parser
+import json
+
+import pytest
+
+from explorer import Lesson, cards
+from explorer.progress import Progress
+from explorer.questions import MINUTES, SEVEN, TASKS
+from explorer.tasks import Build, Choice, Sentence
+
+EACH = pytest.mark.parametrize('task', TASKS.values(), ids=list(TASKS))
+
+
+class Reader(html.parser.HTMLParser):
+    """Read the text and the controls of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.text, self.controls, self.depth = '', [], 0
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.controls += [dict(attrs) | {'tag': tag}] if tag in ('input', 'button', 'select', 'textarea') else []
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def lesson(tmp_path):
+    return Lesson(tmp_path / 'mine.json')
+
+
+def say(card, **said):
+    """Speak to a card as the browser does."""
+    card._handle_custom_msg(said, [])
+
+
+@EACH
+def test_the_three_forms_of_a_task_say_the_same(lesson, task):
+    card = lesson.ask(task.key)
+    asks = task.asks.format(**task.found())
+    bundle = card._repr_mimebundle_()
+    bundle = bundle[0] if isinstance(bundle, tuple) else bundle
+    for shown in (bundle['text/plain'], Reader(bundle['text/html']).text, Reader(card.html).text):
+        plain = shown.replace('`', '').replace('*', '')
+        assert asks.replace('`', '').replace('*', '') in plain
+        for option in getattr(task, 'options', ()):
+            assert option.text.replace('`', '') in plain
+            assert option.why in plain
+    assert cards.call(task) in bundle['text/plain']
+
+
+@EACH
+def test_the_reveal_is_not_there_until_there_is_an_answer(lesson, task):
+    card = lesson.ask(task.key)
+    told = task.explained().replace('`', '')
+    everything = f'{card} {Reader(card.html).text} {json.dumps(card.get_state(), default=str, ensure_ascii=False)}'
+    assert told not in everything.replace('`', '')
+    for option in getattr(task, 'options', ()):
+        assert not option.but or option.but.format(**task.found()).replace('`', '') not in everything.replace('`', '')
+    assert 'class="verdict"' not in card.html
+    assert 'checked' not in card.html
+
+
+@EACH
+def test_each_control_has_a_name(task):
+    page = cards.page(task, cards.told(task, Progress()))
+    for control in Reader(page).controls:
+        assert control['tag'] == 'button' or 'name' in control
+    assert page.count('<form') == page.count('<fieldset') == page.count('<legend') == 1
+    assert page.count('<label') == page.count('<input') + page.count('<select')
+
+
+@pytest.mark.parametrize('letter', 'abcd')
+def test_a_choice_made_in_the_browser_is_judged_kept_and_spoken(lesson, letter):
+    card, task = lesson.ask('client.predict'), TASKS['client.predict']
+    say(card, kind='answer', task='client.predict', values={'answer': letter})
+    right = letter == task.right()
+    assert f'data-right="{str(right).lower()}"' in card.html
+    assert f'value="{letter}" required checked' in card.html
+    assert card.said.startswith('Right.' if right else 'Not so.')
+    assert lesson.kept().answers['client.predict'][0] == {'answer': letter, 'right': right}
+
+
+def test_what_is_foretold_in_the_browser_is_judged_in_all_its_parts(lesson):
+    card = lesson.ask('closing.foretell')
+    task = TASKS['closing.foretell-2']
+    say(card, kind='answer', task=task.key, values={name: str(value) for name, value in task.solution().items()})
+    assert card.said.startswith('Right.')
+    say(card, kind='answer', task=task.key, values={'status': 'x', 'message': 'cast', 'task_state': ''})
+    assert 'answer with status' in card.html
+
+
+def test_hints_and_the_solution_come_by_buttons(lesson):
+    card, task = lesson.ask('rpc.check'), TASKS['rpc.check']
+    for number in (1, 2, 3):
+        say(card, kind='hint', task='rpc.check')
+        assert f'hint ({number} of 3)' in card.html
+        assert cards.marked(task.hints[number - 1].format(**task.found())) in card.html
+    say(card, kind='hint', task='rpc.check')
+    assert 'these were all 3' in card.html
+    say(card, kind='solution', task='rpc.check')
+    assert cards.marked(task.explained()) in card.html
+
+
+def test_an_answer_by_call_appears_in_every_card_that_is_open(lesson):
+    one, other = lesson.ask('client.predict'), lesson.ask('client')
+    lesson.answer('client.predict', 'd')
+    for card in (one, other):
+        assert 'data-right="true"' in card.html
+    lesson.reset()
+    assert 'data-right' not in one.html
+
+
+def test_a_card_takes_up_what_was_answered_before_a_restart(lesson):
+    lesson.answer('client.predict', 'd')
+    lesson.hint('client.check')
+    again = Lesson(lesson.keeper.path).ask('client')
+    assert 'data-right="true"' in again.html
+    assert 'hint (1 of 3)' in again.html
+    assert 'You said d.' in str(again)
+
+
+@pytest.mark.parametrize('said', [
+    {}, {'kind': 'answer'}, {'kind': 'answer', 'task': 'moon', 'values': {}}, {'kind': 'answer', 'task': 'client.predict', 'values': []},
+    {'kind': 'answer', 'task': 'client.predict', 'values': {}}, {'kind': 'answer', 'task': 'client.predict', 'values': {'answer': ['a']}},
+    {'kind': 'answer', 'task': 'rpc.predict', 'values': {'answer': 'a'}}, {'kind': 'hint'}, {'kind': 'solution', 'task': 5}, {'kind': 'timer'}, [], 'x', None],
+    ids=str)
+def test_what_no_browser_says_does_no_harm(lesson, said):
+    card = lesson.ask('client.predict')
+    card._handle_custom_msg(said, [])
+    assert lesson.kept().answers == {}
+    assert 'client.predict' in card.html
+
+
+def test_markup_in_an_answer_stays_text(lesson):
+    evil = '<img src=x onerror=alert(1)> "quoted" </textarea><script>alert(1)</script>'
+    for key in ('client.say', 'client.look-text'):
+        lesson.answer(key, evil)
+    card = lesson.ask('client')
+    assert '<img' not in card.html
+    assert '<script' not in card.html
+    assert '<script' not in card._repr_mimebundle_()[0]['text/html']
+
+
+def test_a_task_that_has_gone_stale_says_so_in_its_card(lesson, monkeypatch):
+    import dataclasses
+
+    from explorer import questions
+    task = dataclasses.replace(TASKS['client.predict'], facts=lambda ask: {}['moon'])
+    monkeypatch.setitem(questions.TASKS, 'client.predict', task)
+    card = lesson.ask('client.predict')
+    assert 'can not be answered any more' in Reader(card.html).text
+    assert 'can not be answered any more' in lesson.answer('client.predict', 'a').says
+
+
+def test_you_are_here_says_so_for_every_leg(lesson):
+    for leg in SEVEN:
+        place = lesson.here(leg)
+        assert f'{list(SEVEN).index(leg) + 1} {leg}]' in str(place)
+        assert f'{MINUTES[leg]} minutes' in str(place)
+        assert place._repr_html_().count('aria-current=step') == 1
+
+
+def test_a_leg_takes_eight_to_twelve_minutes_and_all_of_them_about_ninety():
+    assert all(8 <= minutes <= 12 for minutes in MINUTES.values())
+    assert 75 <= sum(MINUTES.values()) <= 90
+
+
+def test_the_module_is_small():
+    assert cards.MODULE.stat().st_size < 8_000
+
+
+def test_every_kind_of_task_says_what_an_answer_looks_like():
+    for task in TASKS.values():
+        assert task.how
+        assert isinstance(task, Build | Choice | Sentence) or task.name
