@@ -28,7 +28,7 @@ help:
 	@echo "make nova          install the real Nova (about 400 MB) in an environment of its own"
 	@echo "make test-nova     compare the path with the real Nova, live"
 	@echo "make record        let the real Nova answer anew all that is recorded of it"
-	@echo "make notebook      draw diagrams/ anew and store the notebook's outputs anew"
+	@echo "make notebook      draw diagrams/, write INSTRUCTOR.md and store the notebook's outputs anew"
 	@echo "make picture       take the README's picture of the player anew, in a browser"
 	@echo "make lock          pin the newest libraries in requirements.lock"
 
@@ -68,6 +68,7 @@ record: $(READY) $(NOVA_READY)
 
 notebook: $(READY)
 	$(BIN)/python -m explorer diagrams
+	$(BIN)/python -m explorer guide
 	$(BIN)/python notebooks/refresh.py $(NOTEBOOK)
 
 picture: test-browser

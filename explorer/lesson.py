@@ -53,7 +53,7 @@ class Lesson:
             return self._with_notices(verdict)
         notices = _notices(TASKS[key], self.kept())
         self.keeper.change(lambda progress: progress.answered(key, given, verdict.right))
-        self._refresh()
+        self._refresh(key)
         return self._with_notices(verdict, *notices)
 
     def predict(self, leg, choice=...):
@@ -89,7 +89,7 @@ class Lesson:
     def reset(self):
         """Forget all answers; the file is kept under another name."""
         line = self.keeper.reset()
-        self._refresh()
+        self._refresh(*TASKS)
         return Verdict(None, line)
 
     def journey(self):
@@ -130,7 +130,7 @@ class Lesson:
         if taken >= len(task.hints):
             return f'these were all {len(task.hints)}; lesson.solution({task.key!r}) shows a way'
         self.keeper.change(lambda progress: progress.hinted(task.key))
-        self._refresh()
+        self._refresh(task.key)
         return f'Hint {taken + 1} of {len(task.hints)}: {task.hints[taken].format(**task.found())}'
 
     def _solution(self, task):
@@ -151,9 +151,10 @@ class Lesson:
     def _with_notices(self, verdict, *notices):
         return dataclasses.replace(verdict, says='\n'.join(filter(None, (verdict.says, *notices, self.keeper.told()))))
 
-    def _refresh(self):
+    def _refresh(self, *keys):
         for card in tuple(self._cards):
-            card.refresh()
+            if set(keys) & set(card.tasks):
+                card.refresh()
 
 
 def _notices(task, progress):

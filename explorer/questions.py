@@ -559,7 +559,8 @@ CONTROLLER = (
 
 def _two_keys(ask):
     complete = order().request['body']
-    return {'answer': status(ask(bare({**complete, 'pause': None})))}
+    trace = ask(bare({**complete, 'pause': None}))
+    return {'answer': status(trace), 'by': turned_by(trace)}
 
 
 def _locked_for_whom(ask):
@@ -603,7 +604,7 @@ COMPUTE_API = (
     Choice(
         'compute-api.recall',
         'From the third leg: a body with two keys, `os-migrateLive` and `pause`. The answer?',
-        'It is {answer}: with two keys there is no telling which method is meant, so it never comes to a controller.',
+        'It is {answer}, by `{by}`: with two keys there is no telling which method is meant, so it never comes to a controller.',
         _two_keys, options=(
             Option(202, '202: the first one counts', 'JSON has an order.', 'For JSON it has none.'),
             Option(400, '400: malformed', 'There has to be exactly one.', ''),
@@ -975,9 +976,9 @@ CLOSING_TASKS = (
         Scenario(host='moon', state={'request_spec': False}),
         '{status}, {message}, {task_state}: the host is looked up before the request spec, so the caller is told of the host.'),
     _foretell(
-        5, 'An administrator, and the bus is away: `nova --os-compute-api-version 2.30 live-migration web-1 host2`.',
-        Scenario(host='host2', microversion='2.30', conductor_reply=AWAY),
-        '{status}, {message}, {task_state}: it was put on its way, after the mark; a call fares no better than a cast.'),
+        5, 'A manager of the project: `nova --os-compute-api-version 2.33 live-migration --block-migrate web-1`.',
+        Scenario(caller='manager', microversion='2.33', block_migrate=True),
+        '{status}, {message}, {task_state}: as long as no host is named, a manager may; and 2.33 is the last version for which somebody waits.'),
     _foretell(
         6, 'An administrator: `nova --os-compute-api-version 2.67 live-migration --force web-1`. No host is named.',
         Scenario(force=True, microversion='2.67'),

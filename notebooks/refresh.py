@@ -3,11 +3,15 @@
 What is stored has no view of a live widget, which nobody could open without its kernel; text and HTML say the same.
 """
 
+import os
 import pathlib
 import sys
+import tempfile
 
 import nbformat
 from nbclient import NotebookClient
+
+from explorer.progress import VARIABLE
 
 NOTEBOOK = pathlib.Path(__file__).with_name('01_nova_api.ipynb')
 LIVE = 'application/vnd.jupyter.widget-view+json'
@@ -16,8 +20,10 @@ LIVE = 'application/vnd.jupyter.widget-view+json'
 def refresh(path):
     """Run the notebook at *path* in its folder, and write it back with its outputs."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=60, store_widget_state=False, record_timing=False, coalesce_streams=True,
-                   resources={'metadata': {'path': str(path.parent)}}).execute()
+    client = NotebookClient(notebook, timeout=60, store_widget_state=False, record_timing=False, coalesce_streams=True,
+                            resources={'metadata': {'path': str(path.parent)}})
+    with tempfile.TemporaryDirectory() as folder:  # stored is what somebody sees who has answered nothing yet
+        client.execute(env={**os.environ, VARIABLE: f'{folder}/progress.json'})
     for cell in notebook.cells:
         for output in cell.get('outputs', ()):
             output.get('data', {}).pop(LIVE, None)

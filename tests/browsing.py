@@ -1,6 +1,7 @@
 """What the browser tests share: Chromium, pictures for where a failure can be looked at, and what can be read."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -87,13 +88,14 @@ def hard_to_use(page, selector):
 
 
 @contextlib.contextmanager
-def jupyter(folder, program):
-    """Run JupyterLab or Jupyter Notebook on a copy of the notebooks; give its address."""
+def jupyter(folder, program, settings=()):
+    """Run JupyterLab or Jupyter Notebook on a copy of the notebooks, with *settings*, {extension/plugin: {...}}; give its address."""
     for name in ('notebooks', 'diagrams', 'explorer'):
         shutil.copytree(ROOT / name, folder / name)
-    settings = folder / 'settings/@jupyterlab/apputils-extension'
-    settings.mkdir(parents=True)
-    (settings / 'notification.jupyterlab-settings').write_text('{"fetchNews": "false"}')
+    for name, chosen in {'@jupyterlab/apputils-extension/notification': {'fetchNews': 'false'}, **dict(settings)}.items():
+        path = folder / f'settings/{name}.jupyterlab-settings'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(chosen))
     process = subprocess.Popen(
         [sys.executable, '-m', 'jupyter', program, '--no-browser', '--allow-root', '--port=0', '--IdentityProvider.token=',
          '--ServerApp.password='],

@@ -151,6 +151,12 @@ CHANGES = {
     'rule: a member may migrate': (
         'objects.py', "os-migrate-server:migrate_live', 'rule:project_manager_or_admin'", "os-migrate-server:migrate_live', '@'",
         {'closing.foretell-1'}),
+    'rule: a lock holds for nobody': (
+        'pipeline.py', 'if instance.locked and not context.is_admin:', 'if False:', {'closing.pause-locked', 'closing.diagnose-4'}),
+    'rule: a pause is for administrators': (
+        'objects.py', "os-pause-server:pause', 'rule:project_member_or_admin'", "os-pause-server:pause', 'rule:context_is_admin'", {'closing.pause-member'}),
+    'payload: a pause goes to the conductor': (
+        'pipeline.py', "messaging.Target(topic='compute', version='6.0')", "messaging.Target(topic='conductor', version='6.0')", {'closing.pause-whom'}),
     'rule: cast from 2.40 on': ('pipeline.py', "async_ = is_supported(req, '2.34')", "async_ = is_supported(req, '2.40')",
                                 {'controller.look-text', 'conductor-api.look-text', 'conductor-api.look-purpose', 'conductor-api.change'}),
     'rule: cast from 2.26 on': ('pipeline.py', "async_ = is_supported(req, '2.34')", "async_ = is_supported(req, '2.26')",
@@ -208,7 +214,7 @@ CHANGES = {
     'edge: the mark is taken back if the bus is broken': (
         'pipeline.py', '        except messaging.MessagingTimeout as messaging_timeout:',
         "        except messaging.MessageDeliveryFailure:\n            instance.task_state = None\n            instance.save()\n            raise\n"
-        '        except messaging.MessagingTimeout as messaging_timeout:', {'rpc.predict', 'closing.foretell-5'}),
+        '        except messaging.MessagingTimeout as messaging_timeout:', {'rpc.predict'}),
     'edge: the body is peeked at once more': (
         'pipeline.py', "action_name = action_peek(body) if action == 'action' else action", "action_name = action_peek(body) and action_peek(body)",
         {'routes.look-happened'}),
