@@ -187,9 +187,10 @@ def _fields(task, told):
     if isinstance(task, Foretell):
         given = told.given if isinstance(told.given, dict) else {}
         kinds = ''.join(f'<option{" selected" if given.get("message") == kind else ""}>{kind}</option>' for kind in KINDS)
-        return (f'<div class="parts"><label>status <input type="text" name="status" size="5" required value="{escape(str(given.get("status", "")))}"></label>'
-                f'<label>message <select name="message">{kinds}</select></label>'
-                f'<label>task state <input type="text" name="task_state" size="12" required value="{escape(given.get("task_state", ""))}"></label></div>')
+        status, state = (f'<input type="text" name="{name}" size="12" required value="{escape(str(given.get(name, "")))}">'
+                         for name in ('status', 'task_state'))
+        return (f'<div class="parts"><label>status {status}</label><label>message <select name="message">{kinds}</select></label>'
+                f'<label>task state {state}</label></div>')
     if isinstance(task, Sentence):
         return f'<textarea name="answer" rows="2" aria-label="your sentence" required>{escape(str(told.given or ""))}</textarea>'
     if isinstance(task, Short):

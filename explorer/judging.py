@@ -1,7 +1,8 @@
 """Find a task of the lesson, and judge an answer to it. Nothing is kept here: so it is what nbgrader and otter can call."""
 
+from explorer.closing import CLOSING
 from explorer.explorations import Scenario
-from explorer.questions import CLOSING, SEVEN, TASKS
+from explorer.questions import SEVEN, TASKS
 from explorer.shapes import short
 from explorer.stations import WrongUse
 from explorer.tasks import Choice, Foretell, Sentence, Stale, Verdict, written

@@ -11,10 +11,12 @@ import dataclasses
 import weakref
 
 from explorer.cards import Card, Place, Sheet
+from explorer.closing import CLOSING
 from explorer.explorations import Scenario, exploration
 from explorer.judging import judged, tasks_at, the_task
 from explorer.progress import Keeper
-from explorer.questions import CLOSING, SEVEN, TASKS, journey, myths
+from explorer.questions import SEVEN, TASKS, myths
+from explorer.reading import journey
 from explorer.shapes import short
 from explorer.stations import WrongUse
 from explorer.tasks import Choice, Diagnosis, Foretell, Sentence, Verdict, ask

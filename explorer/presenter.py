@@ -13,6 +13,10 @@ from explorer.questions import MINUTES
 from explorer.tasks import LETTERS, Build, Choice, written
 
 
+BUTTONS = (('timer', 'start', 'start or pause the timer'), ('again', 'again', 'set the timer back'), ('full', 'full screen', 'full screen'),
+           ('larger', '+', 'larger letters'), ('smaller', '−', 'smaller letters'))
+
+
 def present(key):
     """Show the player of an exploration as in a classroom.
 
@@ -63,8 +67,7 @@ def page(key):
     row, (teaching_, tasks) = exploration(key), teaching.notes(key)
     said = ''.join(f'<p><b>{name}.</b> {cards.marked(text)}</p>' for name, text in (
         ('Goal', teaching_.goal), ('Ask', teaching_.ask), ('On the board', teaching_.board), ('Show', teaching_.show)))
-    buttons = ''.join(f'<button type="button" data-action="{action}"{f" aria-label={label!r}" if label else ""}>{text}</button>' for action, text, label in (
-        ('timer', 'start', ''), ('again', 'again', ''), ('full', 'full screen', ''), ('larger', '+', 'larger letters'), ('smaller', '−', 'smaller letters')))
+    buttons = ''.join(f'<button type="button" data-action="{action}" aria-label="{label}">{text}</button>' for action, text, label in BUTTONS)
     return (f'<b>{row.number}. {escape(row.title)}</b><div class="controls"><output class="timer" data-part="timer" data-minutes="{MINUTES[key]}" '
             f'aria-label="time left"></output>{buttons}</div>{said}{"".join(_task(task) for task in tasks)}')
 

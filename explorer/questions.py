@@ -7,13 +7,12 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
-from explorer.comparison import compare
+from explorer.closing import CLOSING_TASKS, PAUSE_TASKS
 from explorer.explorations import EXPLORATIONS, Scenario, bare, client_newest
-from explorer.flowcharts import name_of, turned_back
 from explorer.pipeline import ComputeTaskManager
-from explorer.stations import NODES
-from explorer.tasks import Build, Choice, Diagnosis, Foretell, Option, Sentence, Short, Task, ends
-from explorer.views import literal, lost, path_of
+from explorer.reading import arguments, first, none, order, parts_at, sent, stations, status, statuses, turned_by
+from explorer.tasks import Build, Choice, Option, Sentence, Short, Task
+from explorer.views import lost, path_of
 
 MYTHS: Mapping[str, str] = {
     'moved': 'A 202 means that the server has moved',
@@ -29,75 +28,8 @@ MYTHS: Mapping[str, str] = {
     'undone': 'If the bus is broken, all is left as it was',
 }
 
-CLOSING = 'closing'  # the leg of what is asked behind the seventh
 MINUTES: Mapping[str, int] = {
     'client': 12, 'service': 11, 'routes': 11, 'controller': 12, 'compute-api': 12, 'conductor-api': 12, 'rpc': 12}
-
-
-def order(version='2.96', **wish):
-    """Make a scenario that sends the order itself without the client, with other fields than the client would."""
-    return bare({'os-migrateLive': {'host': None, 'block_migration': 'auto', **wish}}, version)
-
-
-def status(trace):
-    """Give the status of the answer, 0 if there was none."""
-    return trace.response['status'] if trace.response else 0
-
-
-def sent(trace, field):
-    """Give a field of the order as it was sent; None, where there is none."""
-    body = trace.request['body'] if trace.request else None
-    wish = body.get('os-migrateLive') if isinstance(body, dict) else None
-    return wish.get(field) if isinstance(wish, dict) else None
-
-
-def turned_by(trace):
-    """Give the station that turned a request back, '' if none did."""
-    step = turned_back(trace)
-    return step.station if step else ''
-
-
-def stations(trace):
-    return [step.station for step in trace.steps]
-
-
-def first(trace, station):
-    return trace.find(station)[0]
-
-
-def arguments(trace):
-    """Give the arguments of the one message."""
-    return trace.messages[0]['args']
-
-
-def parting(one, other):
-    """Name the leg of the last step that two runs share before they part; 'nowhere', if they don't."""
-    leg = ''
-    for row in compare(one, other).rows:
-        if row.a is None or row.b is None:
-            return leg
-        leg = one.steps[row.a].exploration
-    return 'nowhere'
-
-
-def parts_at(one, other):
-    """Make the facts of a question about two runs."""
-    def facts(ask):
-        both = compare(ask(one), ask(other))
-        return {'answer': parting(both.a, both.b), 'words': both.words, 'a': status(both.a), 'b': status(both.b)}
-    return facts
-
-
-def statuses(*scenarios):
-    """Make the facts of a question about statuses: the only one, or all of them."""
-    def facts(ask):
-        found = tuple(status(ask(scenario)) for scenario in scenarios)
-        return {'answer': found if len(found) > 1 else found[0], **{f'status_{number}': each for number, each in enumerate(found, 1)}}
-    return facts
-
-
-def none(ask):
-    return {}
 
 
 # ----------------------------------------------------------------------------------------------- 1. client
@@ -204,7 +136,8 @@ CLIENT = (
         lacks=_lacks_false, tries=tuple(Scenario(microversion=version) for version in ('2.96', '2.25', '2.24'))),
     Sentence(
         'client.say', 'In one sentence: what does the client make of your command?',
-        'The client makes {answer} requests of it, of which the last is a POST to the actions of the server; what it orders is the key '
+        'The client makes {answer} requests of it, of which the last is a POST to the actions of the server; what it orders '
+        'is the key '
         '`{key}` in the body, and by which rules is a header.',
         _exchanges),
 )
@@ -257,8 +190,10 @@ def _lacks_early_end(trace, ask):
 SERVICE = (
     Choice(
         'service.predict',
-        'A request with a token that nobody knows, and with an order that is incomplete: `{{"os-migrateLive": {{}}}}`. What is the answer?',
-        'The answer is {answer}. The last station was `{last}`; nobody has opened the letter. With a good token the same body gets {known}.',
+        'A request with a token that nobody knows, and with an order that is incomplete: `{{"os-migrateLive": {{}}}}`. What '
+        'is the answer?',
+        'The answer is {answer}. The last station was `{last}`; nobody has opened the letter. With a good token the same body '
+        'gets {known}.',
         _stranger_with_nonsense, options=(
             Option(400, '400: the order is incomplete.', 'What is asked is read first, then who asks.',
                    'The body is opened much later, behind all filters.'),
@@ -271,7 +206,8 @@ SERVICE = (
         'service.look-text',
         'From step {begin} on, look for `nova.context` in the payload. Which filter puts it into the environment? '
         '(Marks in brackets were made further in.)',
-        'It is `{answer}`, at step {step}: of the headers that the filter before it has written, it makes a context with a person and roles.',
+        'It is `{answer}`, at step {step}: of the headers that the filter before it has written, it makes a context with a '
+        'person and roles.',
         _makes_context, options=(
             Option('NovaKeystoneContext', 'NovaKeystoneContext', 'It has the context in its name.', ''),
             Option('AuthProtocol', 'AuthProtocol', 'It knows the token, so it knows the person.',
@@ -291,7 +227,8 @@ SERVICE = (
     Choice(
         'service.look-purpose',
         '`RequestId` makes an id at step {step}. Follow `request_id` through the player: what is it good for?',
-        'The same id stands in the context on the other side of the bus. It is what joins the halves of the story, here and in the logs.',
+        'The same id stands in the context on the other side of the bus. It is what joins the halves of the story, here and '
+        'in the logs.',
         _request_id, options=(
             Option('joins', 'So that the two halves find each other, on both sides of the bus.', 'It is in the message, too.', ''),
             Option('once', 'So that no request is worked on twice.', 'Ids are for telling doubles.',
@@ -300,9 +237,11 @@ SERVICE = (
                    'It says which request this is, not who sent it.'))),
     Choice(
         'service.change',
-        'One change: the token. A path that the API does not have (`/v2.1/nonsense`), with a token that nobody knows, and with a good one. '
+        'One change: the token. A path that the API does not have (`/v2.1/nonsense`), with a token that nobody knows, and '
+        'with a good one. '
         'Your hypothesis: which two statuses?',
-        'The answers were {status_1} and {status_2}. The filters stand before the routes: first somebody has to be there, then one can '
+        'The answers were {status_1} and {status_2}. The filters stand before the routes: first somebody has to be there, '
+        'then one can '
         'be told that there is nothing.',
         statuses(bare({}, path=NOWHERE, caller='bad_token'), bare({}, path=NOWHERE)), options=(
             Option((404, 404), '404 and 404', 'What is not there, is not there for anybody.',
@@ -321,7 +260,8 @@ SERVICE = (
         lacks=_lacks_early_end, tries=(bare('x'), bare('x' * 200_000))),
     Sentence(
         'service.say', 'In one sentence: what do the filters do for the application behind them?',
-        'They see to it that whatever gets through is small enough, has an id, and comes from somebody known: `{answer}` at the end makes a '
+        'They see to it that whatever gets through is small enough, has an id, and comes from somebody known: `{answer}` at '
+        'the end makes a '
         'context of headers, and the application can ask "who" without knowing what a token is.',
         _makes_context),
 )
@@ -387,11 +327,13 @@ ROUTES = (
             Option('_get_method', 'In `_get_method`, which looks for the method', 'The key is the name of the method.', ''),
             Option('validate', 'In the schema: 400', 'The body is not as it should be.',
                    'Which schema? They hang at the method, and that is not found yet.'),
-            Option('authorize', 'In the policy: 403', 'What is not allowed is forbidden.', 'A policy has a name, of an action that exists.'))),
+            Option('authorize', 'In the policy: 403', 'What is not allowed is forbidden.',
+                   'A policy has a name, of an action that exists.'))),
     Short(
         'routes.look-text',
         'Which `action` does the table of routes give for this path? (See what `routematch` returns.)',
-        'It says `{answer}`: a method that the servers controller does not have. That is where the body is asked, and the method is `{method}`.',
+        'It says `{answer}`: a method that the servers controller does not have. That is where the body is asked, and the '
+        'method is `{method}`.',
         _route_action, hints=('It is in the result of routematch.', 'It has two entries. One is the controller.', 'It is the last word of the path.')),
     Choice(
         'routes.look-happened',
@@ -404,7 +346,8 @@ ROUTES = (
     Choice(
         'routes.look-purpose',
         'What does `action_peek` do with the body?',
-        'It finds the key, and no more: an order that is incomplete gets past it, and is turned back by `{later}`. Two keys it can not '
+        'It finds the key, and no more: an order that is incomplete gets past it, and is turned back by `{later}`. Two keys '
+        'it can not '
         'choose between: {two}, "{message}".',
         _peek, options=(
             Option('finds', 'It finds the one key, by which the method is chosen.', 'There is nothing else to choose by.', ''),
@@ -424,7 +367,8 @@ ROUTES = (
             Option(404, '404: not found', 'There is no such version.', 'The path has been found, or will be.'))),
     Build(
         'routes.check',
-        'Make a request whose body is turned back with 400 because of its **form**: after somebody has peeked at it, and before a schema does.',
+        'Make a request whose body is turned back with 400 because of its **form**: after somebody has peeked at it, and '
+        'before a schema does.',
         'One that does it: `{solution}`.',
         none, (
             'The peek wants to find exactly one thing.',
@@ -433,7 +377,8 @@ ROUTES = (
         lacks=_lacks_form, tries=(bare({'os-migrateLive': {}}), bare({'os-migrateLive': {}, 'os-nope': {}}))),
     Sentence(
         'routes.say', 'In one sentence: what leads to the method?',
-        'The route leads to a controller and to the word `{answer}`, which all actions share; the one key of the body leads from there to `{method}`.',
+        'The route leads to a controller and to the word `{answer}`, which all actions share; the one key of the body leads '
+        'from there to `{method}`.',
         _route_action),
 )
 
@@ -491,7 +436,8 @@ CONTROLLER = (
             Option(401, '401', 'The token comes first.', ''))),
     Choice(
         'controller.predict',
-        'A manager may live migrate the servers of the project. Now a manager asks for `nova live-migration web-1 host2`. The answer?',
+        'A manager may live migrate the servers of the project. Now a manager asks for `nova live-migration web-1 host2`. The '
+        'answer?',
         'It is {answer}: the rule asked is `{rule}`, which is for administrators. Without a host the same manager gets {without}.',
         _manager_names_host, options=(
             Option(202, '202', 'Who may migrate a server, may say where to.',
@@ -507,7 +453,8 @@ CONTROLLER = (
             Option('microversion', 'From the microversion', 'It is a matter of the rules.', ''),
             Option('body', 'From a field of the body', 'The code reads host and block_migration from there.',
                    'The schema knows no such field, and refuses what it does not know.', myth='field'),
-            Option('option', 'From the configuration', 'An operator decides how the cloud works.', 'The line asks the request, not the configuration.'))),
+            Option('option', 'From the configuration', 'An operator decides how the cloud works.',
+                   'The line asks the request, not the configuration.'))),
     Short(
         'controller.look-happened',
         'A stack of schemas for the body hangs at the method. How many of them have looked at this body?',
@@ -521,18 +468,22 @@ CONTROLLER = (
         'Why is the server fetched **before** the policy is asked?',
         'The policy is asked about the project of the server. And to who is from elsewhere there is no such server: {other}.',
         _target, options=(
-            Option('lock', 'So that it is locked while one decides', 'Else it could change meanwhile.', 'Nothing is locked by reading.'),
-            Option('cheap', 'Looking is cheaper than asking', 'The cheap question first.', 'It costs three queries and a thread; the policy none.'),
+            Option('lock', 'So that it is locked while one decides', 'Else it could change meanwhile.',
+                   'Nothing is locked by reading.'),
+            Option('cheap', 'Looking is cheaper than asking', 'The cheap question first.',
+                   'It costs three queries and a thread; the policy none.'),
             Option('whose', 'The policy has to know whose server it is', 'What one may do depends on the project.', ''))),
     Choice(
         'controller.change',
         'One change: `block_migration` is "auto", false, and null, at 2.34. Your hypothesis: what arrives in the message?',
-        '"auto" arrives as {auto}, false as {no}, and null is answered with {null}. False is an order: do not take the disks along. None leaves '
+        '"auto" arrives as {auto}, false as {no}, and null is answered with {null}. False is an order: do not take the disks '
+        'along. None leaves '
         'it to the hosts. And null in the body is no value at all.',
         _three_values, options=(
             Option((None, None, None), 'None, each time', 'Nothing is wished for, in three ways.',
                    'False is a wish: without the disks.', myth='same'),
-            Option((None, False, None), 'None, False, None', 'null is the JSON for None.', 'The schema lets pass true, false, and "auto", and words for them.'),
+            Option((None, False, None), 'None, False, None', 'null is the JSON for None.',
+                   'The schema lets pass true, false, and "auto", and words for them.'),
             Option((None, False, 400), 'None, False, and 400 for null', 'The schema wants a value.', ''),
             Option(('auto', False, 400), '"auto", False, and 400 for null', 'The conductor has to be told of "auto".',
                    '"auto" is a word of the API. Behind the controller nobody knows it.'))),
@@ -548,7 +499,8 @@ CONTROLLER = (
         tries=(dataclasses.replace(bare({'os-migrateLive': {}})), dataclasses.replace(bare({'os-migrateLive': {}}), caller='reader'))),
     Sentence(
         'controller.say', 'In one sentence: what has to be true before the controller calls the compute API?',
-        'The body has to fit the schema of its microversion, the server has to be one of those that the caller can see, and the policy has to allow it; '
+        'The body has to fit the schema of its microversion, the server has to be one of those that the caller can see, and '
+        'the policy has to allow it; '
         'and naming a host is a right of its own ({rule}).',
         _manager_names_host),
 )
@@ -617,7 +569,8 @@ COMPUTE_API = (
             Option((409, 409), '409 and 409', 'A locked server is locked.',
                    'The guard looks at who asks, before it looks at the lock.', myth='locked'),
             Option((202, 202), '202 and 202', 'A lock is for users, and both are more.', 'A manager is no administrator.'),
-            Option((403, 403), '403 and 403', 'A lock takes away the right.', 'The right is judged before, and it is there. The lock is about the server.'),
+            Option((403, 403), '403 and 403', 'A lock takes away the right.',
+                   'The right is judged before, and it is there. The lock is about the server.'),
             Option((202, 409), '202 and 409', 'An administrator stands above locks.', ''))),
     Choice(
         'compute-api.look-text',
@@ -625,7 +578,8 @@ COMPUTE_API = (
         '`{answer}` does, of {count}; the innermost is `{last}`.',
         _outermost, options=(
             Option('check_instance_state', 'check_instance_state', 'The state is the first thing to look at.', 'It is the last.'),
-            Option('check_instance_lock', 'check_instance_lock', 'Who is locked out needs no more questions.', 'It is the last but one.'),
+            Option('check_instance_lock', 'check_instance_lock', 'Who is locked out needs no more questions.',
+                   'It is the last but one.'),
             Option('block_shares', 'block_shares_not_supported', 'It is the first in the list.', ''))),
     Choice(
         'compute-api.look-happened',
@@ -635,14 +589,18 @@ COMPUTE_API = (
             Option('nobody', 'None', 'The conductor gets the slow work done.', ''),
             Option('api', 'host2, by the API', 'There are two hosts, and it is on the other one.',
                    'Nothing in this leg chooses. Look at host_name.', myth='picks'),
-            Option('scheduler', 'One that the scheduler has been asked for', 'Choosing is its work.', 'It is; but nobody has asked it yet.'))),
+            Option('scheduler', 'One that the scheduler has been asked for', 'Choosing is its work.',
+                   'It is; but nobody has asked it yet.'))),
     Choice(
         'compute-api.look-purpose',
         '`save` is told `expected_task_state=[None]`. What would go wrong without?',
-        'If another request was faster, ours is answered with {status}, and the state stays {state}: what the other one has written is not written over.',
+        'If another request was faster, ours is answered with {status}, and the state stays {state}: what the other one has '
+        'written is not written over.',
         _race, options=(
-            Option('null', 'None could not be stored', 'Databases have their ways with it.', 'None is what is expected to be there, not what is written.'),
-            Option('fast', 'It would be slower', 'A condition saves the reading.', 'The server has been read; the condition is in the UPDATE.'),
+            Option('null', 'None could not be stored', 'Databases have their ways with it.',
+                   'None is what is expected to be there, not what is written.'),
+            Option('fast', 'It would be slower', 'A condition saves the reading.',
+                   'The server has been read; the condition is in the UPDATE.'),
             Option('race', 'Two orders at once would write over each other', 'Both have read None.', ''))),
     Choice(
         'compute-api.change',
@@ -650,8 +608,10 @@ COMPUTE_API = (
         '`{answer}` does, with {status}: "{message}". The outermost guard speaks first.',
         _share_and_lock, options=(
             Option('block_shares', 'The guard of the shares', 'It stands further out.', ''),
-            Option('check_instance_lock', 'The guard of the lock', 'A locked server tells no more about itself.', 'It is further in.'),
-            Option('authorize', 'The policy', 'Both together are too much for a manager.', 'A policy knows nothing of shares and locks.'))),
+            Option('check_instance_lock', 'The guard of the lock', 'A locked server tells no more about itself.',
+                   'It is further in.'),
+            Option('authorize', 'The policy', 'Both together are too much for a manager.',
+                   'A policy knows nothing of shares and locks.'))),
     Build(
         'compute-api.check',
         'An order by the client that is answered with **500**, without a message, and without an action noted.',
@@ -663,7 +623,8 @@ COMPUTE_API = (
         lacks=_lacks_500_untouched, tries=(Scenario(race={'task_state': 'rebooting'}), Scenario(state={'request_spec': False}))),
     Sentence(
         'compute-api.say', 'In one sentence: how is a server that is taken kept from others?',
-        'By a mark that is written only if nobody else has written one: who comes second finds `{state}` where None was expected, and is answered with {status}.',
+        'By a mark that is written only if nobody else has written one: who comes second finds `{state}` where None was '
+        'expected, and is answered with {status}.',
         _race),
 )
 
@@ -712,7 +673,8 @@ def _lacks_call_with_auto(trace, ask):
 CONDUCTOR_API = (
     Choice(
         'conductor-api.recall',
-        'From the first and the fourth leg: a request without any header of a microversion, whose body says `"block_migration": "auto"`. The answer?',
+        'From the first and the fourth leg: a request without any header of a microversion, whose body says '
+        '`"block_migration": "auto"`. The answer?',
         'It is {answer}. Who names no version gets the oldest, 2.1; and those rules have no "auto".',
         _oldest_rules, options=(
             Option(202, '202', 'Without a version the newest holds.', 'It is the oldest, so that old clients go on working.'),
@@ -721,13 +683,15 @@ CONDUCTOR_API = (
     Choice(
         'conductor-api.predict',
         '`nova --os-compute-api-version 2.29 live-migration web-1 host2`. Who judges whether host2 will do?',
-        'In the message the hint holds {hint}, and the request spec asks for {wish}. So the host is an order: the scheduler is passed by, and whether '
+        'In the message the hint holds {hint}, and the request spec asks for {wish}. So the host is an order: the scheduler '
+        'is passed by, and whether '
         'it will do, shows on the way.',
         _where_host('2.29'), options=(
             Option('order', 'Nobody is asked: it is an order', 'Who names a host, knows what to do.', ''),
             Option('wish', 'The scheduler is asked about host2', 'It judges every host.',
                    'Only from 2.30 on. Before, a host that is named goes past it.', myth='asks'),
-            Option('both', 'It goes both ways, and the conductor chooses', 'Two places for a host, two uses.', 'One of the two is empty each time.'))),
+            Option('both', 'It goes both ways, and the conductor chooses', 'Two places for a host, two uses.',
+                   'One of the two is empty each time.'))),
     Choice(
         'conductor-api.look-text',
         'Which argument of `live_migrate_instance` decides which of the two methods of the RPC API is called?',
@@ -749,16 +713,20 @@ CONDUCTOR_API = (
         'If no host will do, what does a caller learn at 2.33, and at 2.34?',
         'The answers are {old} and {new}. Waiting has the good of an honest answer; the price is that the caller waits, too.',
         _no_host, options=(
-            Option('errors', 'At 2.33 that there is none; at 2.34 that the order was taken', 'One waits for the checks, one does not.', ''),
-            Option('same', 'The same: there is no host', 'An error is an error.', 'At 2.34 the answer was given before anybody looked.'),
-            Option('later', 'At 2.34 it is told later on, over the same connection', 'Asynchronous means: later.', 'The connection is closed with the answer.'))),
+            Option('errors', 'At 2.33 that there is none; at 2.34 that the order was taken',
+                   'One waits for the checks, one does not.', ''),
+            Option('same', 'The same: there is no host', 'An error is an error.',
+                   'At 2.34 the answer was given before anybody looked.'),
+            Option('later', 'At 2.34 it is told later on, over the same connection', 'Asynchronous means: later.',
+                   'The connection is closed with the answer.'))),
     Choice(
         'conductor-api.change',
         'One change: 2.33 becomes 2.34. Your hypothesis: up to where do the two runs go the same way?',
         'Side by side: {words}.',
         parts_at(Scenario(microversion='2.33'), Scenario(microversion='2.34')), options=(
             Option('client', 'To the client; the request is another', 'It sends another body.', 'The body is the same.'),
-            Option('controller', 'Behind the controller', 'There async_ is set.', 'It is set there, by the same lines; then the way goes on as before, with another value.'),
+            Option('controller', 'Behind the controller', 'There async_ is set.',
+                   'It is set there, by the same lines; then the way goes on as before, with another value.'),
             Option('conductor-api', "Where the conductor's API hands over to the bus", 'There the value decides.', ''),
             Option('rpc', 'In the conductor, behind the bus', 'There the work is done.', 'It comes by another message, already.'))),
     Build(
@@ -772,7 +740,8 @@ CONDUCTOR_API = (
         lacks=_lacks_call_with_auto, tries=tuple(Scenario(microversion=version) for version in ('2.96', '2.24', '2.30'))),
     Sentence(
         'conductor-api.say', 'In one sentence: who waits, and who decides that?',
-        'Below 2.34 the API waits for the conductor and passes on what it says ({old}); from 2.34 on it answers {new} at once; the microversion decides.',
+        'Below 2.34 the API waits for the conductor and passes on what it says ({old}); from 2.34 on it answers {new} at '
+        'once; the microversion decides.',
         _no_host),
 )
 
@@ -822,7 +791,8 @@ def _lacks_lost(trace, ask):
 RPC = (
     Choice(
         'rpc.recall',
-        'From the sixth leg: the command `openstack server migrate --live-migration web-1` sends its order at 2.30. What goes over the bus?',
+        'From the sixth leg: the command `openstack server migrate --live-migration web-1` sends its order at 2.30. What goes '
+        'over the bus?',
         'A {answer}, `{method}`. The nova command asks for the newest it knows, and gets a cast: same wish, another message.',
         _openstack_client, options=(
             Option('call', 'A call', 'The version decides, not the client.', ''),
@@ -831,12 +801,15 @@ RPC = (
     Choice(
         'rpc.predict',
         'The broker is away when the message is to be sent. What is answered, and in which task state is the server left?',
-        'The answer is {status}, and the server stays `{state}`; the action is noted ({actions}), and stays open. The mark was written before '
+        'The answer is {status}, and the server stays `{state}`; the action is noted ({actions}), and stays open. The mark '
+        'was written before '
         'the message was sent, and nobody takes it back.',
         _broker_away, options=(
             Option((500, None), '500, and no task state', 'If it fails, all is left as it was.',
-                   'There is no way back from the mark: it is in the database of a cell, and the message was to go elsewhere.', myth='undone'),
-            Option((202, 'migrating'), '202, and migrating', 'Nobody waits for a cast.', 'Not for what becomes of it; but it has to be sent.'),
+                   'There is no way back from the mark: it is in the database of a cell, and the message was to go '
+                   'elsewhere.', myth='undone'),
+            Option((202, 'migrating'), '202, and migrating', 'Nobody waits for a cast.',
+                   'Not for what becomes of it; but it has to be sent.'),
             Option((500, 'error'), '500, and error', 'Nova notes what went wrong.', 'The one who would note it is behind the bus.'),
             Option((500, 'migrating'), '500, and migrating', 'The mark was written before.', ''))),
     Choice(
@@ -845,15 +818,18 @@ RPC = (
         '`{answer}` is. `{namespace}` says which object in the conductor is meant, and `{method}` which of its methods.',
         _address, options=(
             Option('conductor', 'conductor', 'One queue for all of them.', ''),
-            Option('compute_task', 'compute_task', 'It says for whom it is.', 'It is the namespace: it matters when the message has arrived.', myth='topic'),
+            Option('compute_task', 'compute_task', 'It says for whom it is.',
+                   'It is the namespace: it matters when the message has arrived.', myth='topic'),
             Option('live_migrate_instance', 'live_migrate_instance', 'A queue for each job.', 'It is the method.'))),
     Choice(
         'rpc.look-happened',
         'The API has answered 202. What is certain?',
-        'Let the conductor find no host: the answer is {status}, although `{where}` failed. What is certain is that the message was handed to the bus.',
+        'Let the conductor find no host: the answer is {status}, although `{where}` failed. What is certain is that the '
+        'message was handed to the bus.',
         _accepted, options=(
             Option('moved', 'The server has moved', '2xx is success.', 'It has not begun to.', myth='moved'),
-            Option('host', 'There is a host for it', 'Else it would be refused.', 'Who looks for one is not asked before the answer.'),
+            Option('host', 'There is a host for it', 'Else it would be refused.',
+                   'Who looks for one is not asked before the answer.'),
             Option('taken', 'The order has been handed over', 'Accepted is not done.', ''))),
     Choice(
         'rpc.look-purpose',
@@ -870,8 +846,10 @@ RPC = (
         'A {kind} of `{method}`, version {version}: an older and more general method, that waits.',
         _other_message, options=(
             Option(('call', 'migrate_server'), 'a call of migrate_server', 'Each way has its own method.', ''),
-            Option(('call', 'live_migrate_instance'), 'a call of live_migrate_instance', 'The same job, with waiting.', 'That method is always cast.'),
-            Option(('cast', 'migrate_server'), 'a cast of migrate_server', 'An older method.', 'It is the older one; but somebody waits for it.'))),
+            Option(('call', 'live_migrate_instance'), 'a call of live_migrate_instance', 'The same job, with waiting.',
+                   'That method is always cast.'),
+            Option(('cast', 'migrate_server'), 'a cast of migrate_server', 'An older method.',
+                   'It is the older one; but somebody waits for it.'))),
     Build(
         'rpc.check',
         'An order that is accepted and comes to nothing.',
@@ -883,130 +861,9 @@ RPC = (
         lacks=_lacks_lost, tries=(Scenario(), Scenario(conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}))),
     Sentence(
         'rpc.say', 'In one sentence: what travels, and who picks it up?',
-        'Plain text travels, the objects taken apart, on the queue `{answer}`; any one conductor takes it, and namespace (`{namespace}`), method and version lead to the function.',
+        'Plain text travels, the objects taken apart, on the queue `{answer}`; any one conductor takes it, and namespace '
+        '(`{namespace}`), method and version lead to the function.',
         _address),
-)
-
-
-# ----------------------------------------------------------------------------------- behind the seventh: the closing
-
-
-def _symptoms(trace):
-    """Read what an operator sees: the answer, what the database holds, what went over the bus."""
-    return {**ends(trace), 'vm_state': trace.outcome['vm_state_after'], 'fault noted': trace.outcome['faults'],
-            'action noted': [action['action'] for action in trace.outcome['actions']], 'client said': _client_said(trace),
-            'failed in the conductor': bool(lost(trace))}
-
-
-def _client_said(trace):
-    """Give the class of error with which the client gave up, or ''."""
-    return (trace.note or '').partition('(')[2].partition(')')[0]
-
-
-def _seen_of(patient):
-    def facts(ask):
-        seen = _symptoms(ask(patient))
-        return {'answer': tuple(map(str, seen.items())), 'status': seen['status'], 'message': seen['message'], 'state': seen['task_state'], 'seen': '; '.join(f'{name}: {_shown(value)}' for name, value in seen.items() if name != 'failed in the conductor')}
-    return facts
-
-
-def _shown(value):
-    return ', '.join(map(str, value)) or 'none' if isinstance(value, list) else str(value) if value not in ('', None) else 'nothing'
-
-
-def _patient(number, scenario, told, *options):
-    return Diagnosis(
-        f'{CLOSING}.diagnose-{number}', 'A run without a label. What was seen: {seen}. What had happened?', told, _seen_of(scenario),
-        options=options, patient=scenario, seen=_symptoms)
-
-
-FAILS = {'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}
-AWAY = {'raise': 'MessageDeliveryFailure', 'kwargs': {}}
-SILENT = {'raise': 'MessagingTimeout', 'kwargs': {}}
-
-
-def _foretell(number, asks, scenario, told):
-    return Foretell(f'{CLOSING}.foretell-{number}', asks, told, none, scenario=scenario)
-
-
-CLOSING_TASKS = (
-    _patient(
-        1, Scenario(state={'request_spec': False}),
-        'The row with the request spec is missing. It is read before the mark is written: no action was noted, and the task state is {state}.',
-        Option(Scenario(race={'task_state': 'rebooting'}), 'Another request was faster', 'It ends in a 500, too.', 'Then the mark of the other one would be there.'),
-        Option(Scenario(conductor_reply=AWAY), 'The bus was away', 'It ends in a 500, too.', 'Then our own mark would be there, and the action.'),
-        Option(Scenario(state={'request_spec': False}), 'The request spec was missing', 'It is read before the mark is written.', ''),
-        Option(Scenario(conductor_reply=SILENT, microversion='2.30'), 'The conductor did not answer', 'A 500 and no word.', 'Then a call would have been sent.')),
-    _patient(
-        2, Scenario(conductor_reply=SILENT, microversion='2.30'),
-        'Somebody waited, in vain: a {message}, the mark ({state}), and a fault that was noted when the time was up.',
-        Option(Scenario(conductor_reply=AWAY, microversion='2.30'), 'The bus was away', 'The mark is there, and the answer is a 500.', 'Then no fault would be noted.'),
-        Option(Scenario(conductor_reply=SILENT, microversion='2.30'), 'The conductor did not answer in time', 'A call has an end.', ''),
-        Option(Scenario(conductor_reply=FAILS, microversion='2.30'), 'No host would do', 'The conductor found none.', 'That is told: 400.'),
-        Option(Scenario(conductor_reply=SILENT), 'The conductor did not answer, and nobody waited', 'It was silent.', 'Then the answer would be a 202.')),
-    _patient(
-        3, Scenario(caller='manager_other_project'),
-        'The client asked for the name, was answered {status}, and found no such server. The order was never sent; so nobody had to refuse it.',
-        Option(Scenario(caller='member'), 'A member of the project asked', 'Members may not migrate.', 'The order would have been sent, and answered with 403.'),
-        Option(Scenario(caller='manager_other_project'), 'A manager of another project asked', 'To them the server does not exist.', ''),
-        Option(Scenario(caller='bad_token'), 'The token had run out', 'Nothing can be seen then.', 'The client would have been told so, with a 401.'),
-        Option(Scenario(state={'task_state': 'deleting'}), 'The server was being deleted', 'Soon it will not exist.', 'Until then it does: 409.')),
-    _patient(
-        4, Scenario(caller='manager', state={'locked_by': 'owner'}),
-        'A conflict, {status}, and nothing odd in the states: so it is the lock, and somebody for whom it holds.',
-        Option(Scenario(state={'locked_by': 'owner'}), 'The owner had locked the server, an administrator asked', 'Locked is locked.', 'An administrator stands above it.'),
-        Option(Scenario(state={'task_state': 'rebooting'}), 'The server was rebooting', 'It is a conflict, too.', 'Then the task state would say so.'),
-        Option(Scenario(state={'vm_state': 'stopped'}), 'The server was stopped', 'It is a conflict, too.', 'Then vm_state would say so.'),
-        Option(Scenario(caller='manager', state={'locked_by': 'owner'}), 'The owner had locked the server, a manager asked', 'The lock holds for managers.', '')),
-    _foretell(
-        1, 'A member of the project, and a server that is stopped: `nova live-migration web-1`.',
-        Scenario(caller='member', state={'vm_state': 'stopped'}),
-        '{status}, {message}, {task_state}: the policy is asked before anybody looks at the state.'),
-    _foretell(
-        2, 'An administrator, and a server that is paused and that an administrator has locked: '
-        '`nova --os-compute-api-version 2.29 live-migration web-1 host2`.',
-        Scenario(host='host2', microversion='2.29', state={'vm_state': 'paused', 'locked_by': 'admin'}),
-        '{status}, {message}, {task_state}: paused will do, the lock does not hold for administrators, and below 2.34 somebody waits.'),
-    _foretell(
-        3, 'An administrator of another project: `nova live-migration web-1`, given the id of the server.',
-        Scenario(server='6d1f0a52-3c1e-4a0b-9d0e-0c5f6f1f7a11', caller='admin_other_project'),
-        '{status}, {message}, {task_state}: an administrator sees and may move the servers of all projects.'),
-    _foretell(
-        4, 'An administrator, and a server whose request spec is missing: `nova live-migration web-1 moon`. There is no host called moon.',
-        Scenario(host='moon', state={'request_spec': False}),
-        '{status}, {message}, {task_state}: the host is looked up before the request spec, so the caller is told of the host.'),
-    _foretell(
-        5, 'A manager of the project: `nova --os-compute-api-version 2.33 live-migration --block-migrate web-1`.',
-        Scenario(caller='manager', microversion='2.33', block_migrate=True),
-        '{status}, {message}, {task_state}: as long as no host is named, a manager may; and 2.33 is the last version for which somebody waits.'),
-    _foretell(
-        6, 'An administrator: `nova --os-compute-api-version 2.67 live-migration --force web-1`. No host is named.',
-        Scenario(force=True, microversion='2.67'),
-        '{status}, {message}, {task_state}: to force something there has to be something; the controller asks for the host.'),
-)
-
-
-def _pause_to_whom(ask):
-    target = first(ask(PAUSE), 'send').before['target']
-    return {'answer': target['topic'], 'server': target['server'], 'method': ask(PAUSE).messages[0]['method']}
-
-
-PAUSE = bare({'pause': None}, caller='member')
-PAUSE_TASKS = (
-    Foretell(
-        f'{CLOSING}.pause-member', 'A member of the project sends `{{"pause": null}}`. The policy for it: members of the project may. How does it end?',
-        '{status}, {message}, {task_state}: found, allowed, guarded and marked in the same way, with a mark of its own.', none, scenario=PAUSE),
-    Foretell(
-        f'{CLOSING}.pause-locked', 'The same, by a manager; but the owner has locked the server.',
-        '{status}, {message}, {task_state}: the guard of the lock is the same function.', none,
-        scenario=bare({'pause': None}, caller='manager', state={'locked_by': 'owner'})),
-    Choice(
-        f'{CLOSING}.pause-whom', 'To whom is the message of `pause` addressed?',
-        'To the queue `{answer}`, and there to {server} alone: `{method}`. There is nothing to decide, so nobody who decides is asked.',
-        _pause_to_whom, options=(
-            Option('conductor', 'To the conductor, as before', 'It gets the slow work done.', 'It does where there is something to be decided first. Here is nothing.'),
-            Option('compute', 'To the host that the server is on', 'It is the one that can do it.', ''),
-            Option('scheduler', 'To the scheduler', 'It knows where servers are.', 'Where it is stands in the row of the server.'))),
 )
 
 
@@ -1019,24 +876,3 @@ def myths():
     """Say which belief of MYTHS is settled in which task: {key: (what people believe, task)}."""
     return {key: (belief, task) for key, belief in MYTHS.items() for task in TASKS.values()
             if isinstance(task, Choice) and any(option.myth == key for option in task.options)}
-
-
-def journey(trace):
-    """Show a run leg by leg: (head, rows of leg, where, which station of it has the order, what that looks like there)."""
-    def after(station):
-        return first(trace, station).after
-
-    target, wish = first(trace, 'send').before['target'], trace.request['body']
-    context, message = after('NovaKeystoneContext')['ctx'], trace.messages[0]
-    seen = (
-        ('client', 'http', f'{trace.request["method"]} {path_of(trace)} {literal(wish)}'),
-        ('service', 'NovaKeystoneContext', f'{context["request_id"][:4]}…, from {context["user_id"]}, {", ".join(context["roles"][:2])} …'),
-        ('routes', '_get_method', f'"{first(trace, "action_peek").result}" leads to {first(trace, "_get_method").result.strip("<>")}'),
-        ('controller', '_migrate_live', f'block_migration={after("_migrate_live")["block_migration"]}, host={after("_migrate_live")["host"]}, '
-                                        f'async_={after("_migrate_live")["async_"]}; the policy says yes'),
-        ('compute-api', 'Instance.save', f'task_state: None → "{trace.outcome["task_state_after"]}", if nobody was faster'),
-        ('conductor-api', 'ComputeTaskAPI.live_migrate_instance', f'a {message["kind"]} of {message["method"]}, hint {literal(message["args"]["scheduler_hint"])}'),
-        ('rpc', 'send', f'text: {message["method"]} {target["version"]}, with {", ".join(message["args"])}'),
-        ('back again', 'http', f'{status(trace)}, and no word more'))
-    rows = [(leg, NODES[first(trace, station).node], name_of(station), what) for leg, station, what in seen]
-    return ('leg', 'where', 'who has it', 'what it looks like there'), rows

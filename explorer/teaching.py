@@ -10,9 +10,10 @@ import pathlib
 from collections.abc import Mapping
 
 from explorer.cards import Sheet, heading
+from explorer.closing import CLOSING
 from explorer.explorations import EXPLORATIONS, exploration
 from explorer.progress import LARGEST, parse
-from explorer.questions import CLOSING, MINUTES, MYTHS, SEVEN, TASKS
+from explorer.questions import MINUTES, MYTHS, SEVEN, TASKS
 from explorer.stations import WrongUse
 from explorer.tasks import LETTERS, Build, Choice, Foretell, Sentence, written
 
@@ -31,7 +32,8 @@ LEGS: Mapping[str, Teaching] = {
     'client': Teaching(
         'To tell what leaves the client for a command, and who filled in which value.',
         'Who has typed "auto"? Where does the microversion come from?',
-        'Four arrows from client to API, each with method and path; over them the version that was agreed on. Leave the fourth open until the run.',
+        'Four arrows from client to API, each with method and path; over them the version that was agreed on. Leave the '
+        'fourth open until the run.',
         'Step from one Session.send to the next. Then `--block-migrate`, and "Compare with the run before".'),
     'service': Teaching(
         'To tell how far a request gets, and what it has gained on the way: an id, a person, roles.',

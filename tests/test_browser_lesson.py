@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from explorer.questions import CLOSING, SEVEN, TASKS
+from explorer.closing import CLOSING
+from explorer.questions import SEVEN, TASKS
 from explorer.tasks import LETTERS, Build, Choice, Foretell, Sentence, written
 from tests.browsing import SHOTS, choose, chromium, hard_to_read, hard_to_use, jupyter
 

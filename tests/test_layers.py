@@ -14,7 +14,8 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / 'explorer'
 # From the top of the house to its ground; a module imports from below its own floor, or along it in this order.
 FLOORS = (
-    ('__main__',), ('bench',), ('lesson', 'presenter', 'export'), ('teaching',), ('cards',), ('judging',), ('questions',), ('tasks',),
+    ('__main__',), ('bench',), ('lesson', 'presenter', 'export'), ('teaching',), ('cards',), ('judging',), ('questions',), ('closing',),
+    ('tasks', 'reading'),
     ('player', 'services', 'conform'), ('content',), ('comparison', 'what_if'), ('views', 'engines', 'flowcharts'), ('sources', 'recordings', 'besides'), ('real_nova',),
     ('runner', 'seeds'), ('explorations', 'trace', 'snapshots', 'http_server', 'pipeline', 'progress'), ('shapes', 'objects', 'cloud', 'history'),
     ('stations', 'bus', 'exception'))

@@ -11,8 +11,9 @@ import nbformat
 import pytest
 
 from explorer import EXPLORATIONS
+from explorer.closing import CLOSING
 from explorer.progress import VARIABLE
-from explorer.questions import CLOSING, SEVEN, TASKS
+from explorer.questions import SEVEN, TASKS
 from tests.conftest import NOTEBOOK, ROOT
 
 SANITIZE = ROOT / 'tests/nbval_sanitize.cfg'
