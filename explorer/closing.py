@@ -135,8 +135,8 @@ def _pause_to_whom(ask):
 PAUSE = bare({'pause': None}, caller='member')
 PAUSE_TASKS = (
     Foretell(
-        '{CLOSING}.pause-member', 'A member of the project sends `{{"pause": null}}`. The policy for it: members of the '
-        f'project may. How does it end?',
+        f'{CLOSING}.pause-member', 'A member of the project sends `{{"pause": null}}`. The policy for it: members of the '
+        'project may. How does it end?',
         '{status}, {message}, {task_state}: found, allowed, guarded and marked in the same way, with a mark of its own.', none, scenario=PAUSE),
     Foretell(
         f'{CLOSING}.pause-locked', 'The same, by a manager; but the owner has locked the server.',
