@@ -10,7 +10,7 @@ import traitlets
 
 from explorer import views
 from explorer.explorations import EXPLORATIONS, Exploration
-from explorer.judging import judge
+from explorer.judging import judged
 from explorer.progress import Progress
 from explorer.questions import MINUTES, SEVEN, TASKS
 from explorer.stations import NODES, WrongUse
@@ -21,6 +21,9 @@ MODULE, STYLE = _HERE / 'card.js', _HERE / 'card.css'
 NAMES = {
     'recall': 'From before', 'predict': 'Predict', 'look-text': 'Look: what does the text say?', 'look-happened': 'Look: what happened?',
     'look-purpose': 'Look: what is it for?', 'change': 'Change one thing', 'check': 'Check', 'say': 'Say it'}
+
+
+BEFORE_A_RUN = ('predict', 'change')
 
 
 class Card(anywidget.AnyWidget):
@@ -61,8 +64,9 @@ class Card(anywidget.AnyWidget):
     def _show(self, key, verdict):
         self._lines = {**self._lines, key: '' if verdict.right is not None or verdict.says.startswith(('Hint', 'Kept')) else verdict.says}
         self.refresh()
+        folded = verdict.right is not None and TASKS[key].name in BEFORE_A_RUN
         self.said = ''  # so that the same line is spoken again
-        self.said = verdict.says
+        self.said = 'Noted. Run it; then unfold what the runs say.' if folded else verdict.says
 
     def _each(self):
         progress = self.lesson.kept()
@@ -98,7 +102,7 @@ def told(task, progress, line=''):
     except WrongUse as error:
         return Told(line=str(error), asks=task.asks)
     given = progress.answers.get(task.key, ())
-    verdict = judge(task.key, given[-1]['answer']) if given else None
+    verdict = judged(task.key, given[-1]['answer'], again=len(given) > 1)[0] if given else None
     return Told(given[-1]['answer'] if given else None, verdict, hints, line, asks)
 
 
@@ -163,18 +167,21 @@ def page(task, told):
         buttons.append(f'<button type="button" data-action="hint">hint ({len(told.hints)} of {len(task.hints)})</button>')
         buttons.append('<button type="button" data-action="solution">solution</button>')
     how = f'<p>To answer, in a cell: <code>{escape(call(task))}</code></p>' if isinstance(task, Build) else ''
-    verdict = _verdict(told)
+    verdict = _verdict(task, told)
     return (
         f'<form data-task="{task.key}" aria-label="{escape(heading(task))}"><fieldset><legend>{name}{marked(told.asks)}</legend>'
         f'{_fields(task, told)}</fieldset>{how}<div class="controls">{"".join(buttons)}</div>'
         f'{f"<ol>{hints}</ol>" if hints else ""}</form>{verdict}')
 
 
-def _verdict(told):
+def _verdict(task, told):
     found = ''
     if told.verdict is not None:
         right = {True: 'true', False: 'false', None: 'none'}[told.verdict.right]
         found = f'<div class="verdict" data-right="{right}">{marked(told.verdict.says)}</div>'
+        if task.name in BEFORE_A_RUN:  # first the run, then what it says
+            found = (f'<details class="reveal" data-name="{task.key}"><summary>You said <b>{escape(str(told.given))}</b>. Run it; then unfold '
+                     f'what the runs say.</summary>{found}</details>')
     return found + (f'<div class="verdict" data-right="none">{marked(told.line)}</div>' if told.line else '')
 
 

@@ -13,7 +13,7 @@ CLOSING = 'closing'  # the leg of these tasks
 
 def _symptoms(trace):
     """Read what an operator sees: the answer, what the database holds, what went over the bus."""
-    return {**ends(trace), 'vm_state': trace.outcome['vm_state_after'], 'fault noted': trace.outcome['faults'],
+    return {**ends(trace), 'vm_state': trace.outcome['vm_state_after'], 'error noted with the server': trace.outcome['faults'],
             'action noted': [action['action'] for action in trace.outcome['actions']], 'client said': _client_said(trace),
             'failed in the conductor': bool(lost(trace))}
 
@@ -60,14 +60,14 @@ CLOSING_TASKS = (
                'Then the mark of the other one would be there.'),
         Option(Scenario(conductor_reply=AWAY), 'The bus was away', 'It ends in a 500, too.',
                'Then our own mark would be there, and the action.'),
-        Option(Scenario(state={'request_spec': False}), 'The request spec was missing', 'It is read before the mark is written.', ''),
+        Option(Scenario(state={'request_spec': False}), 'The request spec was missing', 'Something that should be there is not.', ''),
         Option(Scenario(conductor_reply=SILENT, microversion='2.30'), 'The conductor did not answer', 'A 500 and no word.',
                'Then a call would have been sent.')),
     _patient(
         2, Scenario(conductor_reply=SILENT, microversion='2.30'),
-        'Somebody waited, in vain: a {message}, the mark ({state}), and a fault that was noted when the time was up.',
+        'Somebody waited, in vain: a {message}, the mark ({state}), and an error that was noted when the time was up.',
         Option(Scenario(conductor_reply=AWAY, microversion='2.30'), 'The bus was away',
-               'The mark is there, and the answer is a 500.', 'Then no fault would be noted.'),
+               'The mark is there, and the answer is a 500.', 'Then no error would be noted.'),
         Option(Scenario(conductor_reply=SILENT, microversion='2.30'), 'The conductor did not answer in time',
                'A call has an end.', ''),
         Option(Scenario(conductor_reply=FAILS, microversion='2.30'), 'No host would do', 'The conductor found none.',
@@ -102,13 +102,12 @@ CLOSING_TASKS = (
         Scenario(caller='member', state={'vm_state': 'stopped'}),
         '{status}, {message}, {task_state}: the policy is asked before anybody looks at the state.'),
     _foretell(
-        2, 'An administrator, and a server that is paused and that an administrator has locked: '
-        '`nova --os-compute-api-version 2.29 live-migration web-1 host2`.',
+        2, 'An administrator, and a server that is paused and that an administrator has locked: `nova --os-compute-api-version 2.29 live-migration web-1 host2`.',
         Scenario(host='host2', microversion='2.29', state={'vm_state': 'paused', 'locked_by': 'admin'}),
         '{status}, {message}, {task_state}: paused will do, the lock does not hold for administrators, and below 2.34 '
         'somebody waits.'),
     _foretell(
-        3, 'An administrator of another project: `nova live-migration web-1`, given the id of the server.',
+        3, 'An administrator of another project, who gives the id of the server: `nova live-migration 6d1f0a52-3c1e-4a0b-9d0e-0c5f6f1f7a11`.',
         Scenario(server='6d1f0a52-3c1e-4a0b-9d0e-0c5f6f1f7a11', caller='admin_other_project'),
         '{status}, {message}, {task_state}: an administrator sees and may move the servers of all projects.'),
     _foretell(
@@ -136,7 +135,7 @@ PAUSE = bare({'pause': None}, caller='member')
 PAUSE_TASKS = (
     Foretell(
         f'{CLOSING}.pause-member', 'A member of the project sends `{{"pause": null}}`. The policy for it: members of the '
-        'project may. How does it end?',
+        f'project may. How does it end?',
         '{status}, {message}, {task_state}: found, allowed, guarded and marked in the same way, with a mark of its own.', none, scenario=PAUSE),
     Foretell(
         f'{CLOSING}.pause-locked', 'The same, by a manager; but the owner has locked the server.',

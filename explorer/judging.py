@@ -40,8 +40,12 @@ def judge(key, answer=..., /, **parts):
     return judged(key, parts or answer)[0]
 
 
-def judged(key, answer):
-    """Judge an answer: (Verdict, the answer as it is to be kept); that is None for what is none."""
+def judged(key, answer, *, again=True):
+    """Judge an answer: (Verdict, the answer as it is to be kept); that is None for what is none.
+
+    Shape: *again* says that it is not the first; who looks wrongly for the first time is told where the thought goes wrong, and
+    not yet what is right.
+    """
     try:
         task = the_task(key)
         if answer is None or answer is ...:
@@ -49,8 +53,9 @@ def judged(key, answer):
         given = task.read(answer)
         right, says = task.judge(given)
         opening = {True: 'Right.', False: 'Not so.', None: 'Kept. One way to say it:'}[right]
-        open_still = right is False and not isinstance(task, Choice | Foretell)
-        told = _sentence(says), '' if open_still else task.explained()
+        look_again = task.name.startswith('look') and not again
+        open_still = right is False and (look_again or not isinstance(task, Choice | Foretell))
+        told = _sentence(says), ('Look again.' if look_again else '') if open_still else task.explained()
         return Verdict(right, ' '.join(filter(None, (opening, *told))), task.key), given
     except WrongUse as error:
         return Verdict(None, str(error)), None

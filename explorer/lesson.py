@@ -50,7 +50,8 @@ class Lesson:
 
         Returns: a Verdict.
         """
-        verdict, given = judged(key, parts or answer)
+        before = self.kept().answers.get(key, ()) if isinstance(key, str) else ()
+        verdict, given = judged(key, parts or answer, again=bool(before))
         if given is None:
             return self._with_notices(verdict)
         notices = _notices(TASKS[key], self.kept())

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from explorer.closing import CLOSING_TASKS, PAUSE_TASKS
 from explorer.explorations import EXPLORATIONS, Scenario, bare, client_newest
+from explorer.flowcharts import name_of
 from explorer.pipeline import ComputeTaskManager
-from explorer.reading import arguments, first, none, order, parts_at, sent, stations, status, statuses, turned_by
+from explorer.reading import arguments, first, message, none, order, parts_at, sent, stations, status, statuses, turned_by
 from explorer.tasks import Build, Choice, Option, Sentence, Short, Task
 from explorer.views import lost, path_of
 
@@ -46,7 +47,7 @@ def _exchanges(ask):
 
 def _key(ask):
     found = _exchanges(ask)
-    return {**found, 'answer': found['key'], 'step': ask(Scenario()).find('_action')[0].index}
+    return {**found, 'answer': found['key'], 'step': first(ask(Scenario()), '_action').index, 'station': name_of('_action')}
 
 
 def _first_header(ask):
@@ -73,25 +74,26 @@ def _lacks_false(trace, ask):
 CLIENT = (
     Choice(
         'client.predict',
-        'You type `nova live-migration web-1`, and nothing else. How many HTTP requests leave the client?',
-        'There were {answer}, beginning with {asked}; the last one, {last}, is the order. A name has to become an id, and who wants '
-        'to speak a version has to ask which ones there are.',
+        'The client holds a token already. You type `nova live-migration web-1`, and nothing else. How many HTTP requests '
+        'does it send to Nova?',
+        'There were {answer}, beginning with {asked}; the last one, {last}, is the order. A name has to become an id, and who '
+        'wants to speak a version has to ask which ones there are.',
         _exchanges, options=(
             Option(1, 'One: the order.', 'One command, one request.',
                    'The order needs the id of the server, and you gave a name.'),
             Option(2, 'Two: a login, then the order.', 'Every cloud wants to see a token first.',
-                   'The token was there before. With Keystone there would be a login as well, but with Keystone, not with Nova.'),
+                   'To log in is a matter of Keystone, not of Nova; and the token is there already.'),
             Option(3, 'Three: look for the name, fetch the server, order.', 'The order needs an id, and you gave a name.',
                    'Well thought; but before it speaks, the client asks which versions the API speaks.'),
             Option(4, 'Four: ask for versions, look for the name, fetch the server, order.',
                    'Nothing can be asked before the two have agreed on a version.', ''))),
     Short(
         'client.look-text',
-        'Go to step {step}, `_action`, and read the payload: what is the one key in the body of the order?',
+        'Go to step {step}, `{station}`, and read the payload: what is the one key in the body of the order?',
         'The key is `{answer}`. It is all that names a live migration in this request; neither the path nor the method does.',
         _key, hints=(
             'The body is built from the name of the action and from what is wished for.',
-            'In the payload of `_action`, look at `action`, or at `body`.',
+            'In the payload of that step, look at `action`, or at `body`.',
             'It begins with os- and has a hyphen.')),
     Choice(
         'client.look-happened',
@@ -105,8 +107,8 @@ CLIENT = (
     Choice(
         'client.look-purpose',
         'See what `discover_version` returns at step {step}. What is the first request good for?',
-        'The client knows up to 2.{client}, the API up to 2.{api}; so they take 2.{chosen}. The rules by which the order is read are '
-        'settled here, before there is an order.',
+        'The client knows up to 2.{client}, the API up to 2.{api}; so they take 2.{chosen}. The rules by which the order is '
+        'read are settled here, before there is an order.',
         _negotiated, options=(
             Option('agree', 'To find the newest microversion that both sides know.', 'They may be of different age.', ''),
             Option('token', 'To see whether the token is still good.', 'Better to fail early.',
@@ -115,20 +117,20 @@ CLIENT = (
                    'That could be seen by the order itself; but the answer is used: a version is computed from it.'))),
     Choice(
         'client.change',
-        'One change: `--block-migrate`. Your hypothesis: where do the two runs part?',
+        'One change: `--block-migrate`. Your hypothesis: up to where do the two runs visit the same stations?',
         'Side by side: {words}.',
         parts_at(Scenario(), Scenario(block_migrate=True)), options=(
-            Option('client', 'In the client: it sends another request.', 'Another option, another order.',
+            Option('client', 'To the client; then it sends another request.', 'Another option, another order.',
                    'It sends the same request with another value in it.'),
-            Option('controller', 'In the controller: another method takes it.', 'Moving disks is quite another job.',
+            Option('controller', 'To the controller; then another method takes it.', 'Moving disks is quite another job.',
                    'So it is, for the hosts. Up to the conductor it is one value that is carried along.'),
-            Option('rpc', 'On the bus: another message goes out.', 'The conductor has to be told.',
+            Option('conductor-api', "To the conductor's API; then another message goes out.", 'The conductor has to be told.',
                    'It is told: by an argument of the same message.'),
-            Option('nowhere', 'Nowhere: the same stations, with another value.', 'An option fills a field, and no more.', ''))),
+            Option('nowhere', 'To the end: the same stations, with another value.', 'An option fills a field, and no more.', ''))),
     Build(
         'client.check',
         'Nobody types "auto"; the client fills it in. Make a request in which **the client** fills in `block_migration: false`.',
-        'One that does it: `{solution}`. Before 2.25 there was no "auto"; the client of those days said no if you said nothing.',
+        'One that does it: `{solution}`. Before 2.25 there was no "auto"; if you say nothing, the client then says no.',
         none, (
             'Which value the client fills in depends on the rules that it is asked to speak.',
             'Those are the microversion. "auto" has not always been there: 2.25 brought it.',
@@ -137,8 +139,7 @@ CLIENT = (
     Sentence(
         'client.say', 'In one sentence: what does the client make of your command?',
         'The client makes {answer} requests of it, of which the last is a POST to the actions of the server; what it orders '
-        'is the key '
-        '`{key}` in the body, and by which rules is a header.',
+        'is the key `{key}` in the body, and by which rules is a header.',
         _exchanges),
 )
 
@@ -156,12 +157,12 @@ def _makes_context(ask):
     makers = [step for step in trace.steps if step.exploration == 'service' and
               any(path[-1] == 'nova.context' for path in trace.changes(step)['added'])]
     begin = next(step.index for step in trace.steps if step.exploration == 'service')
-    return {'answer': makers[-1].station, 'begin': begin, 'step': makers[-1].index}
+    return {'answer': makers[-1].station, 'name': name_of(makers[-1].station), 'begin': begin, 'step': makers[-1].index}
 
 
 def _last_filter(ask):
     trace = ask(EXPLORATIONS[1].compare)
-    return {'answer': trace.steps[-1].station, 'count': len(trace.steps), 'all': len(
+    return {'answer': trace.steps[-1].station, 'name': name_of(trace.steps[-1].station), 'count': len(trace.steps), 'all': len(
         [step for step in ask(Scenario()).steps if step.exploration == 'service'])}
 
 
@@ -192,8 +193,7 @@ SERVICE = (
         'service.predict',
         'A request with a token that nobody knows, and with an order that is incomplete: `{{"os-migrateLive": {{}}}}`. What '
         'is the answer?',
-        'The answer is {answer}. The last station was `{last}`; nobody has opened the letter. With a good token the same body '
-        'gets {known}.',
+        'The answer is {answer}; nobody has opened the letter. With a good token the same body gets {known}.',
         _stranger_with_nonsense, options=(
             Option(400, '400: the order is incomplete.', 'What is asked is read first, then who asks.',
                    'The body is opened much later, behind all filters.'),
@@ -204,9 +204,9 @@ SERVICE = (
                    'That is so for servers of others, later on. Here there is no server in play yet.'))),
     Choice(
         'service.look-text',
-        'From step {begin} on, look for `nova.context` in the payload. Which filter puts it into the environment? '
-        '(Marks in brackets were made further in.)',
-        'It is `{answer}`, at step {step}: of the headers that the filter before it has written, it makes a context with a '
+        'From step {begin} on, look for `nova.context` in the payload. Which filter puts it into the environment? (Marks in '
+        'brackets were made further in.)',
+        'It is `{name}`, at step {step}: of the headers that the filter before it has written, it makes a context with a '
         'person and roles.',
         _makes_context, options=(
             Option('NovaKeystoneContext', 'NovaKeystoneContext', 'It has the context in its name.', ''),
@@ -217,7 +217,7 @@ SERVICE = (
     Choice(
         'service.look-happened',
         'With a token that nobody knows (*Compare* shows it): which station was the last to run?',
-        'It was `{answer}`, number {count}; a good token leads past {all} stations of this leg.',
+        'It was `{name}`, number {count}; a good token leads past {all} stations of this leg.',
         _last_filter, options=(
             Option('FaultWrapper', 'FaultWrapper', 'It makes answers of errors.',
                    'It is further out, and makes answers of what nobody foresaw. A refusal is no such error.'),
@@ -238,11 +238,9 @@ SERVICE = (
     Choice(
         'service.change',
         'One change: the token. A path that the API does not have (`/v2.1/nonsense`), with a token that nobody knows, and '
-        'with a good one. '
-        'Your hypothesis: which two statuses?',
+        'with a good one. Your hypothesis: which two statuses?',
         'The answers were {status_1} and {status_2}. The filters stand before the routes: first somebody has to be there, '
-        'then one can '
-        'be told that there is nothing.',
+        'then one can be told that there is nothing.',
         statuses(bare({}, path=NOWHERE, caller='bad_token'), bare({}, path=NOWHERE)), options=(
             Option((404, 404), '404 and 404', 'What is not there, is not there for anybody.',
                    'Whether it is there is found out behind the filters.'),
@@ -260,9 +258,8 @@ SERVICE = (
         lacks=_lacks_early_end, tries=(bare('x'), bare('x' * 200_000))),
     Sentence(
         'service.say', 'In one sentence: what do the filters do for the application behind them?',
-        'They see to it that whatever gets through is small enough, has an id, and comes from somebody known: `{answer}` at '
-        'the end makes a '
-        'context of headers, and the application can ask "who" without knowing what a token is.',
+        'They see to it that whatever gets through is small enough, has an id, and comes from somebody known: `{name}` at the '
+        'end makes a context of headers, and the application can ask "who" without knowing what a token is.',
         _makes_context),
 )
 
@@ -272,7 +269,7 @@ SERVICE = (
 
 def _unknown_action(ask):
     trace = ask(bare({'os-nope': {}}))
-    return {'answer': turned_by(trace), 'status': status(trace), 'message': next(iter(trace.response['body'].values()))['message']}
+    return {'answer': turned_by(trace), 'name': name_of(turned_by(trace)), 'status': status(trace), 'message': message(trace)}
 
 
 def _where_named(ask):
@@ -290,14 +287,14 @@ def _route_action(ask):
 
 def _reads(ask):
     found = [name for name in stations(ask(Scenario())) if name in ('action_peek', '_from_json')]
-    return {'answer': len(found), 'where': ' and '.join(found)}
+    return {'answer': len(found), 'where': ' and '.join(f'`{name_of(name)}`' for name in found)}
 
 
 def _peek(ask):
     bad, two = ask(bare({'os-migrateLive': {}})), ask(bare({'os-migrateLive': {}, 'os-nope': {}}))
     passed = first(bad, 'action_peek').error is None and turned_by(bad) != 'action_peek'
-    return {'answer': 'finds' if passed else 'checks', 'later': turned_by(bad), 'two': status(two),
-            'message': next(iter(two.response['body'].values()))['message']}
+    return {'answer': 'finds' if passed else 'checks', 'later': name_of(turned_by(bad)), 'two': status(two),
+            'message': message(two)}
 
 
 def _lacks_form(trace, ask):
@@ -305,7 +302,13 @@ def _lacks_form(trace, ask):
         return f'the answer is {status(trace)}'
     if 'action_peek' not in stations(trace):
         return 'nobody has looked at the body'
-    return 'a schema has looked at it' if '_schema_validation_helper' in stations(trace) else ''
+    if '_schema_validation_helper' in stations(trace):
+        return 'a schema has looked at it'
+    return '' if turned_by(trace) == 'action_peek' else 'its form is in order; what it asks for is not known'
+
+
+def _wants_one_key(ask):
+    return {'message': message(ask(bare({'os-migrateLive': {}, 'os-nope': {}})))}
 
 
 ROUTES = (
@@ -320,7 +323,7 @@ ROUTES = (
     Choice(
         'routes.predict',
         'The same request, but with the key `os-nope` in place of `os-migrateLive`. Where is it turned back?',
-        'By `{answer}`, with {status}: "{message}".',
+        'By `{name}`, with {status}: "{message}".',
         _unknown_action, options=(
             Option('_dispatch', 'In the table of routes: 404', 'Routes lead to methods; for what does not exist there is none.',
                    'The route is that of all actions, and it is there. The table never sees the body.', myth='route'),
@@ -347,8 +350,7 @@ ROUTES = (
         'routes.look-purpose',
         'What does `action_peek` do with the body?',
         'It finds the key, and no more: an order that is incomplete gets past it, and is turned back by `{later}`. Two keys '
-        'it can not '
-        'choose between: {two}, "{message}".',
+        'it can not choose between: {two}, "{message}".',
         _peek, options=(
             Option('finds', 'It finds the one key, by which the method is chosen.', 'There is nothing else to choose by.', ''),
             Option('checks', 'It checks whether the body is complete.', 'Better to know before the method runs.',
@@ -369,8 +371,8 @@ ROUTES = (
         'routes.check',
         'Make a request whose body is turned back with 400 because of its **form**: after somebody has peeked at it, and '
         'before a schema does.',
-        'One that does it: `{solution}`.',
-        none, (
+        'One that does it: `{solution}`. What peeks wants JSON with exactly one key; all else is told "{message}".',
+        _wants_one_key, (
             'The peek wants to find exactly one thing.',
             'What if it finds two? Or what if the text is no JSON?',
             "bare({{'os-migrateLive': {{}}, 'another': {{}}}}), or bare('a text that is no JSON')"),
@@ -466,7 +468,8 @@ CONTROLLER = (
     Choice(
         'controller.look-purpose',
         'Why is the server fetched **before** the policy is asked?',
-        'The policy is asked about the project of the server. And to who is from elsewhere there is no such server: {other}.',
+        'The policy is asked about the project of the server. And for a caller of another project the server does not exist: '
+        '{other}.',
         _target, options=(
             Option('lock', 'So that it is locked while one decides', 'Else it could change meanwhile.',
                    'Nothing is locked by reading.'),
@@ -477,8 +480,7 @@ CONTROLLER = (
         'controller.change',
         'One change: `block_migration` is "auto", false, and null, at 2.34. Your hypothesis: what arrives in the message?',
         '"auto" arrives as {auto}, false as {no}, and null is answered with {null}. False is an order: do not take the disks '
-        'along. None leaves '
-        'it to the hosts. And null in the body is no value at all.',
+        'along. None leaves it to the hosts. And null in the body is no value at all.',
         _three_values, options=(
             Option((None, None, None), 'None, each time', 'Nothing is wished for, in three ways.',
                    'False is a wish: without the disks.', myth='same'),
@@ -500,8 +502,7 @@ CONTROLLER = (
     Sentence(
         'controller.say', 'In one sentence: what has to be true before the controller calls the compute API?',
         'The body has to fit the schema of its microversion, the server has to be one of those that the caller can see, and '
-        'the policy has to allow it; '
-        'and naming a host is a right of its own ({rule}).',
+        'the policy has to allow it; and naming a host is a right of its own ({rule}).',
         _manager_names_host),
 )
 
@@ -512,7 +513,7 @@ CONTROLLER = (
 def _two_keys(ask):
     complete = order().request['body']
     trace = ask(bare({**complete, 'pause': None}))
-    return {'answer': status(trace), 'by': turned_by(trace)}
+    return {'answer': status(trace), 'by': name_of(turned_by(trace))}
 
 
 def _locked_for_whom(ask):
@@ -522,7 +523,7 @@ def _locked_for_whom(ask):
 
 def _outermost(ask):
     guards = [step for step in ask(Scenario()).steps if step.exploration == 'compute-api' and '<locals>' in step.qualname]
-    return {'answer': guards[0].station, 'count': len(guards), 'last': guards[-1].station}
+    return {'answer': guards[0].station, 'name': name_of(guards[0].station), 'count': len(guards), 'last': name_of(guards[-1].station)}
 
 
 def _handed_over(ask):
@@ -539,7 +540,7 @@ def _race(ask):
 
 def _share_and_lock(ask):
     trace = ask(Scenario(caller='manager', state={'locked_by': 'owner', 'share': True}))
-    return {'answer': turned_by(trace), 'status': status(trace), 'message': next(iter(trace.response['body'].values()))['message']}
+    return {'answer': turned_by(trace), 'name': name_of(turned_by(trace)), 'status': status(trace), 'message': message(trace)}
 
 
 def _lacks_500_untouched(trace, ask):
@@ -558,7 +559,8 @@ COMPUTE_API = (
         'From the third leg: a body with two keys, `os-migrateLive` and `pause`. The answer?',
         'It is {answer}, by `{by}`: with two keys there is no telling which method is meant, so it never comes to a controller.',
         _two_keys, options=(
-            Option(202, '202: the first one counts', 'JSON has an order.', 'For JSON it has none.'),
+            Option(202, '202: the first one counts', 'Most readers take what comes first.',
+                   'Here nobody takes one of two: the keys are counted first.'),
             Option(400, '400: malformed', 'There has to be exactly one.', ''),
             Option(409, '409: they are in conflict', 'A server can not do both.', 'Nobody has asked what they mean.'))),
     Choice(
@@ -574,8 +576,8 @@ COMPUTE_API = (
             Option((202, 409), '202 and 409', 'An administrator stands above locks.', ''))),
     Choice(
         'compute-api.look-text',
-        'The guards are decorators. Which of the three stands outermost?',
-        '`{answer}` does, of {count}; the innermost is `{last}`.',
+        'The guards are decorators. Which of these three runs first?',
+        '`{name}` does, of {count}; the innermost is `{last}`.',
         _outermost, options=(
             Option('check_instance_state', 'check_instance_state', 'The state is the first thing to look at.', 'It is the last.'),
             Option('check_instance_lock', 'check_instance_lock', 'Who is locked out needs no more questions.',
@@ -597,15 +599,15 @@ COMPUTE_API = (
         'If another request was faster, ours is answered with {status}, and the state stays {state}: what the other one has '
         'written is not written over.',
         _race, options=(
-            Option('null', 'None could not be stored', 'Databases have their ways with it.',
-                   'None is what is expected to be there, not what is written.'),
+            Option('both', 'Of two orders at once, both would be refused', 'Each would find the mark of the other.',
+                   'Both would be taken, one on top of the other: nobody would have looked.'),
             Option('fast', 'It would be slower', 'A condition saves the reading.',
                    'The server has been read; the condition is in the UPDATE.'),
             Option('race', 'Two orders at once would write over each other', 'Both have read None.', ''))),
     Choice(
         'compute-api.change',
         'One change: the locked server has a share, too, and a manager asks. Your hypothesis: who turns the order back?',
-        '`{answer}` does, with {status}: "{message}". The outermost guard speaks first.',
+        '`{name}` does, with {status}: "{message}" The outermost guard speaks first.',
         _share_and_lock, options=(
             Option('block_shares', 'The guard of the shares', 'It stands further out.', ''),
             Option('check_instance_lock', 'The guard of the lock', 'A locked server tells no more about itself.',
@@ -681,24 +683,25 @@ CONDUCTOR_API = (
             Option(400, '400', 'Without a version the oldest holds.', ''),
             Option(406, '406', 'A version is missing.', 'That is for one that is asked for and not there.'))),
     Choice(
-        'conductor-api.predict',
-        '`nova --os-compute-api-version 2.29 live-migration web-1 host2`. Who judges whether host2 will do?',
-        'In the message the hint holds {hint}, and the request spec asks for {wish}. So the host is an order: the scheduler '
-        'is passed by, and whether '
-        'it will do, shows on the way.',
+'conductor-api.predict',
+        '`nova --os-compute-api-version 2.29 live-migration web-1 host2`. Is the scheduler asked about host2?',
+        'In the message the hint holds {hint}, and the request spec asks for {wish}. A host in the hint is an order: the '
+        'scheduler is passed '
+        'by, and what is left are the checks of the conductor and of the hosts.',
         _where_host('2.29'), options=(
-            Option('order', 'Nobody is asked: it is an order', 'Who names a host, knows what to do.', ''),
-            Option('wish', 'The scheduler is asked about host2', 'It judges every host.',
+            Option('order', 'No: host2 is an order', 'Who names a host, knows what to do.', ''),
+            Option('wish', 'Yes: it has to agree to host2', 'It judges every host.',
                    'Only from 2.30 on. Before, a host that is named goes past it.', myth='asks'),
-            Option('both', 'It goes both ways, and the conductor chooses', 'Two places for a host, two uses.',
-                   'One of the two is empty each time.'))),
+            Option('both', 'Yes, and it may choose another', 'A name is a proposal, and it knows better.',
+                   'For that host2 would have to be where the scheduler looks. It is not.'))),
     Choice(
         'conductor-api.look-text',
         'Which argument of `live_migrate_instance` decides which of the two methods of the RPC API is called?',
         '`{answer}`: it is the one that changes when the message does.',
         _decides, options=(
             Option('host_name', 'host_name', 'With a host there is less to do.', 'It is packed into the hint, either way.'),
-            Option('block_migration', 'block_migration', 'Disks take long.', 'It is handed on as it is.'),
+            Option('block_migration', 'block_migration', 'With disks it takes long, so one would not wait.',
+                   'It is handed on as it is.'),
             Option('async_', 'async_', 'One waits, or not.', ''))),
     Choice(
         'conductor-api.look-happened',
@@ -707,7 +710,7 @@ CONDUCTOR_API = (
         _where_host(None), options=(
             Option('wish', 'In the request spec', 'The scheduler reads it there.', ''),
             Option('order', 'In the hint', 'A hint names a host.', 'Look at scheduler_hint once more: it is empty.'),
-            Option('both', 'In both', 'Better said twice.', 'It is moved, not copied.'))),
+            Option('both', 'In both', 'Conductor and scheduler both need it.', 'It is moved, not copied.'))),
     Choice(
         'conductor-api.look-purpose',
         'If no host will do, what does a caller learn at 2.33, and at 2.34?',
@@ -731,7 +734,7 @@ CONDUCTOR_API = (
             Option('rpc', 'In the conductor, behind the bus', 'There the work is done.', 'It comes by another message, already.'))),
     Build(
         'conductor-api.check',
-        'Make a request with "auto" for which somebody **waits**: a call.',
+        'Make a request whose body says "auto", and for which the API **waits** for the conductor: a call.',
         'One that does it: `{solution}`.',
         none, (
             'Two limits meet: one for "auto", one for the cast.',
@@ -762,12 +765,12 @@ def _broker_away(ask):
 
 def _address(ask):
     target = first(ask(Scenario()), 'send').before['target']
-    return {'answer': target['topic'], 'namespace': target['namespace'], 'method': ask(Scenario()).messages[0]['method']}
+    return {'answer': target['topic'], 'station': name_of('send'), 'namespace': target['namespace'], 'method': ask(Scenario()).messages[0]['method']}
 
 
 def _accepted(ask):
     trace = ask(Scenario(conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}))
-    return {'answer': 'taken' if status(trace) == 202 and lost(trace) else 'other', 'status': status(trace), 'where': lost(trace) and lost(trace).station}
+    return {'answer': 'taken' if status(trace) == 202 and lost(trace) else 'other', 'status': status(trace), 'where': lost(trace) and name_of(lost(trace).station)}
 
 
 def _version(ask):
@@ -793,17 +796,16 @@ RPC = (
         'rpc.recall',
         'From the sixth leg: the command `openstack server migrate --live-migration web-1` sends its order at 2.30. What goes '
         'over the bus?',
-        'A {answer}, `{method}`. The nova command asks for the newest it knows, and gets a cast: same wish, another message.',
+        'A {answer}. The nova command asks for the newest version it knows, and makes a cast: same wish, another message.',
         _openstack_client, options=(
             Option('call', 'A call', 'The version decides, not the client.', ''),
             Option('cast', 'A cast', 'A live migration is a cast.', 'It is one from 2.34 on.', myth='casts'),
             Option('none', 'Nothing', 'It is another command.', 'To the API it is the same action.'))),
     Choice(
         'rpc.predict',
-        'The broker is away when the message is to be sent. What is answered, and in which task state is the server left?',
+        'The broker is away, and to send the message fails. What is answered, and in which task state is the server left?',
         'The answer is {status}, and the server stays `{state}`; the action is noted ({actions}), and stays open. The mark '
-        'was written before '
-        'the message was sent, and nobody takes it back.',
+        'was written before the message was sent, and nobody takes it back.',
         _broker_away, options=(
             Option((500, None), '500, and no task state', 'If it fails, all is left as it was.',
                    'There is no way back from the mark: it is in the database of a cell, and the message was to go '
@@ -811,10 +813,10 @@ RPC = (
             Option((202, 'migrating'), '202, and migrating', 'Nobody waits for a cast.',
                    'Not for what becomes of it; but it has to be sent.'),
             Option((500, 'error'), '500, and error', 'Nova notes what went wrong.', 'The one who would note it is behind the bus.'),
-            Option((500, 'migrating'), '500, and migrating', 'The mark was written before.', ''))),
+            Option((500, 'migrating'), '500, and migrating', 'Something went wrong halfway.', ''))),
     Choice(
         'rpc.look-text',
-        'The message at `send`: which name is that of the queue?',
+        'The message, at `{station}`: which name is that of the queue?',
         '`{answer}` is. `{namespace}` says which object in the conductor is meant, and `{method}` which of its methods.',
         _address, options=(
             Option('conductor', 'conductor', 'One queue for all of them.', ''),
@@ -830,7 +832,7 @@ RPC = (
             Option('moved', 'The server has moved', '2xx is success.', 'It has not begun to.', myth='moved'),
             Option('host', 'There is a host for it', 'Else it would be refused.',
                    'Who looks for one is not asked before the answer.'),
-            Option('taken', 'The order has been handed over', 'Accepted is not done.', ''))),
+            Option('taken', 'The order has been handed over', 'It has been taken, the word says no more.', ''))),
     Choice(
         'rpc.look-purpose',
         'The message says version {sent}, the conductor has {own}. Why not the same?',
@@ -852,12 +854,12 @@ RPC = (
                    'It is the older one; but somebody waits for it.'))),
     Build(
         'rpc.check',
-        'An order that is accepted and comes to nothing.',
+        'Make an order that is accepted and comes to nothing.',
         'One that does it: `{solution}`.',
         none, (
             'What does nobody wait for?',
             'The conductor has to fail, behind a cast.',
-            "conductor_reply={{'raise': 'NoValidHost', …}}"),
+            "Scenario(conductor_reply={{'raise': 'NoValidHost'}})"),
         lacks=_lacks_lost, tries=(Scenario(), Scenario(conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}))),
     Sentence(
         'rpc.say', 'In one sentence: what travels, and who picks it up?',

@@ -38,6 +38,13 @@ def first(trace, station):
     return trace.find(station)[0]
 
 
+def message(trace):
+    """Give what an error of the API says, '' where it says nothing."""
+    body = trace.response['body'] if trace.response else None
+    inner = next(iter(body.values()), None) if isinstance(body, dict) else None
+    return inner.get('message', '') if isinstance(inner, dict) else ''
+
+
 def arguments(trace):
     """Give the arguments of the one message."""
     return trace.messages[0]['args']
@@ -79,16 +86,16 @@ def journey(trace):
         return first(trace, station).after
 
     target, wish = first(trace, 'send').before['target'], trace.request['body']
-    context, message = after('NovaKeystoneContext')['ctx'], trace.messages[0]
+    context, order_sent = after('NovaKeystoneContext')['ctx'], trace.messages[0]
     seen = (
         ('client', 'http', f'{trace.request["method"]} {path_of(trace)} {literal(wish)}'),
         ('service', 'NovaKeystoneContext', f'{context["request_id"][:4]}…, from {context["user_id"]}, {", ".join(context["roles"][:2])} …'),
         ('routes', '_get_method', f'"{first(trace, "action_peek").result}" leads to {first(trace, "_get_method").result.strip("<>")}'),
         ('controller', '_migrate_live', f'block_migration={after("_migrate_live")["block_migration"]}, host={after("_migrate_live")["host"]}, '
                                         f'async_={after("_migrate_live")["async_"]}; the policy says yes'),
-        ('compute-api', 'Instance.save', f'task_state: None → "{trace.outcome["task_state_after"]}", if nobody was faster'),
-        ('conductor-api', 'ComputeTaskAPI.live_migrate_instance', f'a {message["kind"]} of {message["method"]}, hint {literal(message["args"]["scheduler_hint"])}'),
-        ('rpc', 'send', f'text: {message["method"]} {target["version"]}, with {", ".join(message["args"])}'),
+        ('compute-api', 'Instance.save', f'task_state: None → "{trace.outcome["task_state_after"]}"'),
+        ('conductor-api', 'ComputeTaskAPI.live_migrate_instance', f'a {order_sent["kind"]} of {order_sent["method"]}'),
+        ('rpc', 'send', f'text: {order_sent["method"]} {target["version"]}, with {", ".join(order_sent["args"])}'),
         ('back again', 'http', f'{status(trace)}, and no word more'))
     rows = [(leg, NODES[first(trace, station).node], name_of(station), what) for leg, station, what in seen]
     return ('leg', 'where', 'who has it', 'what it looks like there'), rows

@@ -18,6 +18,7 @@ from explorer.trace import Trace
 
 LETTERS = 'abcd'
 KINDS = ('cast', 'call', 'none')
+NUMBERS = {'none': '0', 'one': '1', 'two': '2', 'three': '3', 'four': '4', 'five': '5'}
 LONGEST = 2000  # characters of a sentence
 
 
@@ -193,7 +194,7 @@ class Short(Task):
         return text[:LONGEST]
 
     def judge(self, answer):
-        return answer.lower() == self.solution().lower(), ''
+        return NUMBERS.get(answer.lower(), answer.lower()) == self.solution().lower(), ''
 
     def solution(self):
         return str(self.found()['answer'])
@@ -209,9 +210,10 @@ class Build(Task):
     lacks: Callable[[Trace, Callable], str] = None
     tries: tuple[Scenario, ...] = ()
 
-    how = "a Scenario(...), or a command line such as 'nova live-migration web-1'"
+    how = "a Scenario(...), a command line such as 'nova live-migration web-1', or a player in which you sent it"
 
     def read(self, answer):
+        answer = getattr(answer, 'trace', answer)  # of a player
         if isinstance(answer, Trace):
             answer = answer.scenario
         if isinstance(answer, str):

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from explorer import Scenario, explore, run
+from explorer import Scenario, cards, explore, run
 from explorer.export import export
 from explorer.player import MODULE
+from explorer.questions import SEVEN
 from tests.browsing import LATENCY, SHOTS, chromium, hard_to_read, hard_to_use
 
 pytestmark = pytest.mark.browser
@@ -50,6 +51,17 @@ def test_it_opens_on_the_exploration(page, shown):
     assert 'chooses between cast and call' in shown.locator('.now').inner_text()
     assert shown.locator('form').count() == 0
     page.screenshot(path=SHOTS / f'export-{page.theme}.png', full_page=True)
+
+
+def test_below_it_stand_the_questions_of_the_lesson_to_read_and_to_print(page, shown):
+    questions = page.locator('.sheet')
+    for task in SEVEN['conductor-api']:
+        assert questions.get_by_text(cards.heading(task), exact=True).is_visible()
+    assert hard_to_read(page, questions) == []
+    assert questions.locator('p.line').count() == 3  # one for the check, two for the sentence
+    page.emulate_media(media='print')
+    assert questions.is_visible()
+    page.emulate_media(media='screen')
 
 
 def test_keys_and_buttons_step(page, shown):

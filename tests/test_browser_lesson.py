@@ -45,8 +45,12 @@ def form(page, key):
 
 
 def verdict(page, key, text):
-    """Wait for what is said below a form; give it."""
-    shown = page.locator(f'form[data-task="{key}"] + .verdict', has_text=text).first
+    """Wait for what is said below a form, and unfold it by keys; give it."""
+    below = f'form[data-task="{key}"] + '
+    shown = page.locator(f'{below}.verdict, {below}.reveal .verdict', has_text=text).first
+    shown.wait_for(timeout=30_000, state='attached')
+    if not shown.is_visible():
+        page.locator(f'{below}.reveal > summary').first.press('Enter')
     shown.wait_for(timeout=30_000)
     return shown
 
@@ -136,8 +140,8 @@ def test_the_closing_is_answered(page, folder):
 
 
 def test_a_line_is_spoken_for_each_answer(page):
-    pick(page, 'client.predict', 'a')
-    card = form(page, 'client.predict').locator('xpath=ancestor::*[@data-explorer="card"]/following-sibling::p[@role="status"]')
+    pick(page, 'rpc.recall', next(letter for letter in LETTERS if letter != TASKS['rpc.recall'].right()))
+    card = form(page, 'rpc.recall').locator('xpath=ancestor::*[@data-explorer="card"]/following-sibling::p[@role="status"]')
     page.wait_for_function('element => element.textContent.startsWith("Not so.")', arg=card.element_handle())
 
 

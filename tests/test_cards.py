@@ -81,8 +81,16 @@ def test_a_choice_made_in_the_browser_is_judged_kept_and_spoken(lesson, letter):
     right = letter == task.right()
     assert f'data-right="{str(right).lower()}"' in card.html
     assert f'value="{letter}" required checked' in card.html
-    assert card.said.startswith('Right.' if right else 'Not so.')
+    assert 'details class="reveal"' in card.html  # folded: first the run, then what it says
+    assert card.said == 'Noted. Run it; then unfold what the runs say.'
     assert lesson.kept().answers['client.predict'][0] == {'answer': letter, 'right': right}
+
+
+def test_what_is_no_prediction_is_told_and_spoken_at_once(lesson):
+    card, task = lesson.ask('rpc.recall'), TASKS['rpc.recall']
+    say(card, kind='answer', task='rpc.recall', values={'answer': task.right()})
+    assert card.said.startswith('Right.')
+    assert 'details' not in card.html
 
 
 def test_what_is_foretold_in_the_browser_is_judged_in_all_its_parts(lesson):

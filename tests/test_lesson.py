@@ -10,7 +10,7 @@ from explorer.lesson import progress_rows
 from explorer.player import Player
 from explorer.questions import MYTHS, SEVEN, TASKS, myths
 from explorer.stations import WrongUse
-from explorer.tasks import Build, Choice, Diagnosis, Foretell, Sentence, Short
+from explorer.tasks import Build, Choice, Diagnosis, Foretell, Sentence, Short, ask
 from explorer.views import asked, tell
 
 
@@ -42,6 +42,27 @@ def test_a_wrong_answer_is_kept_and_the_first_stays_on_record(lesson):
     assert second
     assert f'Your first answer, {wrong}, stays on record' in second.says
     assert [entry['answer'] for entry in lesson.kept().answers[task.key]] == [wrong, task.right()]
+
+
+@pytest.mark.parametrize('task', [task for task in TASKS.values() if isinstance(task, Choice) and task.name.startswith('look')], ids=lambda task: task.key)
+def test_who_looks_wrongly_is_sent_back_to_look_again_and_told_the_second_time(lesson, task):
+    wrong = next(letter for letter in 'abcd' if letter != task.right())
+    first, card = lesson.answer(task.key, wrong), lesson.ask(task.key)
+    assert task.explained() not in first.says
+    assert 'Look again.' in first.says
+    assert 'Look again.' in card.html
+    assert task.explained() in lesson.answer(task.key, wrong).says
+    assert 'Look again.' not in card.html
+
+
+def test_a_player_in_which_it_was_sent_can_be_handed_in(lesson):
+    shown = Player(ask(Scenario(microversion='2.24')), 'client')
+    assert lesson.check('client', shown)
+    assert lesson.kept().answers['client.check'][0]['answer']['microversion'] == '2.24'
+
+
+def test_a_number_may_be_a_word(lesson):
+    assert lesson.answer('controller.look-happened', 'One')
 
 
 def test_what_comes_before_its_prediction_is_taken_and_told(lesson):
@@ -174,16 +195,11 @@ def test_the_closing_has_cases_that_the_legs_did_not_show():
     shown, run_in_legs = set(), []
     for tasks in SEVEN.values():
         for task in tasks:
-            task.facts(lambda scenario: run_in_legs.append(scenario) or _asked(scenario))
+            task.facts(lambda scenario: run_in_legs.append(scenario) or ask(scenario))
     shown = {json.dumps(vars(scenario), sort_keys=True, default=dict) for scenario in run_in_legs}
     for task in TASKS.values():
         if isinstance(task, Foretell):
             assert json.dumps(vars(task.scenario), sort_keys=True, default=dict) not in shown, task.key
-
-
-def _asked(scenario):
-    from explorer.tasks import ask
-    return ask(scenario)
 
 
 @pytest.mark.parametrize('number', [1, 2, 3, 4])
