@@ -88,7 +88,7 @@ CLOSING_TASKS = (
                'Until then it does: 409.')),
     _patient(
         4, Scenario(caller='manager', state={'locked_by': 'owner'}),
-        'A conflict, {status}, and nothing odd in the states: so it is the lock, and somebody for whom it holds.',
+        'A conflict, {status}, and the states are as they were: of these four only a lock that holds leaves it so.',
         Option(Scenario(state={'locked_by': 'owner'}), 'The owner had locked the server, an administrator asked',
                'Locked is locked.', 'An administrator stands above it.'),
         Option(Scenario(state={'task_state': 'rebooting'}), 'The server was rebooting', 'It is a conflict, too.',
@@ -109,7 +109,7 @@ CLOSING_TASKS = (
     _foretell(
         3, 'An administrator of another project, who gives the id of the server: `nova live-migration 6d1f0a52-3c1e-4a0b-9d0e-0c5f6f1f7a11`.',
         Scenario(server='6d1f0a52-3c1e-4a0b-9d0e-0c5f6f1f7a11', caller='admin_other_project'),
-        '{status}, {message}, {task_state}: an administrator sees and may move the servers of all projects.'),
+        '{status}, {message}, {task_state}: by its id an administrator finds a server of any project, and may move it.'),
     _foretell(
         4, 'An administrator, and a server whose request spec is missing: `nova live-migration web-1 moon`. There is no host called moon.',
         Scenario(host='moon', state={'request_spec': False}),
@@ -136,18 +136,17 @@ PAUSE_TASKS = (
     Foretell(
         f'{CLOSING}.pause-member', 'A member of the project sends `{{"pause": null}}`. The policy for it: members of the '
         f'project may. How does it end?',
-        '{status}, {message}, {task_state}: found, allowed, guarded and marked in the same way, with a mark of its own.', none, scenario=PAUSE),
+        '{status}, {message}, {task_state}: found, allowed and marked in the same way, with a mark of its own; of the guards only lock and state are asked.', none, scenario=PAUSE),
     Foretell(
         f'{CLOSING}.pause-locked', 'The same, by a manager; but the owner has locked the server.',
         '{status}, {message}, {task_state}: the guard of the lock is the same function.', none,
         scenario=bare({'pause': None}, caller='manager', state={'locked_by': 'owner'})),
     Choice(
         f'{CLOSING}.pause-whom', 'To whom is the message of `pause` addressed?',
-        'To the queue `{answer}`, and there to {server} alone: `{method}`. There is nothing to decide, so nobody who decides '
-        'is asked.',
+        'To {server} alone: topic `{answer}`, server `{server}`, method `{method}`. The API knows the host, and tells it itself.',
         _pause_to_whom, options=(
             Option('conductor', 'To the conductor, as before', 'It gets the slow work done.',
-                   'It does where there is something to be decided first. Here is nothing.'),
+                   'For a migration a host has to be found first. Here it is known.'),
             Option('compute', 'To the host that the server is on', 'It is the one that can do it.', ''),
             Option('scheduler', 'To the scheduler', 'It knows where servers are.', 'Where it is stands in the row of the server.'))),
 )

@@ -1341,7 +1341,7 @@ class API:
     @check_instance_lock
     @check_instance_state(vm_state=['active'])
     def pause(self, context, instance):
-        """Take the server for a pause and tell its host; no conductor is needed, for the server stays where it is."""
+        """Take the server for a pause and tell its host, past the conductor."""
         instance.task_state = 'pausing'
         instance.save(expected_task_state=[None])
         self._record_action_start(context, instance, 'pause')

@@ -18,7 +18,7 @@ from explorer.views import lost, path_of
 MYTHS: Mapping[str, str] = {
     'moved': 'A 202 means that the server has moved',
     'picks': 'The API picks the host',
-    'asks': 'Who names a host, has the scheduler asked about it',
+    'asks': 'Who names a host always has the scheduler asked about it',
     'field': '`async` is a field of the request',
     'same': 'False, None and "auto" are the same',
     'route': 'The route picks the method',
@@ -39,9 +39,10 @@ MINUTES: Mapping[str, int] = {
 def _exchanges(ask):
     found = ask(Scenario()).find('http')
     requests = [step.before['request'] for step in found]
-    asked = [f"{each['method']} {each['url'].partition('/v2.1')[2].partition('?')[0] or '/'}" for each in requests]
+    asked = [f"{each['method']} {'/' + each['url'].split('/', 3)[3].partition('?')[0]}" for each in requests]
     version = [number for number, each in enumerate(requests, 1) if 'x-openstack-nova-api-version' in each['headers']['store']]
-    return {'answer': len(found), 'asked': ', '.join(asked[:2]), 'last': f"{requests[-1]['method']} …/action", 'first_version': version[0],
+    return {'answer': len(found), 'asked': ', '.join(asked[:2]), 'last': f"{requests[-1]['method']} …/action",
+            'first_version': version[0] if version == list(range(version[0], len(requests) + 1)) else 0,
             'key': list(ask(Scenario()).request['body'])[0]}
 
 
@@ -76,8 +77,8 @@ CLIENT = (
         'client.predict',
         'The client holds a token already. You type `nova live-migration web-1`, and nothing else. How many HTTP requests '
         'does it send to Nova?',
-        'There were {answer}, beginning with {asked}; the last one, {last}, is the order. A name has to become an id, and who '
-        'wants to speak a version has to ask which ones there are.',
+        'There were {answer}, beginning with {asked}; the last one, {last}, is the order. A name has to become an id; and '
+        'before it speaks a version, the command asks which ones there are.',
         _exchanges, options=(
             Option(1, 'One: the order.', 'One command, one request.',
                    'The order needs the id of the server, and you gave a name.'),
@@ -293,7 +294,8 @@ def _reads(ask):
 def _peek(ask):
     bad, two = ask(bare({'os-migrateLive': {}})), ask(bare({'os-migrateLive': {}, 'os-nope': {}}))
     passed = first(bad, 'action_peek').error is None and turned_by(bad) != 'action_peek'
-    return {'answer': 'finds' if passed else 'checks', 'later': name_of(turned_by(bad)), 'two': status(two),
+    whole = 'os-migrateLive' in first(ask(Scenario()), '_migrate_live').before['body']
+    return {'answer': 'finds' if passed and whole else 'checks', 'later': name_of(turned_by(bad)), 'two': status(two),
             'message': message(two)}
 
 
@@ -337,7 +339,7 @@ ROUTES = (
         'Which `action` does the table of routes give for this path? (See what `routematch` returns.)',
         'It says `{answer}`: a method that the servers controller does not have. That is where the body is asked, and the '
         'method is `{method}`.',
-        _route_action, hints=('It is in the result of routematch.', 'It has two entries. One is the controller.', 'It is the last word of the path.')),
+        _route_action, hints=('It is in the result of routematch.', 'Beside the id it has two entries. One is the controller.', 'It is the last word of the path.')),
     Choice(
         'routes.look-happened',
         'How often has the text of the body been read as JSON by the time the method is called?',
@@ -359,14 +361,15 @@ ROUTES = (
                    'The method gets the whole body, with the key.'))),
     Choice(
         'routes.change',
-        'One change: the microversion, 2.999. Your hypothesis: the answer?',
+        'One change, sent without the client, for it would refuse: the microversion is 2.999. Your hypothesis: the answer?',
         'It is {status_1}. A version that is asked for is a promise about the rules; nobody guesses at it.',
         statuses(Scenario(microversion='2.999')), options=(
             Option(202, '202: the API takes the newest that it has', 'Newer clients should work with older clouds.',
                    'So they do: by asking first, as in the first leg.'),
             Option(400, '400: bad request', 'The header is wrong.', 'It is well formed. An ill-formed one would get that.'),
             Option(406, '406: not acceptable', 'It can not answer in that version.', ''),
-            Option(404, '404: not found', 'There is no such version.', 'The path has been found, or will be.'))),
+            Option(404, '404: not found', 'There is no such version.',
+                   'The path was found before; a wrong path would have been a 404.'))),
     Build(
         'routes.check',
         'Make a request whose body is turned back with 400 because of its **form**: after somebody has peeked at it, and '
@@ -430,7 +433,7 @@ def _lacks_body_before_rights(trace, ask):
 CONTROLLER = (
     Choice(
         'controller.recall',
-        'From the second leg: a reader with a token that has run out sends an order that is incomplete. Which answer?',
+        'From the second leg: a reader with a token that nobody knows sends an order that is incomplete. Which answer?',
         'It is {status_1}: the filters stand before everything that this leg is about.',
         statuses(bare({'os-migrateLive': {}}, caller='bad_token')), options=(
             Option(400, '400', 'The order is incomplete.', 'Nobody has opened it.'),
@@ -468,25 +471,25 @@ CONTROLLER = (
     Choice(
         'controller.look-purpose',
         'Why is the server fetched **before** the policy is asked?',
-        'The policy is asked about the project of the server. And for a caller of another project the server does not exist: '
+        'The policy is asked about the project of the server. And for a member of another project the server does not exist: '
         '{other}.',
         _target, options=(
             Option('lock', 'So that it is locked while one decides', 'Else it could change meanwhile.',
                    'Nothing is locked by reading.'),
             Option('cheap', 'Looking is cheaper than asking', 'The cheap question first.',
-                   'It costs three queries and a thread; the policy none.'),
+                   'It costs a look into two databases, and a thread; the policy costs neither.'),
             Option('whose', 'The policy has to know whose server it is', 'What one may do depends on the project.', ''))),
     Choice(
         'controller.change',
         'One change: `block_migration` is "auto", false, and null, at 2.34. Your hypothesis: what arrives in the message?',
         '"auto" arrives as {auto}, false as {no}, and null is answered with {null}. False is an order: do not take the disks '
-        'along. None leaves it to the hosts. And null in the body is no value at all.',
+        'along. None leaves it to the hosts. And null is none of the values that the schema allows here.',
         _three_values, options=(
             Option((None, None, None), 'None, each time', 'Nothing is wished for, in three ways.',
                    'False is a wish: without the disks.', myth='same'),
             Option((None, False, None), 'None, False, None', 'null is the JSON for None.',
                    'The schema lets pass true, false, and "auto", and words for them.'),
-            Option((None, False, 400), 'None, False, and 400 for null', 'The schema wants a value.', ''),
+            Option((None, False, 400), 'None, False, and 400 for null', 'The schema knows which values there are.', ''),
             Option(('auto', False, 400), '"auto", False, and 400 for null', 'The conductor has to be told of "auto".',
                    '"auto" is a word of the API. Behind the controller nobody knows it.'))),
     Build(
@@ -502,7 +505,7 @@ CONTROLLER = (
     Sentence(
         'controller.say', 'In one sentence: what has to be true before the controller calls the compute API?',
         'The body has to fit the schema of its microversion, the server has to be one of those that the caller can see, and '
-        'the policy has to allow it; and naming a host is a right of its own ({rule}).',
+        'the policy has to allow it; naming a host is a right of its own ({rule}), and force needs a host.',
         _manager_names_host),
 )
 
@@ -533,8 +536,10 @@ def _handed_over(ask):
 
 
 def _race(ask):
-    trace = ask(Scenario(race={'task_state': 'rebooting'}))
-    return {'answer': 'race' if trace.outcome['task_state_after'] == 'rebooting' else 'other', 'status': status(trace),
+    trace, later = ask(Scenario(race={'task_state': 'rebooting'})), ask(Scenario(state={'task_state': 'rebooting'}))
+    failed = [step.station for step in trace.steps if step.error is not None and step.error[''] == 'UnexpectedTaskStateError']
+    kept = trace.outcome['task_state_after'] == 'rebooting' and 'Instance.save' in failed
+    return {'answer': 'race' if kept else 'other', 'status': status(trace), 'seen': status(later),
             'state': trace.outcome['task_state_after']}
 
 
@@ -569,7 +574,7 @@ COMPUTE_API = (
         'They are {answer[0]} and {answer[1]}. The lock is for those who are not administrators, whoever has set it.',
         _locked_for_whom, options=(
             Option((409, 409), '409 and 409', 'A locked server is locked.',
-                   'The guard looks at who asks, before it looks at the lock.', myth='locked'),
+                   'The guard looks at the lock and at who asks: it lets an administrator through.', myth='locked'),
             Option((202, 202), '202 and 202', 'A lock is for users, and both are more.', 'A manager is no administrator.'),
             Option((403, 403), '403 and 403', 'A lock takes away the right.',
                    'The right is judged before, and it is there. The lock is about the server.'),
@@ -617,16 +622,16 @@ COMPUTE_API = (
     Build(
         'compute-api.check',
         'An order by the client that is answered with **500**, without a message, and without an action noted.',
-        'One that does it: `{solution}`. What Nova does not expect of its own database is no fault of the caller.',
-        none, (
+        'One that does it: `{solution}`. The controller has no answer of its own for that, so it becomes a {status}.',
+        _race, (
             'Nothing is wrong with the order; something is odd about the server, or about the moment.',
             'Two ways: somebody else was faster, or something is missing that is stored with every server.',
             "Scenario(race={{'task_state': …}}), or Scenario(state={{'request_spec': …}})"),
         lacks=_lacks_500_untouched, tries=(Scenario(race={'task_state': 'rebooting'}), Scenario(state={'request_spec': False}))),
     Sentence(
         'compute-api.say', 'In one sentence: how is a server that is taken kept from others?',
-        'By a mark that is written only if nobody else has written one: who comes second finds `{state}` where None was '
-        'expected, and is answered with {status}.',
+        'By a mark. Who comes later and sees it is turned back by the guard of the state, with {seen}; who had looked before '
+        'it was written fails when writing, with {status}.',
         _race),
 )
 
@@ -635,7 +640,8 @@ COMPUTE_API = (
 
 
 def _oldest_rules(ask):
-    return {'answer': status(ask(order(None)))}
+    auto, no = (status(ask(order(None, block_migration=value, disk_over_commit=False))) for value in ('auto', False))
+    return {'answer': (auto, no), 'auto': auto, 'no': no}
 
 
 def _where_host(version):
@@ -659,7 +665,7 @@ def _decides(ask):
 def _no_host(ask):
     fails = {'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}
     old, new = (status(ask(Scenario(microversion=version, conductor_reply=fails))) for version in ('2.33', '2.34'))
-    return {'answer': 'errors' if old >= 400 > new else 'other', 'old': old, 'new': new}
+    return {'answer': 'errors' if (old, new) == (400, 202) else 'other', 'old': old, 'new': new}
 
 
 def _lacks_call_with_auto(trace, ask):
@@ -675,19 +681,19 @@ def _lacks_call_with_auto(trace, ask):
 CONDUCTOR_API = (
     Choice(
         'conductor-api.recall',
-        'From the first and the fourth leg: a request without any header of a microversion, whose body says '
-        '`"block_migration": "auto"`. The answer?',
-        'It is {answer}. Who names no version gets the oldest, 2.1; and those rules have no "auto".',
+        'From the first and the third leg: a request without any header of a microversion, complete by the oldest rules. Once '
+        'its body says `"block_migration": "auto"`, once `false`. The two answers?',
+        'They are {auto} and {no}. Who names no version gets the oldest, 2.1; and those rules have no "auto".',
         _oldest_rules, options=(
-            Option(202, '202', 'Without a version the newest holds.', 'It is the oldest, so that old clients go on working.'),
-            Option(400, '400', 'Without a version the oldest holds.', ''),
-            Option(406, '406', 'A version is missing.', 'That is for one that is asked for and not there.'))),
+            Option((202, 202), '202 and 202', 'Without a version the newest holds.',
+                   'It is the oldest, so that old clients go on working.'),
+            Option((400, 202), '400 and 202', 'Without a version the oldest holds.', ''),
+            Option((406, 406), '406 and 406', 'A version is missing.', 'That is for one that is asked for and not there.'))),
     Choice(
 'conductor-api.predict',
         '`nova --os-compute-api-version 2.29 live-migration web-1 host2`. Is the scheduler asked about host2?',
         'In the message the hint holds {hint}, and the request spec asks for {wish}. A host in the hint is an order: the '
-        'scheduler is passed '
-        'by, and what is left are the checks of the conductor and of the hosts.',
+        'scheduler is passed by, and what is left are the checks of the conductor and of the hosts.',
         _where_host('2.29'), options=(
             Option('order', 'No: host2 is an order', 'Who names a host, knows what to do.', ''),
             Option('wish', 'Yes: it has to agree to host2', 'It judges every host.',
@@ -706,7 +712,8 @@ CONDUCTOR_API = (
     Choice(
         'conductor-api.look-happened',
         'At the newest microversion, with host2 named: where is it now?',
-        'The hint holds {hint}, the request spec asks for {wish}: from an order it has become a wish.',
+        'The hint holds {hint}, the request spec asks for {wish}: from an order it has become a question. The scheduler may '
+        'say no to it, but takes no other.',
         _where_host(None), options=(
             Option('wish', 'In the request spec', 'The scheduler reads it there.', ''),
             Option('order', 'In the hint', 'A hint names a host.', 'Look at scheduler_hint once more: it is empty.'),
@@ -719,9 +726,9 @@ CONDUCTOR_API = (
             Option('errors', 'At 2.33 that there is none; at 2.34 that the order was taken',
                    'One waits for the checks, one does not.', ''),
             Option('same', 'The same: there is no host', 'An error is an error.',
-                   'At 2.34 the answer was given before anybody looked.'),
+                   'At 2.34 the answer does not wait for anybody who looks.'),
             Option('later', 'At 2.34 it is told later on, over the same connection', 'Asynchronous means: later.',
-                   'The connection is closed with the answer.'))),
+                   'A request has one answer. What becomes of it has to be asked for.'))),
     Choice(
         'conductor-api.change',
         'One change: 2.33 becomes 2.34. Your hypothesis: up to where do the two runs go the same way?',
@@ -743,8 +750,8 @@ CONDUCTOR_API = (
         lacks=_lacks_call_with_auto, tries=tuple(Scenario(microversion=version) for version in ('2.96', '2.24', '2.30'))),
     Sentence(
         'conductor-api.say', 'In one sentence: who waits, and who decides that?',
-        'Below 2.34 the API waits for the conductor and passes on what it says ({old}); from 2.34 on it answers {new} at '
-        'once; the microversion decides.',
+        'Below 2.34 the API waits for the conductor and passes on most of what it says ({old}); from 2.34 on it answers {new} '
+        'at once; the microversion decides.',
         _no_host),
 )
 
@@ -776,8 +783,9 @@ def _accepted(ask):
 def _version(ask):
     asked = first(ask(Scenario()), 'send').before['message']['version']
     own = ComputeTaskManager.target.version
+    other = ask(Scenario(microversion='2.30')).messages[0]['version']
     lower = tuple(map(int, asked.split('.'))) < tuple(map(int, own.split('.')))
-    return {'answer': 'needs' if lower else 'own', 'sent': asked, 'own': own}
+    return {'answer': 'needs' if lower and asked != other else 'own', 'sent': asked, 'own': own, 'other': other}
 
 
 def _other_message(ask):
@@ -796,23 +804,24 @@ RPC = (
         'rpc.recall',
         'From the sixth leg: the command `openstack server migrate --live-migration web-1` sends its order at 2.30. What goes '
         'over the bus?',
-        'A {answer}. The nova command asks for the newest version it knows, and makes a cast: same wish, another message.',
+        'A {answer}. The nova command asks for the newest version that both know, and makes a cast: same wish, another message.',
         _openstack_client, options=(
             Option('call', 'A call', 'The version decides, not the client.', ''),
             Option('cast', 'A cast', 'A live migration is a cast.', 'It is one from 2.34 on.', myth='casts'),
             Option('none', 'Nothing', 'It is another command.', 'To the API it is the same action.'))),
     Choice(
         'rpc.predict',
-        'The broker is away, and to send the message fails. What is answered, and in which task state is the server left?',
+        'The broker is away, and the driver gives up after a moment. What is answered, and in which task state is the server left?',
         'The answer is {status}, and the server stays `{state}`; the action is noted ({actions}), and stays open. The mark '
         'was written before the message was sent, and nobody takes it back.',
         _broker_away, options=(
             Option((500, None), '500, and no task state', 'If it fails, all is left as it was.',
-                   'There is no way back from the mark: it is in the database of a cell, and the message was to go '
-                   'elsewhere.', myth='undone'),
+                   'Nobody takes the mark back: of all that can go wrong with the bus only a timeout is caught, and for that '
+                   'an error is noted.', myth='undone'),
             Option((202, 'migrating'), '202, and migrating', 'Nobody waits for a cast.',
                    'Not for what becomes of it; but it has to be sent.'),
-            Option((500, 'error'), '500, and error', 'Nova notes what went wrong.', 'The one who would note it is behind the bus.'),
+            Option((500, 'error'), '500, and error', 'Nova notes what went wrong.',
+                   '`error` is no task state. It is a state of the server (vm_state), and it is the conductor that would write it.'),
             Option((500, 'migrating'), '500, and migrating', 'Something went wrong halfway.', ''))),
     Choice(
         'rpc.look-text',
@@ -829,14 +838,16 @@ RPC = (
         'Let the conductor find no host: the answer is {status}, although `{where}` failed. What is certain is that the '
         'message was handed to the bus.',
         _accepted, options=(
-            Option('moved', 'The server has moved', '2xx is success.', 'It has not begun to.', myth='moved'),
+            Option('moved', 'The server has moved', '2xx is success.', 'It may not even have begun to; nobody waited for it.',
+                   myth='moved'),
             Option('host', 'There is a host for it', 'Else it would be refused.',
-                   'Who looks for one is not asked before the answer.'),
+                   'The answer does not wait for the one who looks.'),
             Option('taken', 'The order has been handed over', 'It has been taken, the word says no more.', ''))),
     Choice(
         'rpc.look-purpose',
         'The message says version {sent}, the conductor has {own}. Why not the same?',
-        'It asks for the lowest that will do, {sent}. So an older conductor can serve it, while a cloud is being upgraded.',
+        'It asks for the lowest that will do, {sent}; for the other method the same API asks for {other}. So an older '
+        'conductor can serve it, while a cloud is being upgraded.',
         _version, options=(
             Option('own', 'The API is older than the conductor', 'Versions tell age.', 'Both are of the same release here.'),
             Option('micro', 'It follows from the microversion', 'Another microversion, another message.',

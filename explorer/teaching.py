@@ -38,7 +38,7 @@ LEGS: Mapping[str, Teaching] = {
     'service': Teaching(
         'To tell how far a request gets, and what it has gained on the way: an id, a person, roles.',
         'What does the API know of a request before it has read it? What could it refuse already?',
-        'An onion with six skins; write at each what it adds. Cross out those that a bad token never sees.',
+        'An onion with eight skins; write at each what it does. Cross out those that a bad token never sees.',
         'The environment growing in the payload; then "Compare: with a token that nobody knows".'),
     'routes': Teaching(
         'To tell how a path that all actions share leads to one method.',
@@ -70,14 +70,15 @@ LEGS: Mapping[str, Teaching] = {
 PLANS = (
     ('45 minutes', (
         (5, 'the journey in ninety seconds, the words, and a vote: has it moved when 202 comes?'),
-        (10, 'leg 1: predict and look'), (10, 'leg 4: predict and change'), (8, 'leg 5: predict, and the race'),
-        (8, 'leg 7: predict, and the broker that is away'), (4, 'one of the closing tasks together'))),
+        (9, 'leg 1: predict and look'), (9, 'leg 4: predict and change'), (7, 'leg 5: predict, and the race'),
+        (5, 'leg 6: only the table of versions, and who waits'), (7, 'leg 7: predict, and the broker that is away'),
+        (3, 'closing.foretell-5 together'))),
     ('90 minutes', (
         (5, 'the journey in ninety seconds, the words'), (12, 'leg 1, whole'), (9, 'leg 2: predict, look, check'), (9, 'leg 3: predict, look, check'),
         (12, 'leg 4, whole'), (11, 'leg 5: predict, look, change'), (11, 'leg 6: predict, the table, check'), (11, 'leg 7: predict, look, say'),
         (10, 'closing: foretell in pairs, then together'))),
     ('180 minutes', (
-        (10, 'the journey, the words, a first vote on all that people get wrong'), (84, 'the seven legs, whole, each on their own machine'),
+        (12, 'the journey, the words, a first vote on what people believe (below: true and false mixed)'), (82, 'the seven legs, whole, each on their own machine'),
         (15, 'a pause after leg 4; meanwhile lay the answers over each other'), (25, 'closing: foretell alone, diagnose in pairs'),
         (20, 'another action: predict and trace pause, make unpause'), (10, 'the real Nova beside it'), (10, 'the vote once more'),
         (6, 'each says one sentence'))),
@@ -124,7 +125,7 @@ def _but(option, task):
 
 def _closing():
     tasks = '\n'.join(_asked(task) for task in TASKS.values() if task.leg == CLOSING)
-    return f'### The closing\n\nThe first of these ask exactly what the walk is to teach; none of the cases was shown before.\n\n{tasks}'
+    return f'### The closing\n\nThose that foretell ask exactly what the walk is to teach; none of their cases was shown before.\n\n{tasks}'
 
 
 # --------------------------------------------------------------------------------------------------- a class
@@ -207,19 +208,23 @@ is up to date.)
 left behind; and to know where in the code each of the three is decided. **For whom.** People who can read Python and know
 what a virtual machine is. No Nova is needed, neither in their heads nor on their machines.
 
-**What you need.** `make lab` on each machine, or on yours alone. Neither a network nor Graphviz nor Nova. Try the room's projector with
-`present('client')` before: `+` and `−` change the size of the letters, *full screen* does what it says.
+**What you need.** Python 3.11 or newer with venv, `make`, and `make lab` on each machine, or on yours alone. The first `make lab` downloads
+libraries and takes a few minutes: have everybody do it the day before. After that neither a network nor Graphviz nor Nova is needed. Where it
+fails, two share a machine. Try the room's projector with `present('client')`: `+` and `−` change the size of the letters.
 
 ## How a leg goes
 
-1. **Predict**, three minutes. Everybody chooses before anybody talks; then let two who chose differently talk to each other, and vote again.
-   Do not tell who is right: run it.
-2. **Look**, four minutes. Three questions: what does the text say, what happened, what is it for?
+1. **Predict**, three minutes; from the third leg on, one of them for the question about an earlier leg. Everybody chooses before anybody talks; then let two who chose differently talk to each other, and vote again.
+   Do not tell who is right: run it. In the card each clicks once, before the talk (the first answer is what `overlay` counts), and
+   unfolds what the runs say after the run.
+2. **Run and look**, four minutes. Who chooses wrongly is sent back once, and told the second time. Three questions: what does the text say, what happened, what is it for?
 3. **Change**, two minutes. One control, a hypothesis aloud, then two runs side by side.
 4. **Check and say**, three minutes, alone. Whoever is done says the sentence to a neighbour.
 
 The guidance fades: the first leg says which step to look at, the last says next to nothing. From the third on, each begins with a
 question about an earlier one; do not skip it, it is what makes it stay.
+
+If you are late, drop the third question of *Look*, then *Change*; never the prediction.
 
 ## In front of the class
 
@@ -232,8 +237,9 @@ questions below it, without their answers. It needs no kernel and no network, an
 
 ## The answers of a class
 
-Each learner has a file, `01_nova_api.progress.json`, beside the notebook. It is sent nowhere; collect the files in a folder, one
-for each person under any name that ends in `.json`, and lay them over each other:
+Each learner has a file, `notebooks/01_nova_api.progress.json` (in JupyterLab's list of files: right click, *Download*). It is sent nowhere; have
+them hand it in as you collect other work, put the files in a folder, one for each person under any name that ends in `.json`, and lay them over
+each other:
 
     python -m explorer overlay FOLDER
 
@@ -260,5 +266,11 @@ ENDING = '''
 
 ''' + '\n'.join(f'* {belief}.' for belief in MYTHS.values()) + '''
 
-Each is an option in one of the tasks above, marked there. `lesson.myths()` says in which.
+Each is an option in one of the tasks above, marked there. `lesson.myths()` says in which. For a vote mix them with what is true:
+
+* The client, not the API, fills in "auto".
+* A manager may migrate a server of the project, as long as no host is named.
+* Paused servers can be migrated.
+* From microversion 2.34 on the API does not wait for the conductor.
+* An administrator is not stopped by a lock.
 '''

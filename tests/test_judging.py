@@ -181,7 +181,7 @@ CHANGES = {
         {'controller.change'}),
     'payload: another version of the message': ('pipeline.py', "version = '1.15'", "version = '1.26'", {'rpc.look-purpose'}),
     'payload: another queue': ('pipeline.py', "RPC_TOPIC = 'conductor'", "RPC_TOPIC = 'compute_task'", {'rpc.look-text', 'rpc.say'}),
-    'payload: another method is called': ('pipeline.py', "cctxt.call(context, 'migrate_server'", "cctxt.call(context, 'migrate_server_anew'", {'rpc.change', 'rpc.recall'}),
+    'payload: another method is called': ('pipeline.py', "cctxt.call(context, 'migrate_server'", "cctxt.call(context, 'migrate_server_anew'", {'rpc.change'}),
     'payload: the API picks a host': (
         'pipeline.py', 'context, instance, host_name, block_migration=', "context, instance, host_name or 'host2', block_migration=",
         {'compute-api.look-happened'}),
