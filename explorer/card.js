@@ -48,7 +48,6 @@ function render({ model, el }) {
     if (action === "timer") {
       passed = now();
       began = began === null ? Date.now() : null;
-      if (began !== null) passed = passed || 0;
     } else if (action === "again") [passed, began] = [0, began === null ? null : Date.now()];
     else if (action === "full") document.fullscreenElement ? document.exitFullscreen() : (root.closest(".explorer-presenter") ?? root).requestFullscreen();
     else if (action === "larger" || action === "smaller") {
@@ -70,11 +69,16 @@ function render({ model, el }) {
     if (!(event.ctrlKey || event.metaKey || event.altKey)) event.stopPropagation(); // or the notebook takes the key for a command
   });
   model.on("change:html", build);
-  model.on("change:said", () => (status.textContent = model.get("said")));
+  const speak = () => (status.textContent = model.get("said"));
+  model.on("change:said", speak);
   build();
   ticking = setInterval(tick, 500);
   el.append(root, status);
-  return () => clearInterval(ticking);
+  return () => {
+    clearInterval(ticking);
+    model.off("change:html", build);
+    model.off("change:said", speak);
+  };
 }
 
 export default { render };

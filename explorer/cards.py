@@ -52,10 +52,7 @@ class Card(anywidget.AnyWidget):
     def _asked(self, _widget, said, _buffers):
         match said:
             case {'kind': 'answer', 'task': str(key), 'values': {**values}} if key in self.tasks:
-                answer = {'answer': ...} | values
-                parts = answer if isinstance(TASKS[key], Foretell) else {}
-                parts.pop('answer', None)
-                self._show(key, self.lesson.answer(key, **parts) if parts else self.lesson.answer(key, answer['answer']))
+                self._show(key, self.lesson.answer(key, values if isinstance(TASKS[key], Foretell) else values.get('answer', ...)))
             case {'kind': 'hint', 'task': str(key)} if key in self.tasks:
                 self._show(key, self.lesson.hint(key))
             case {'kind': 'solution', 'task': str(key)} if key in self.tasks:
@@ -116,10 +113,15 @@ def outline(task, told):
         lines += [f'  {letter}  {option.text} ({option.why})' for letter, option in zip(LETTERS, task.options)]
     lines += [f'  Hint {number}: {hint}' for number, hint in enumerate(told.hints, 1)]
     if told.verdict is not None:
-        lines += [f'  You said {told.given}.', f'  {told.verdict.says}']
+        lines += [f'  You said {shown(told.given)}.', f'  {told.verdict.says}']
     else:
         lines.append(f'  To answer: {call(task)}{f"; help: lesson.hint({task.key!r})" if task.hints else ""}')
     return '\n'.join([*lines, *filter(None, [told.line])])
+
+
+def shown(given):
+    """Show an answer that was kept in one line."""
+    return views.visible(given) if isinstance(given, str) and len(given) < 200 else views.short(given)
 
 
 def call(task):
@@ -140,7 +142,7 @@ def static(task, told):
     """Show a task as HTML where nothing can be clicked, with the call that answers it."""
     options = ''.join(f'<li>{marked(option.text)} <i>{marked(option.why)}</i></li>' for option in getattr(task, 'options', ()))
     hints = ''.join(f'<p>Hint: {marked(hint)}</p>' for hint in told.hints)
-    ending = (f'<p>You said {escape(str(told.given))}. {marked(told.verdict.says)}</p>' if told.verdict is not None else
+    ending = (f'<p>You said {escape(shown(told.given))}. {marked(told.verdict.says)}</p>' if told.verdict is not None else
               f'<p>To answer: <code>{escape(call(task))}</code></p>')
     return (f'<p><b>{escape(heading(task))}</b> {marked(told.asks)}</p>{f"<ol type=a>{options}</ol>" if options else ""}{hints}{ending}'
             f'{f"<p>{marked(told.line)}</p>" if told.line else ""}')
@@ -180,7 +182,7 @@ def _verdict(task, told):
         right = {True: 'true', False: 'false', None: 'none'}[told.verdict.right]
         found = f'<div class="verdict" data-right="{right}">{marked(told.verdict.says)}</div>'
         if task.name in BEFORE_A_RUN:  # first the run, then what it says
-            found = (f'<details class="reveal" data-name="{task.key}"><summary>You said <b>{escape(str(told.given))}</b>. Run it; then unfold '
+            found = (f'<details class="reveal" data-name="{task.key}"><summary>You said <b>{escape(shown(told.given))}</b>. Run it; then unfold '
                      f'what the runs say.</summary>{found}</details>')
     return found + (f'<div class="verdict" data-right="none">{marked(told.line)}</div>' if told.line else '')
 

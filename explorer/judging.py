@@ -5,7 +5,7 @@ from explorer.explorations import Scenario
 from explorer.questions import SEVEN, TASKS
 from explorer.shapes import short
 from explorer.stations import WrongUse
-from explorer.tasks import Choice, Foretell, Sentence, Stale, Verdict, written
+from explorer.tasks import Broken, Choice, Foretell, Sentence, Stale, Verdict, raised, written
 
 
 def the_task(key):
@@ -24,7 +24,7 @@ def tasks_at(key):
 
     Raises: WrongUse, if there is none.
     """
-    key = key if isinstance(key, str) else repr(key)
+    key = str(key) if isinstance(key, str) else short(key)
     found = [TASKS[key]] if key in TASKS else [task for name, task in TASKS.items() if name.startswith((f'{key}-', f'{key}.'))]
     if not found:
         raise WrongUse(f'no task {short(key)}; there are {", ".join((*SEVEN, CLOSING))}, each with '
@@ -46,6 +46,7 @@ def judged(key, answer, *, again=True):
     Shape: *again* says that it is not the first; who looks wrongly for the first time is told where the thought goes wrong, and
     not yet what is right.
     """
+    given = None
     try:
         task = the_task(key)
         if answer is None or answer is ...:
@@ -57,8 +58,12 @@ def judged(key, answer, *, again=True):
         open_still = right is False and (look_again or not isinstance(task, Choice | Foretell))
         told = _sentence(says), ('Look again.' if look_again else '') if open_still else task.explained()
         return Verdict(right, ' '.join(filter(None, (opening, *told))), task.key), given
+    except (Broken, Stale) as error:  # that is not the fault of who answered
+        return Verdict(None, str(error), key), given
     except WrongUse as error:
         return Verdict(None, str(error)), None
+    except Exception as error:  # of an answer that fights back
+        return Verdict(None, f'that can not be judged: {raised(error)}'), None
 
 
 def _sentence(text):
@@ -74,6 +79,6 @@ def keys(*names):
             solution = task.solution()
             answer = '' if isinstance(task, Sentence) else written(solution) if isinstance(solution, Scenario) else solution
             found[key] = {'asks': task.asks.format(**task.found()), 'answer': answer, 'told': task.explained()}
-        except Stale as error:
+        except (Broken, Stale) as error:
             found[key] = {'stale': str(error)}
     return found

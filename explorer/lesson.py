@@ -19,7 +19,7 @@ from explorer.questions import SEVEN, TASKS, myths
 from explorer.reading import journey
 from explorer.shapes import short
 from explorer.stations import WrongUse
-from explorer.tasks import Choice, Diagnosis, Foretell, Sentence, Verdict, ask
+from explorer.tasks import Choice, Diagnosis, Foretell, Sentence, Verdict, ask, raised
 
 
 class Lesson:
@@ -50,11 +50,11 @@ class Lesson:
 
         Returns: a Verdict.
         """
-        before = self.kept().answers.get(key, ()) if isinstance(key, str) else ()
+        before = self.kept().answers.get(str(key), ()) if isinstance(key, str) else ()
         verdict, given = judged(key, parts or answer, again=bool(before))
         if given is None:
             return self._with_notices(verdict)
-        notices = _notices(TASKS[key], self.kept())
+        key, notices = str(key), _notices(TASKS[key], self.kept())
         self.keeper.change(lambda progress: progress.answered(key, given, verdict.right))
         self._refresh(key)
         return self._with_notices(verdict, *notices)
@@ -97,7 +97,10 @@ class Lesson:
 
     def journey(self):
         """Show the whole journey: where the order is, and what it looks like there."""
-        return Sheet(*journey(ask(Scenario())))
+        try:
+            return Sheet(*journey(ask(Scenario())))
+        except (WrongUse, LookupError, TypeError, AttributeError) as error:  # of a path that was edited
+            return Verdict(None, f'the journey can not be shown: {raised(error)}')
 
     def myths(self):
         """List what people get wrong, and the task in which a run settles it."""
@@ -139,7 +142,7 @@ class Lesson:
     def _solution(self, task):
         progress = self.kept()
         left = len(task.hints) - progress.hints.get(task.key, 0)
-        if isinstance(task, Choice | Foretell | Sentence) and task.key not in progress.answers:
+        if isinstance(task, Choice | Foretell | Sentence) and not progress.answers.get(task.key):
             return f'{task.key} is answered first, and explained then: {task.how}'
         if left > 0 and not progress.done(task.key):
             return f'there {"is" if left == 1 else "are"} {left} hint{"s" * (left > 1)} left: lesson.hint({task.key!r})'

@@ -9,15 +9,19 @@ import dataclasses
 import json
 import os
 import pathlib
+import stat
+import threading
 from collections.abc import Mapping
 
-from explorer.shapes import check
+from explorer.shapes import check, short
 from explorer.stations import WrongUse
 
 SCHEMA = 1
 NAME = '01_nova_api.progress.json'
 VARIABLE = 'NOVA_EXPLORER_PROGRESS'  # names another file
-LARGEST = 5_000_000  # bytes
+LARGEST = 20_000_000  # bytes
+MOST_ANSWERS, MOST_HINTS = 10, 99  # kept of a task; of more answers the first and the last ones
+UNTIL_THE_END = 'your answers are kept until the kernel ends'
 
 _ENTRY = {'type': 'object', 'required': ['answer', 'right'], 'properties': {'right': {'type': ['boolean', 'null']}}}
 _PROGRESS = {
@@ -25,6 +29,14 @@ _PROGRESS = {
         'schema': {'type': 'integer'},
         'answers': {'type': 'object', 'additionalProperties': {'type': 'array', 'items': _ENTRY}},
         'hints': {'type': 'object', 'additionalProperties': {'type': 'integer', 'minimum': 0}}}}
+
+
+class Newer(WrongUse):
+    """Progress that a newer version of the lesson has written."""
+
+
+class NoFile(WrongUse):
+    """What has the name of the file is none: a folder, a pipe, a device."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +48,9 @@ class Progress:
 
     def answered(self, key, answer, right):
         """Add an answer."""
-        return dataclasses.replace(self, answers={**self.answers, key: (*self.answers.get(key, ()), {'answer': answer, 'right': right})})
+        before = self.answers.get(key, ())
+        kept = (*before[:1], *before[1:][2 - MOST_ANSWERS:], {'answer': answer, 'right': right})
+        return dataclasses.replace(self, answers={**self.answers, key: kept})
 
     def hinted(self, key):
         """Add a hint that was taken."""
@@ -48,78 +62,124 @@ class Progress:
         return bool(given) and (key.endswith(('.predict', '.change')) or any(entry['right'] is not False for entry in given))
 
     def to_json(self):
-        return json.dumps({'schema': SCHEMA, 'answers': self.answers, 'hints': self.hints}, indent=1, ensure_ascii=False) + '\n'
+        """Write it as JSON, in ASCII: half a character has no other form."""
+        return json.dumps({'schema': SCHEMA, 'answers': self.answers, 'hints': self.hints}, indent=1) + '\n'
 
 
 def parse(text):
-    """Read progress as JSON: (Progress, the schema it was written in).
+    """Read progress as JSON; that of an older version, too.
 
-    Raises: WrongUse for what is none.
+    Raises: Newer for that of a newer version; WrongUse for what is none.
     """
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise WrongUse(f'it is no JSON: {error}') from error
-    if isinstance(data, dict) and 'schema' not in data:  # written before there was a schema
+    schema = data.get('schema', 0) if isinstance(data, dict) else 0  # none, before there was one
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise Newer('it is from a newer version of the lesson')
+    if isinstance(data, dict) and 'schema' not in data:
         data = {'hints': {}, **data, 'schema': 0}
     check(data, _PROGRESS, 'it is no progress', 'see explorer/progress.py')
-    return Progress({key: tuple(entries) for key, entries in data['answers'].items()}, data['hints']), data['schema']
+    return Progress({key: tuple(entries) for key, entries in data['answers'].items() if entries},
+                    {key: min(int(count), MOST_HINTS) for key, count in data['hints'].items()})
+
+
+def load(path):
+    """Read a file of answers.
+
+    Raises: OSError, if it can't be read; NoFile for what is no plain file (a pipe would keep one waiting for ever); Newer;
+    WrongUse for what is no progress.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise NoFile('it is no file')
+    if found.st_size > LARGEST:
+        raise WrongUse('it is too large')
+    try:
+        return parse(path.read_text(encoding='utf-8-sig'))
+    except UnicodeDecodeError as error:
+        raise WrongUse(f'it is no text: {error}') from error
+
+
+@contextlib.contextmanager
+def _alone(folder):
+    """Keep other kernels from writing into a folder meanwhile; where there are no locks, go without."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError, ValueError):
+            import fcntl
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 class Keeper:
-    """Keep progress in a file; what goes wrong with it is put into *line*, and is told once."""
+    """Keep progress in a file; what goes wrong with it is put into *line*, and is told once.
+
+    Raises: WrongUse for a path that is none.
+    """
 
     def __init__(self, path=None):
-        self.path = pathlib.Path(path or os.environ.get(VARIABLE) or NAME)
+        try:
+            self.path = pathlib.Path(path or os.environ.get(VARIABLE) or NAME).absolute()
+        except TypeError as error:
+            raise WrongUse(f'{short(path)} is no path; give the name of a file, or nothing') from error
         self.line, self._kept, self._told = '', None, set()  # _kept: in memory, where the file will not do
+        self._lock = threading.RLock()
 
     def read(self):
         """Give what is kept; a file that can't be read is set aside, and a new one begun."""
         if self._kept is not None:
             return self._kept
         try:
-            if self.path.stat().st_size > LARGEST:
-                raise WrongUse('it is too large')
-            progress, schema = parse(self.path.read_text(encoding='utf-8'))
+            return load(self.path)
         except FileNotFoundError:
             return Progress()
+        except (NoFile, Newer) as error:
+            return self._remember(Progress(), f'can not be used: {error}; it is left as it is')
         except OSError as error:
-            return self._remember(Progress(), f'{self.path} can not be read: {error.strerror}; your answers are kept until the kernel ends')
-        except (WrongUse, UnicodeDecodeError) as error:
+            return self._remember(Progress(), f'can not be read: {error.strerror}')
+        except WrongUse as error:
             return self._set_aside(error)
-        if schema > SCHEMA:
-            return self._remember(progress, f'{self.path} is from a newer version of the lesson; it is left as it is, and your answers '
-                                            'are kept until the kernel ends')
-        return progress
+        except ValueError as error:  # of a name that no file can have
+            return self._remember(Progress(), f'can not be read: {error}')
 
     def write(self, progress):
         """Write progress, whole or not at all; where that can't be done, keep it in memory."""
         if self._kept is not None:
             self._kept = progress
             return
-        part = self.path.with_name(f'.{self.path.name}.{os.getpid()}.part')
+        text, goal = progress.to_json(), pathlib.Path(os.path.realpath(self.path))  # through a link, not in its place
+        if len(text) > LARGEST:
+            self._remember(progress, 'would become too large; it is left as it is')
+            return
+        part = goal.with_name(f'.{goal.name}.{os.getpid()}.part')
         try:
-            part.write_text(progress.to_json(), encoding='utf-8')
-            part.replace(self.path)
+            part.write_text(text, encoding='utf-8')
+            part.replace(goal)
         except OSError as error:
             with contextlib.suppress(OSError):
                 part.unlink()
-            self._remember(progress, f'{self.path} can not be written: {error.strerror}; your answers are kept until the kernel ends')
+            self._remember(progress, f'can not be written: {error.strerror}')
 
     def change(self, change):
-        """Apply a function to what is kept."""
-        self.write(change(self.read()))
+        """Apply a function to what is kept; nobody else writes meanwhile."""
+        with self._lock, _alone(self.path.parent):
+            self.write(change(self.read()))
 
     def reset(self):
         """Begin anew; what was there is kept beside it. Give a line that says so."""
-        self._kept = None
-        if not self.path.exists():
-            return 'there is nothing to forget; the lesson begins anew'
+        had, self._kept = self._kept, None
+        self._told.clear()
+        if not self.path.is_file():
+            return ('the lesson begins anew; what was kept until the kernel ends is forgotten' if had
+                    else 'there is nothing to forget; the lesson begins anew')
         try:
             old = self._beside('old')
         except OSError as error:
             self._kept = Progress()
-            return f'{self.path} can not be moved: {error.strerror}; the lesson begins anew all the same, until the kernel ends'
+            return f'{self.path.name} can not be moved: {error.strerror}; the lesson begins anew all the same, until the kernel ends'
         return f'the lesson begins anew; what you had answered is in {old.name}'
 
     def told(self):
@@ -127,17 +187,17 @@ class Keeper:
         line, self.line = self.line, ''
         return line
 
-    def _remember(self, progress, line):
+    def _remember(self, progress, why):
         self._kept = progress
-        self._tell(line)
+        self._tell(f'{self.path.name} {why}; {UNTIL_THE_END}')
         return progress
 
     def _set_aside(self, error):
         try:
             aside = self._beside('damaged')
         except OSError:
-            return self._remember(Progress(), f'{self.path} can not be read: {error}; your answers are kept until the kernel ends')
-        self._tell(f'{self.path} could not be read: {error}; it is kept as {aside.name}, and a new one was begun')
+            return self._remember(Progress(), f'can not be read: {error}')
+        self._tell(f'{self.path.name} could not be read: {error}; it is kept as {aside.name}, and a new one was begun')
         return Progress()
 
     def _beside(self, word):

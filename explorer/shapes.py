@@ -87,8 +87,11 @@ def check(data, shape, what, remedy):
 
 
 def short(value):
-    """Show what was given in an error's one line."""
-    return _cut(repr(value))
+    """Show what was given in an error's one line, whatever it is."""
+    try:
+        return _cut(repr(value))
+    except Exception:  # a number may be too long for it, and what others write may raise anything
+        return f'a {type(value).__name__}'
 
 
 def _cut(text):

@@ -7,12 +7,13 @@ answer changes with it, or the task has none and says so.
 import dataclasses
 import functools
 import json
+import traceback
 from collections.abc import Callable, Mapping
 
 from explorer import what_if
 from explorer.engines import run
 from explorer.explorations import Scenario, bare
-from explorer.shapes import short
+from explorer.shapes import LONGEST_REASON, short
 from explorer.stations import WrongUse
 from explorer.trace import Trace
 
@@ -20,6 +21,11 @@ LETTERS = 'abcd'
 KINDS = ('cast', 'call', 'none')
 NUMBERS = {'none': '0', 'one': '1', 'two': '2', 'three': '3', 'four': '4', 'five': '5'}
 LONGEST = 2000  # characters of a sentence
+LARGEST_REQUEST = 400_000  # characters of a request that is handed in, as JSON
+
+
+class Broken(WrongUse):
+    """The path raised where none of its own errors does: it has been edited."""
 
 
 class Puzzled(WrongUse):
@@ -36,8 +42,27 @@ def _asked(text):
 
 
 def ask(scenario):
-    """Run a scenario, once; give its trace."""
-    return _asked(json.dumps(dataclasses.asdict(scenario), sort_keys=True))
+    """Run a scenario, once; give its trace.
+
+    Raises: Broken, if the path can't be run.
+    """
+    try:
+        return _asked(json.dumps(dataclasses.asdict(scenario), sort_keys=True))
+    except WrongUse:
+        raise
+    except (Exception, SystemExit) as error:  # whatever an edited path does, the lesson goes on
+        raise Broken(f'the path can not be run: {raised(error)}; undo what was edited, and restart the kernel') from error
+
+
+def raised(error):
+    """Say in one line what was raised, whatever it is, and where in the path."""
+    try:
+        said = ' '.join(str(error).split())
+    except Exception:  # of an answer that fights back
+        said = ''
+    frames = traceback.extract_tb(error.__traceback__)
+    place = next((f' (pipeline.py, line {frame.lineno})' for frame in reversed(frames) if frame.filename.endswith('pipeline.py')), '')
+    return f'{type(error).__name__}{": " if said else ""}{said[:LONGEST_REASON]}{place}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +128,8 @@ class Task:
         """
         try:
             return self.facts(ask)
+        except WrongUse:
+            raise
         except (LookupError, TypeError, AttributeError, ValueError, StopIteration) as error:
             raise self._stale(f'a trace has not what it looks for ({type(error).__name__}: {error})') from error
 
@@ -223,9 +250,16 @@ class Build(Task):
                 answer = Scenario(**answer)
             except TypeError as error:
                 raise Puzzled(f'no scenario: {error}; see the docstring of Scenario') from error
-        if not isinstance(answer, Scenario):
+        if type(answer) is not Scenario:
             raise Puzzled(f'{short(answer)} is no request; answer with {self.how}')
-        return dataclasses.asdict(answer)
+        try:
+            plain = dataclasses.asdict(answer)
+            size = len(json.dumps(plain))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise Puzzled(f'that request is no plain data: {raised(error)}; answer with {self.how}') from error
+        if size > LARGEST_REQUEST:
+            raise Puzzled(f'that request is enormous; one below {LARGEST_REQUEST:,} characters shows the same')
+        return plain
 
     def judge(self, answer):
         trace = ask(Scenario(**answer))
@@ -255,7 +289,7 @@ class Foretell(Task):
         if not isinstance(answer, Mapping) or set(answer) != set(parts):
             raise Puzzled(f'three things are asked for; answer with {self.how}')
         status, message, state = (str(answer[part]).strip().strip('"\'').lower() for part in parts)
-        if not status.isdigit() or message not in KINDS or not state:
+        if not (status.isascii() and status.isdigit() and len(status) < 4) or message not in KINDS or not 0 < len(state) < 60:
             raise Puzzled(f'{short(dict(answer))} does not say that; answer with {self.how}')
         return {'status': int(status), 'message': message, 'task_state': state}
 

@@ -7,12 +7,14 @@ knows: goals, what to ask aloud, what to draw on the board, and how the time goe
 import collections
 import dataclasses
 import pathlib
+import re
 from collections.abc import Mapping
 
 from explorer.cards import Sheet, heading
 from explorer.closing import CLOSING
 from explorer.explorations import EXPLORATIONS, exploration
-from explorer.progress import LARGEST, parse
+from explorer.progress import load
+from explorer.shapes import short
 from explorer.questions import MINUTES, MYTHS, SEVEN, TASKS
 from explorer.stations import WrongUse
 from explorer.tasks import LETTERS, Build, Choice, Foretell, Sentence, written
@@ -137,6 +139,8 @@ def overlay(folder):
     Returns: a Sheet, a row for each task that anybody has answered; files that are no progress are named below it.
     Raises: WrongUse, if the folder has no file of answers.
     """
+    if not isinstance(folder, str | pathlib.Path):
+        raise WrongUse(f'{short(folder)} is no folder; give the name of one with files of progress')
     read, other = _read(pathlib.Path(folder))
     rows = []
     for key, task in TASKS.items():
@@ -158,16 +162,15 @@ def _read(folder):
     """
     read, other = [], []
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix == '.json')
-    except OSError as error:
-        raise WrongUse(f'{folder} can not be read: {error.strerror}; give a folder with files of progress') from error
+        paths = sorted(path for path in folder.iterdir() if path.suffix == '.json' 
+                       and not re.search(r'\.(old|damaged)\d*\.json$', path.name))
+    except (OSError, ValueError) as error:
+        raise WrongUse(f'{short(str(folder))} can not be read: {error}; give a folder with files of progress') from error
     for path in paths:
         try:
-            if path.stat().st_size > LARGEST:
-                raise WrongUse('it is too large')
-            read.append(parse(path.read_text(encoding='utf-8'))[0])
-        except (WrongUse, UnicodeDecodeError, OSError) as error:
-            other.append(f'{path.name}: {error}')
+            read.append(load(path))
+        except (WrongUse, OSError) as error:
+            other.append(f'{" ".join(path.name.split())}: {error}')
     if not read:
         raise WrongUse(f'{folder} has no file of answers; put the files of progress there, one for each person'
                        f'{f" ({other[0]})" if other else ""}')
@@ -177,7 +180,8 @@ def _read(folder):
 def _spread(task, answer):
     """Say in which heap an answer goes."""
     if isinstance(task, Choice | Foretell):
-        return ', '.join(map(str, answer.values())) if isinstance(answer, dict) else str(answer)
+        told = ', '.join(map(str, answer.values())) if isinstance(answer, dict) else str(answer)
+        return ' '.join(told.split())[:40]
     return ''
 
 
@@ -247,18 +251,36 @@ or `from explorer.teaching import overlay` and `overlay('FOLDER')` in a notebook
 
 ## With nbgrader or otter
 
-A check is a function that returns something true or false, and keeps nothing: `judge`. Nothing has to be added to it.
+A check is a function that returns something true or false, and keeps nothing: `judge`. Nothing has to be added to it. Both were tried, with
+nbgrader 0.9 and otter-grader 7; install them in an environment of their own, with this project (`pip install -e .`).
 
-* *nbgrader*: make a cell `answer = ...` (autograded answer), and below it a cell with the tests:
+*nbgrader.* A cell to set up (read-only), then for each task an answer cell and a test cell, each with a name of its own:
 
-      from explorer.judging import judge
-      assert judge('routes.check', answer), judge('routes.check', answer)
+    from explorer import Scenario, bare                     # read-only
+    from explorer.judging import judge
 
-  The message of the assertion is what the learner would have been told. `python -m explorer guide` gives solutions for the answer cells.
-* *otter*: a test file with `>>> from explorer.judging import judge` and `>>> bool(judge('routes.check', answer))`, expecting `True`.
+    ### BEGIN SOLUTION                                      # autograded answer
+    answer_3 = bare({'os-migrateLive': {}, 'os-nope': {}})
+    ### END SOLUTION
 
-Choices are graded in the same way: `judge('client.predict', 'b')`; tasks of the closing with their three parts:
-`judge('closing.foretell-1', status=..., message=..., task_state=...)`. (Grade predictions for having been made, not for being right.)
+    verdict = judge('routes.check', answer_3)               # autograder tests
+    assert verdict, verdict
+
+The message of the assertion is what the learner would have been told. Predictions are graded for having been made:
+`assert judge('client.predict', answer_1).right is not None`. Tasks of the closing take their three parts in a dict:
+`answer_9 = {'status': ..., 'message': ..., 'task_state': ...}`. Solutions for the answer cells are below, under *The seven*.
+Then, in the activated environment, `nbgrader generate_assignment ps1`, and `nbgrader autograde ps1`.
+
+*otter.* A file for each task, such as `tests/q3.py`; the notebook imports `bare` and `Scenario` and sets `answer_3`:
+
+    OK_FORMAT = True
+    test = {'name': 'q3', 'points': 1, 'suites': [{'type': 'doctest', 'cases': [{'code': r"""
+    >>> from explorer.judging import judge
+    >>> verdict = judge('routes.check', answer_3)
+    >>> assert verdict, verdict
+    """}]}]}
+
+Then `otter check notebook.ipynb -t tests`, or `otter generate -t tests` and `otter run`.
 '''
 
 ENDING = '''

@@ -27,6 +27,7 @@ TROUBLES = {
     'the conductor is silent': {'conductor_reply': {'raise': 'MessagingTimeout', 'kwargs': {}}},
     'another request is faster': {'race': {'task_state': 'rebooting'}}}
 GIVEN = 'as it was given'
+LONGEST_COMMAND = 5000  # characters
 
 
 # ------------------------------------------------------------------------------------------------- scenario to form
@@ -125,6 +126,8 @@ def parsed(command):
 
     Raises: WrongUse for what is no `nova live-migration`.
     """
+    if len(command) > LONGEST_COMMAND:
+        raise WrongUse(f'no command is that long; write at most {LONGEST_COMMAND:,} characters')
     try:
         words = shlex.split(command)
     except ValueError as error:

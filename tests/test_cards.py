@@ -144,6 +144,21 @@ def test_what_no_browser_says_does_no_harm(lesson, said):
     assert 'client.predict' in card.html
 
 
+@pytest.mark.parametrize('values', [{}, {'answer': 'x'}, {'status': '²', 'message': 'none', 'task_state': 'x'}], ids=str)
+def test_what_is_foretold_without_its_parts_is_told(lesson, values):
+    card = lesson.ask('closing.foretell-1')
+    say(card, kind='answer', task='closing.foretell-1', values=values)
+    assert 'status=' in Reader(card.html).text
+
+
+def test_odd_things_in_a_kept_answer_are_shown_as_text(lesson):
+    lesson.keeper.path.write_text(json.dumps({'schema': 1, 'hints': {}, 'answers': {
+        'closing.foretell-1': [{'answer': {'status': 1, 'message': 2, 'task_state': 5}, 'right': False}],
+        'service.check': [{'answer': {'request': 'x' * 300_000}, 'right': False}]}}))
+    assert 'value="5"' in lesson.ask('closing.foretell-1').html
+    assert len(str(lesson.ask('service.check'))) < 3_000
+
+
 def test_markup_in_an_answer_stays_text(lesson):
     evil = '<img src=x onerror=alert(1)> "quoted" </textarea><script>alert(1)</script>'
     for key in ('client.say', 'client.look-text'):

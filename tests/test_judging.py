@@ -87,12 +87,31 @@ def test_hints_are_three_and_there_where_something_is_to_be_found_out(task):
         assert str(TODAY[task.key]['answer']) not in hint
 
 
-ODD = [None, ..., 5, 5.5, True, [], {}, '', '  ', 'e', 'ab', 'abcd', '\x00', 'x' * 100_000, b'a', object(), Scenario, {'status': 1}, {'answer': 'a'},
+class Hostile:
+    """An answer that fights back."""
+
+    def __repr__(self):
+        raise RuntimeError('no')
+
+    __str__ = __iter__ = __eq__ = __hash__ = __repr__
+
+
+class Text(str):
+    def strip(self, *_):
+        raise RuntimeError('no')
+
+
+DEEP = []
+DEEP.append(DEEP)
+
+ODD = [Hostile(), Text('a'), 10**5000, '\ud800', bare({'a': {1, 2}}), bare({1: 1, 'a': 2}), bare(DEEP), bare('x' * 500_000),
+       Scenario(state={'power_state': 10**30}), Scenario(state={'vm_state': '\ud800'}), 'x' * 1_000_000,
+       {'status': '²', 'message': 'none', 'task_state': 'none'}, {'status': 10**5000, 'message': 'none', 'task_state': 'x' * 5000}, None, ..., 5, 5.5, True, [], {}, '', '  ', 'e', 'ab', 'abcd', '\x00', 'x' * 100_000, b'a', object(), Scenario, {'status': 1}, {'answer': 'a'},
        lambda: 'a', ['a'], float('nan'), '🙂', {'caller': 'nobody'}, {'moon': 1}, 'nova live-migration', 'rm -rf', "nova live-migration 'web"]
 
 
 @EACH
-@pytest.mark.parametrize('answer', ODD, ids=lambda value: repr(value)[:20])
+@pytest.mark.parametrize('answer', ODD, ids=range(len(ODD)))
 def test_an_answer_of_the_wrong_kind_gets_a_friendly_line(task, answer):
     verdict = judge(task.key, answer)
     assert verdict.right is not True
@@ -100,7 +119,7 @@ def test_an_answer_of_the_wrong_kind_gets_a_friendly_line(task, answer):
     assert 'Traceback' not in verdict.says
 
 
-@pytest.mark.parametrize('key', ['client', 'client.look', 'moon', '', 'client.', None, 5, ['client.predict'], 'client.predict\n'])
+@pytest.mark.parametrize('key', [Hostile(), 'client', 'client.look', 'moon', '', 'client.', None, 5, ['client.predict'], 'client.predict\n'], ids=range(10))
 def test_what_is_no_task_gets_a_line_with_those_there_are(key):
     verdict = judge(key, 'a')
     assert verdict.right is None
@@ -287,6 +306,36 @@ def test_a_change_of_the_path_gives_a_question_another_key_or_none(tmp_path, cha
     assert path.read_text().count(old) >= 1, f'{file} no longer says {old!r}'
     path.write_text(path.read_text().replace(old, new, 1))
     assert_noticed(keys_in(tmp_path, '', names))
+
+
+BROKEN = {
+    'it raises what it should not': ("host = body['os-migrateLive']['host']", "host = body['os-migrateLive']['hosts']"),
+    'a name is missing': ('    scheduler_hint = ', '    scheduler_hints = '),
+    'a filter is broken': ('        ctx.api_database = self.api_database', '        ctx.api_database = self.api_databases'),
+    'it ends the process': ("        host = body['os-migrateLive']['host']", "        raise SystemExit(3)"),
+    'the wiring is broken': ('def init_application(api_database, transport, tokens):', 'def init_application(api_database, transport, tokens):\n    1 / 0'),
+    'a station has another name': ('def action_peek(body):', 'def action_peeks(body):')}
+
+
+@pytest.mark.parametrize('change', BROKEN)
+def test_a_path_that_was_broken_is_told_and_never_a_traceback(tmp_path, change):
+    old, new = BROKEN[change]
+    shutil.copytree(ROOT / 'explorer', tmp_path / 'explorer')
+    path = tmp_path / 'explorer/pipeline.py'
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    program = """
+        from explorer import Lesson
+        from explorer.questions import SEVEN, TASKS
+        lesson = Lesson('mine.json')
+        print(lesson.journey(), lesson.progress(), lesson.myths())
+        for leg in SEVEN:
+            print(lesson.ask(leg), lesson.here(leg))
+        for key in ('client.predict', 'controller.predict', 'routes.check', 'closing.foretell-1', 'rpc.say'):
+            print(lesson.answer(key, 'a'), lesson.hint(key), lesson.solution(key))"""
+    done = subprocess.run([sys.executable, '-c', textwrap.dedent(program)], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert 'can not be' in done.stdout
 
 
 @pytest.mark.parametrize('change', PROGRAMS)

@@ -1,11 +1,15 @@
 """Answers that are kept: in a file, whole or not at all; and whatever is wrong with it, nothing is lost."""
 
 import json
+import os
+import pathlib
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from explorer.progress import NAME, VARIABLE, Keeper, Progress, parse
+from explorer.progress import LARGEST, MOST_ANSWERS, NAME, VARIABLE, Keeper, Progress, parse
 from explorer.stations import WrongUse
 
 GIVEN = Progress().answered('client.predict', 'b', False).answered('client.predict', 'd', True).hinted('client.check')
@@ -29,7 +33,7 @@ def test_without_a_file_there_is_nothing_yet_and_none_is_made(path):
 
 def test_the_file_is_beside_the_notebook_unless_it_is_named(tmp_path, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert str(Keeper().path) == NAME
+    assert str(Keeper().path) == os.path.abspath(NAME)
     monkeypatch.setenv(VARIABLE, str(tmp_path / 'other.json'))
     assert Keeper().path == tmp_path / 'other.json'
     assert Keeper(tmp_path / 'third.json').path == tmp_path / 'third.json'
@@ -50,7 +54,7 @@ def test_a_file_is_never_seen_half_written(path):
 
     def look():
         for _ in range(300):
-            seen.append(parse(path.read_text())[0])
+            seen.append(parse(path.read_text()))
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -94,7 +98,7 @@ def test_a_second_damaged_file_does_not_take_the_place_of_the_first(path):
 
 
 def test_an_enormous_file_is_set_aside_unread(path):
-    path.write_text(' ' * 5_000_001)
+    path.write_text(' ' * (LARGEST + 1))
     keeper = Keeper(path)
     assert keeper.read() == Progress()
     assert 'too large' in keeper.told()
@@ -109,12 +113,12 @@ def test_a_file_of_an_older_version_is_taken_over(path):
     assert (data['schema'], len(data['answers']['client.predict'])) == (1, 2)
 
 
-def test_a_file_of_a_newer_version_is_left_as_it_is_and_one_goes_on_in_memory(path):
-    text = '{"schema": 99, "answers": {"client.predict": [{"answer": "b", "right": false}]}, "hints": {}, "more": 1}'
+@pytest.mark.parametrize('text', ['{"schema": 99, "answers": {"client.predict": []}, "hints": {}}', '{"schema": 2, "entries": []}'])
+def test_a_file_of_a_newer_version_is_left_as_it_is_and_one_goes_on_in_memory(path, text):
     path.write_text(text)
     keeper = Keeper(path)
-    assert keeper.read().answers
-    assert 'newer version' in keeper.told()
+    assert keeper.read() == Progress()
+    assert 'newer version of the lesson; it is left as it is' in keeper.told()
     keeper.change(lambda progress: progress.answered('rpc.predict', 'd', True))
     assert keeper.read().answers['rpc.predict']
     assert path.read_text() == text
@@ -138,7 +142,7 @@ def test_to_begin_anew_keeps_the_old_file(path):
     keeper.write(GIVEN)
     assert 'mine.old.json' in keeper.reset()
     assert keeper.read() == Progress()
-    assert parse((path.parent / 'mine.old.json').read_text())[0] == GIVEN
+    assert parse((path.parent / 'mine.old.json').read_text()) == GIVEN
 
 
 def test_after_a_failure_to_begin_anew_tries_the_file_again(tmp_path):
@@ -158,3 +162,104 @@ def test_what_is_behind_one():
 def test_what_is_no_progress_is_refused():
     with pytest.raises(WrongUse, match='no JSON'):
         parse('{')
+
+
+@pytest.mark.parametrize('kind', ['folder', 'pipe', 'device'])
+def test_what_is_no_file_is_neither_opened_nor_moved(path, kind):
+    if kind == 'folder':
+        path.mkdir()
+        (path / 'work.txt').write_text('of somebody')
+    elif kind == 'pipe':
+        os.mkfifo(path)
+    else:
+        path.symlink_to('/dev/zero')
+    keeper = Keeper(path)
+    assert keeper.read() == Progress()
+    assert 'it is no file; it is left as it is; your answers are kept until the kernel ends' in keeper.told()
+    keeper.write(GIVEN)
+    assert keeper.read() == GIVEN
+    assert 'is forgotten' in keeper.reset()
+    assert [each.name for each in path.parent.iterdir()] == ['mine.json']
+
+
+def test_threads_do_not_lose_each_others_answers(path):
+    keeper = Keeper(path)
+    threads = [threading.Thread(target=lambda number=number: [
+        keeper.change(lambda progress, each=each: progress.answered(f'{number}.{each}', 'a', True)) for each in range(20)]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(Keeper(path).read().answers) == 160
+
+
+def test_kernels_do_not_lose_each_others_answers(path):
+    program = """import sys; from explorer.progress import Keeper
+keeper = Keeper(sys.argv[1])
+for each in range(50):
+    keeper.change(lambda progress: progress.answered(f'{sys.argv[2]}.{each}', 'a', True))"""
+    root = pathlib.Path(__file__).parent.parent
+    running = [subprocess.Popen([sys.executable, '-c', program, str(path), str(number)], cwd=root) for number in range(3)]
+    assert [each.wait(timeout=120) for each in running] == [0, 0, 0]
+    assert len(Keeper(path).read().answers) == 150
+
+
+def test_half_a_character_is_kept_too(path):
+    keeper = Keeper(path)
+    keeper.change(lambda progress: progress.answered('rpc.say', 'half \ud83d of it', None))
+    assert keeper.told() == ''
+    assert Keeper(path).read().answers['rpc.say'][0]['answer'] == 'half \ud83d of it'
+
+
+def test_of_many_answers_the_first_and_the_last_are_kept(path):
+    progress = Progress()
+    for number in range(50):
+        progress = progress.answered('a.check', number, False)
+    kept = [entry['answer'] for entry in progress.answers['a.check']]
+    assert len(kept) == MOST_ANSWERS
+    assert (kept[0], kept[-1]) == (0, 49)
+
+
+def test_what_would_not_be_read_again_is_not_written(path):
+    keeper = Keeper(path)
+    keeper.write(GIVEN)
+    keeper.change(lambda progress: progress.answered('a.check', 'x' * LARGEST, False))
+    assert 'would become too large' in keeper.told()
+    assert Keeper(path).read() == GIVEN
+
+
+def test_what_an_editor_adds_or_writes_otherwise_is_read(path):
+    path.write_bytes(b'\xef\xbb\xbf' + GIVEN.to_json().encode())
+    assert Keeper(path).read() == GIVEN
+    path.write_text('{"schema": 1, "answers": {"a": []}, "hints": {"a": 1e300, "b": 2.0}}')
+    assert Keeper(path).read() == Progress({}, {'a': 99, 'b': 2})
+
+
+def test_a_link_is_followed_and_not_replaced(path):
+    goal = path.parent / 'elsewhere.json'
+    path.symlink_to(goal)
+    Keeper(path).write(GIVEN)
+    assert path.is_symlink()
+    assert Keeper(goal).read() == GIVEN
+
+
+def test_a_change_of_the_working_folder_does_not_change_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    keeper = Keeper()
+    (tmp_path / 'sub').mkdir()
+    os.chdir('sub')
+    keeper.write(GIVEN)
+    assert (tmp_path / NAME).exists()
+
+
+@pytest.mark.parametrize('path', [5, b'x', ['x']], ids=str)
+def test_what_is_no_path_is_told(path):
+    with pytest.raises(WrongUse, match='is no path'):
+        Keeper(path)
+
+
+def test_a_name_that_no_file_can_have_is_told():
+    keeper = Keeper('a\0b')
+    assert keeper.read() == Progress()
+    assert 'can not be read' in keeper.told()

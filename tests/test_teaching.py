@@ -1,11 +1,13 @@
 """For one who teaches: the guide is up to date, the plans add up, a class can be laid over itself, the notes hide answers."""
 
+import doctest
 import json
+import os
 import re
 
 import pytest
 
-from explorer import EXPLORATIONS, Lesson, present, teaching
+from explorer import EXPLORATIONS, Lesson, bare, present, teaching
 from explorer.presenter import outline, page
 from explorer.questions import MYTHS, SEVEN, TASKS
 from explorer.stations import WrongUse
@@ -86,6 +88,22 @@ def test_a_folder_without_answers_is_told_in_one_line(tmp_path, explorer, name):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize('folder', [None, 5, b'x', 'a\0b'], ids=str)
+def test_what_is_no_folder_is_told(folder):
+    with pytest.raises(WrongUse, match='no folder|can not be read'):
+        teaching.overlay(folder)
+
+
+def test_a_pipe_among_the_files_keeps_nobody_waiting_and_what_was_set_aside_is_no_person(folder):
+    os.mkfifo(folder / 'pipe.json')
+    (folder / '00.old.json').write_text((folder / '00.json').read_text())
+    (folder / '00.damaged1.json').write_text('{')
+    sheet = teaching.overlay(folder)
+    assert sheet.line.startswith('30 files')
+    assert 'pipe.json: it is no file' in sheet.line
+    assert 'damaged1' not in sheet.line
+
+
 def test_answers_of_another_kind_in_a_file_do_no_harm(tmp_path):
     (tmp_path / 'odd.json').write_text(json.dumps({'schema': 1, 'hints': {}, 'answers': {
         'client.predict': [{'answer': {'a': 1}, 'right': None}], 'closing.foretell-1': [{'answer': 'x', 'right': False}],
@@ -118,13 +136,26 @@ def test_present_gives_the_player_and_the_notes():
         present('moon')
 
 
-def test_the_checks_can_be_called_as_nbgrader_and_otter_do():
-    opening = teaching.OPENING
-    calls = re.findall(r"judge\('([\w.-]+)'", opening)
-    assert set(calls) <= set(TASKS)
-    answer = TASKS['routes.check'].solution()
-    scope = {'answer': answer}
-    exec('from explorer.judging import judge\nassert judge("routes.check", answer), judge("routes.check", answer)', scope)
-    scope['answer'] = ...
-    with pytest.raises(AssertionError, match='waits for an answer'):
-        exec('assert judge("routes.check", answer), judge("routes.check", answer)', scope)
+def test_the_checks_can_be_called_as_nbgrader_does():
+    block = teaching.OPENING.partition('*nbgrader.*')[2].partition('The message of the assertion')[0]
+    code = '\n'.join(line.strip() for line in block.splitlines()[1:] if line.startswith('    '))
+    scope = {}
+    exec(code, scope)
+    assert scope['verdict']
+    scope['answer_3'] = bare({'os-migrateLive': {}})
+    with pytest.raises(AssertionError, match='Not so.'):
+        exec("verdict = judge('routes.check', answer_3)\nassert verdict, verdict", scope)
+
+
+def test_the_checks_can_be_called_as_otter_does():
+    block = teaching.OPENING.partition('*otter.*')[2].partition('Then `otter check')[0]
+    scope = {}
+    exec('\n'.join(line[4:] for line in block.splitlines()[1:]), scope)
+    case, = scope['test']['suites'][0]['cases']
+    for answer, failed in ((TASKS['routes.check'].solution(), 0), (bare({'os-migrateLive': {}}), 1)):
+        test = doctest.DocTestParser().get_doctest(case['code'], {'answer_3': answer}, 'q3', None, 0)
+        assert doctest.DocTestRunner(verbose=False).run(test, out=lambda text: None).failed == failed
+
+
+def test_the_guide_names_tasks_that_there_are():
+    assert set(re.findall(r"judge\('([\w.-]+)'", teaching.OPENING)) <= set(TASKS)
