@@ -11,6 +11,8 @@ import time
 
 from tests.conftest import ROOT, has_nova
 
+# A setting by which all cells are in the page at once.
+WHOLE = {'@jupyterlab/notebook-extension/tracker': {'windowingMode': 'none'}}
 SHOTS = ROOT / 'build/screenshots'
 FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync', '--disable-quic']
@@ -118,8 +120,9 @@ def player(page, key):
     found, ends = page.locator(f'[data-explorer="player"][data-exploration="{key}"]'), time.monotonic() + 120
     while time.monotonic() < ends:
         for top in range(0, 60_000, 500):
-            page.evaluate("y => { [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop().scrollTop = y }", top)
-            page.wait_for_timeout(50)
+            if not found.count():
+                page.evaluate("y => { [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop().scrollTop = y }", top)
+                page.wait_for_timeout(50)
             if found.count():
                 found.first.scroll_into_view_if_needed()
                 page.wait_for_timeout(300)

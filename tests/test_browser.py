@@ -24,12 +24,23 @@ def page(tmp_path_factory):
         page.goto(f'{address}lab/tree/notebooks/01_nova_api.ipynb')
         page.locator('#jp-main-statusbar', has_text=re.compile(r'Python 3.*Idle')).wait_for(timeout=120_000)
         page.screenshot(path=SHOTS / 'opened.png')
-        page.stored = page.locator('.jp-OutputArea-output table').first.inner_text()
+        page.stored = player_as_stored(page)
         choose(page, 'Edit', 'Clear Outputs of All Cells')  # else the stored numbers would look like a run
         choose(page, 'Run', 'Run All Cells')
         bottom(page)
         page.locator('.jp-CodeCell').last.locator('.jp-InputPrompt', has_text=re.compile(r'\[\d+\]')).wait_for(timeout=120_000)
         yield page
+
+
+def player_as_stored(page):
+    """Give the heads of the table that stands for the first player before anything was run."""
+    for top in range(0, 6000, 300):
+        page.evaluate("y => { [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop().scrollTop = y }", top)
+        page.wait_for_timeout(100)
+        found = page.locator('.jp-OutputArea-output', has=page.locator('h4', has_text=EXPLORATIONS[0].title)).locator('table')
+        if found.count():
+            return ' '.join(found.first.locator('th').all_text_contents())
+    raise AssertionError('no player is stored')
 
 
 def bottom(page):
@@ -49,7 +60,7 @@ def test_each_exploration_shows_its_player(page, key):
 
 
 def test_before_it_is_run_the_notebook_shows_the_steps_in_focus(page):
-    assert page.stored.split()[:5] == ['step', 'where', 'station', 'what', 'it']
+    assert page.stored.startswith('step where station what it')
 
 
 def test_no_cell_failed(page):

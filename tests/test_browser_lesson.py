@@ -8,12 +8,11 @@ import pytest
 from explorer.closing import CLOSING
 from explorer.questions import SEVEN, TASKS
 from explorer.tasks import LETTERS, Build, Choice, Foretell, Sentence, written
-from tests.browsing import SHOTS, choose, chromium, hard_to_read, hard_to_use, jupyter
+from tests.browsing import SHOTS, WHOLE, choose, chromium, hard_to_read, hard_to_use, jupyter
 
 pytestmark = pytest.mark.browser
 pytest.importorskip('playwright.sync_api')
 
-WHOLE = {'@jupyterlab/notebook-extension/tracker': {'windowingMode': 'none'}}  # all cells are in the page at once
 IDLE = re.compile(r'Python 3.*Idle')
 
 

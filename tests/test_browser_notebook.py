@@ -2,14 +2,14 @@
 
 import pytest
 
-from tests.browsing import SHOTS, choose, chromium, jupyter, player, step, wait_for
+from tests.browsing import SHOTS, WHOLE, choose, chromium, jupyter, player, step
 
 pytestmark = pytest.mark.browser
 pytest.importorskip('playwright.sync_api')
 
 
 def test_jupyter_notebook_shows_the_players_too(tmp_path):
-    with jupyter(tmp_path, 'notebook') as address, chromium(viewport={'width': 1500, 'height': 1000}) as page:
+    with jupyter(tmp_path, 'notebook', WHOLE) as address, chromium(viewport={'width': 1500, 'height': 1000}) as page:
         page.goto(f'{address}notebooks/notebooks/01_nova_api.ipynb')
         page.get_by_role('menuitem', name='Run', exact=True).wait_for(timeout=120_000)
         page.locator('.jp-NotebookKernelStatus-info, [data-jp-kernel-status], .jp-Notebook-ExecutionIndicator').first.wait_for(state='attached', timeout=60_000)
@@ -24,7 +24,7 @@ def test_jupyter_notebook_shows_the_players_too(tmp_path):
         assert page.locator('.jp-Cell').count() == cells
         shown.locator('input[name="host"]').fill('host2')
         shown.locator('[data-action="send"]').click()
-        wait_for(shown, '.asked', 'web-1 host2')
+        shown.locator('.asked', has_text='web-1 host2').wait_for(timeout=120_000)  # the kernel has all cells to run first
         shown.screenshot(path=SHOTS / 'notebook-7.png')
         # Jupyter Notebook itself looks for settings of JupyterLab that it has not.
         assert [error for error in page.errors if "reading 'schema'" not in error] == []
