@@ -52,14 +52,18 @@ class Card(anywidget.AnyWidget):
     def _asked(self, _widget, said, _buffers):
         match said:
             case {'kind': 'answer', 'task': str(key), 'values': {**values}} if key in self.tasks:
-                self._show(key, self.lesson.answer(key, values if isinstance(TASKS[key], Foretell) else values.get('answer', ...)))
+                given = values if isinstance(TASKS[key], Foretell) else values.get('answer', ...)
+                self._show(key, lambda: self.lesson.answer(key, given))
             case {'kind': 'hint', 'task': str(key)} if key in self.tasks:
-                self._show(key, self.lesson.hint(key))
+                self._show(key, lambda: self.lesson.hint(key))
             case {'kind': 'solution', 'task': str(key)} if key in self.tasks:
-                self._show(key, self.lesson.solution(key))
+                self._show(key, lambda: self.lesson.solution(key))
 
-    def _show(self, key, verdict):
-        self._lines = {**self._lines, key: '' if verdict.right is not None or verdict.says.startswith(('Hint', 'Kept')) else verdict.says}
+    def _show(self, key, work):
+        before = self.lesson.kept()
+        verdict = work()
+        kept = self.lesson.kept() != before  # then the card shows it by itself, but for the notices below its first line
+        self._lines = {**self._lines, key: verdict.says.partition('\n')[2] if kept else verdict.says}
         self.refresh()
         folded = verdict.right is not None and TASKS[key].name in BEFORE_A_RUN
         self.said = ''  # so that the same line is spoken again

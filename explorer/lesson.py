@@ -135,9 +135,10 @@ class Lesson:
             return f'{task.key} has no hints: choose what you think, and see what the runs say'
         if taken >= len(task.hints):
             return f'these were all {len(task.hints)}; lesson.solution({task.key!r}) shows a way'
+        hint = task.hints[taken].format(**task.found())
         self.keeper.change(lambda progress: progress.hinted(task.key))
         self._refresh(task.key)
-        return f'Hint {taken + 1} of {len(task.hints)}: {task.hints[taken].format(**task.found())}'
+        return f'Hint {taken + 1} of {len(task.hints)}: {hint}'
 
     def _solution(self, task):
         progress = self.kept()

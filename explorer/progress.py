@@ -57,9 +57,9 @@ class Progress:
         return dataclasses.replace(self, hints={**self.hints, key: self.hints.get(key, 0) + 1})
 
     def done(self, key):
-        """Say whether a task is behind one: a prediction once it was made, all else once it is right, or has nothing to be judged."""
+        """Say whether a task is behind one: a prediction or a sentence once it was given, all else once it is right."""
         given = self.answers.get(key, ())
-        return bool(given) and (key.endswith(('.predict', '.change')) or any(entry['right'] is not False for entry in given))
+        return bool(given) and (key.endswith(('.predict', '.change', '.say')) or any(entry['right'] for entry in given))
 
     def to_json(self):
         """Write it as JSON, in ASCII: half a character has no other form."""

@@ -11,9 +11,9 @@ from explorer.closing import CLOSING_TASKS, PAUSE_TASKS
 from explorer.explorations import EXPLORATIONS, Scenario, bare, client_newest
 from explorer.flowcharts import name_of
 from explorer.pipeline import ComputeTaskManager
-from explorer.reading import arguments, first, message, none, order, parts_at, sent, stations, status, statuses, turned_by
+from explorer.reading import arguments, first, none, order, parts_at, sent, stations, status, statuses, turned_by
 from explorer.tasks import Build, Choice, Option, Sentence, Short, Task
-from explorer.views import lost, path_of
+from explorer.views import lost, message, path_of
 
 MYTHS: Mapping[str, str] = {
     'moved': 'A 202 means that the server has moved',
@@ -150,7 +150,7 @@ CLIENT = (
 
 def _stranger_with_nonsense(ask):
     trace = ask(bare({'os-migrateLive': {}}, caller='bad_token'))
-    return {'answer': status(trace), 'last': trace.steps[-1].station, 'known': status(ask(bare({'os-migrateLive': {}})))}
+    return {'answer': status(trace), 'known': status(ask(bare({'os-migrateLive': {}})))}
 
 
 def _makes_context(ask):

@@ -38,25 +38,18 @@ def first(trace, station):
     return trace.find(station)[0]
 
 
-def message(trace):
-    """Give what an error of the API says, '' where it says nothing."""
-    body = trace.response['body'] if trace.response else None
-    inner = next(iter(body.values()), None) if isinstance(body, dict) else None
-    return inner.get('message', '') if isinstance(inner, dict) else ''
-
-
 def arguments(trace):
     """Give the arguments of the one message."""
     return trace.messages[0]['args']
 
 
-def parting(one, other):
-    """Name the leg of the last step that two runs share before they part; 'nowhere', if they don't."""
+def parting(both):
+    """Name the leg of the last step that the two runs of a Comparison share before they part; 'nowhere', if they don't."""
     leg = ''
-    for row in compare(one, other).rows:
+    for row in both.rows:
         if row.a is None or row.b is None:
             return leg
-        leg = one.steps[row.a].exploration
+        leg = both.a.steps[row.a].exploration
     return 'nowhere'
 
 
@@ -64,7 +57,7 @@ def parts_at(one, other):
     """Make the facts of a question about two runs."""
     def facts(ask):
         both = compare(ask(one), ask(other))
-        return {'answer': parting(both.a, both.b), 'words': both.words, 'a': status(both.a), 'b': status(both.b)}
+        return {'answer': parting(both), 'words': both.words}
     return facts
 
 

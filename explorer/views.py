@@ -64,7 +64,7 @@ def _engine(trace):
 
 def answered(trace):
     """Say in one line what was answered, and what went wrong after that."""
-    note = _FOR_SUPPORT.sub('', ' '.join((trace.note or _message(trace)).split()))
+    note = _FOR_SUPPORT.sub('', ' '.join((trace.note or message(trace)).split()))
     status = str(trace.response['status'] if trace.response else 'no answer')
     if note and not (trace.response and trace.response['status'] >= 400):
         return visible(f'no order was sent: {note}')
@@ -74,7 +74,7 @@ def answered(trace):
     return visible(f'{status} {note}' if note else status)
 
 
-def _message(trace):
+def message(trace):
     """Read what an error of the API says; nothing of any other answer."""
     body = trace.response['body'] if trace.response and trace.response['status'] >= 400 else None
     inner = next(iter(body.values()), None) if isinstance(body, dict) and len(body) == 1 else None

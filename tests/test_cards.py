@@ -18,7 +18,7 @@ class Reader(html.parser.HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.text, self.controls, self.depth = '', [], 0
+        self.text, self.controls = '', []
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
@@ -100,6 +100,13 @@ def test_what_is_foretold_in_the_browser_is_judged_in_all_its_parts(lesson):
     assert card.said.startswith('Right.')
     say(card, kind='answer', task=task.key, values={'status': 'x', 'message': 'cast', 'task_state': ''})
     assert 'answer with status' in card.html
+
+
+def test_what_is_wrong_with_the_file_is_shown_in_the_card(tmp_path):
+    card = Lesson(tmp_path / 'away/mine.json').ask('rpc.recall')
+    say(card, kind='answer', task='rpc.recall', values={'answer': 'a'})
+    assert 'your answers are kept until the kernel ends' in Reader(card.html).text
+    assert 'data-right' in card.html
 
 
 def test_hints_and_the_solution_come_by_buttons(lesson):

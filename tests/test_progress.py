@@ -156,7 +156,8 @@ def test_after_a_failure_to_begin_anew_tries_the_file_again(tmp_path):
 
 def test_what_is_behind_one():
     progress = Progress().answered('a.predict', 'b', False).answered('a.look-text', 'b', False).answered('a.say', 'so it is', None)
-    assert [progress.done(key) for key in ('a.predict', 'a.look-text', 'a.say', 'a.check')] == [True, False, True, False]
+    progress = progress.answered('b.check', {}, None)  # it could not be judged
+    assert [progress.done(key) for key in ('a.predict', 'a.look-text', 'a.say', 'a.check', 'b.check')] == [True, False, True, False, False]
 
 
 def test_what_is_no_progress_is_refused():
