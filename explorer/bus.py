@@ -1,4 +1,4 @@
-"""The bus: oslo.messaging, told to use threads, and its in-memory driver for where there is no broker.
+"""The bus: oslo.messaging, and its in-memory driver for where there is no broker.
 
 The library's own in-memory driver looks for messages every 50 ms, and hands the sender's objects to the receiver; ours
 is woken, what it carries is text, and what nobody listens for is dropped, as by a broker that has no queue for it.
@@ -6,17 +6,11 @@ is woken, what it carries is text, and what nobody listens for is dropped, as by
 
 import queue
 import threading
-import warnings
 
-import oslo_service.backend
 from oslo_serialization import jsonutils
 
-# Nova chooses threads before it loads oslo.messaging. Left alone, the libraries load eventlet, which warns of itself.
-oslo_service.backend.register_backend_default_hook(lambda: oslo_service.backend.BackendType.THREADING)
-with warnings.catch_warnings():
-    warnings.filterwarnings('ignore', r'\s*Eventlet is deprecated')
-    import oslo_messaging
-    from oslo_messaging._drivers import base, common, impl_fake
+from explorer.libraries import oslo_messaging  # first: it chooses threads
+from oslo_messaging._drivers import base, common, impl_fake
 
 
 class MemoryMessage(impl_fake.FakeIncomingMessage):

@@ -11,7 +11,7 @@ import re
 from concurrent import futures
 
 import sqlalchemy as sa
-from explorer import bus  # noqa: F401  (first: it says how oslo.messaging shall run)
+from explorer.libraries import oslo_messaging  # noqa: F401  (first: oslo.versionedobjects loads it, too)
 from oslo_config import cfg
 from oslo_context import context as oslo_context
 from oslo_policy import policy as oslo_policy

@@ -12,7 +12,6 @@ import re
 import time
 from urllib.request import parse_http_list
 
-import jsonschema
 import microversion_parse
 import paste.urlmap
 import routes
@@ -26,7 +25,8 @@ from oslo_serialization import jsonutils
 from oslo_utils import strutils, uuidutils
 
 from explorer import bus, exception, objects
-from explorer.bus import oslo_messaging as messaging
+from explorer.libraries import jsonschema
+from explorer.libraries import oslo_messaging as messaging
 from explorer.objects import NovaObjectSerializer, RequestContext, scatter_gather_single_cell, set_target_cell
 
 LOG = logging.getLogger(__name__)

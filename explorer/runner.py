@@ -18,7 +18,7 @@ from unittest import mock
 
 import webob
 
-from explorer.bus import oslo_messaging
+from explorer.libraries import oslo_messaging
 from explorer.explorations import client_newest
 from explorer.http_server import HTTPServer
 from explorer.snapshots import snapshot

@@ -11,7 +11,7 @@ from oslo_config import cfg
 from sqlalchemy.engine import make_url
 
 from explorer import objects, pipeline, seeds
-from explorer.bus import oslo_messaging
+from explorer.libraries import oslo_messaging
 from explorer.cloud import Cloud
 from explorer.http_server import HTTPServer
 from explorer.stations import WrongUse

@@ -1,7 +1,6 @@
 """What may come from outside, as JSON schemas: scenarios, traces, recordings. What does not fit is told in one line."""
 
-import jsonschema
-
+from explorer.libraries import jsonschema
 from explorer.stations import BY_KEY, NODES, WrongUse
 
 LONGEST_REASON = 120  # characters

@@ -10,7 +10,7 @@ import shlex
 from html import escape
 
 from explorer import exception
-from explorer.bus import oslo_messaging
+from explorer.libraries import oslo_messaging
 from explorer.cloud import Cloud
 from explorer.explorations import OPTIONS, Scenario, exploration
 from explorer.flowcharts import caption, name_of, path_of, refusals, refused, turned_back

@@ -41,7 +41,7 @@ from nova.scheduler.client import report
 from oslo_reports import guru_meditation_report
 
 from explorer import stations
-from explorer.bus import oslo_messaging
+from explorer.libraries import oslo_messaging
 from explorer.cloud import CELL1, CELL_DOWN, EPOCH, FLAVOR, Cloud
 from explorer.explorations import Scenario
 from explorer.in_nova.stand_ins import Bus, Conductor, Neutron, Placement, Tokens
