@@ -1,66 +1,91 @@
-# Everything needs python3 (3.11 or newer, with venv) and make; the rest is set up here, in .venv.
+# Everything needs python3 (3.11 or newer, with venv) and make. The rest is set up here, in .venv.
 PYTHON ?= python3
 PORT ?= 8888
 VENV ?= .venv
 READY := $(VENV)/ready
-# The real Nova: only for those who want to ask it themselves; what it answered is recorded.
+# The real Nova, for those who want to ask it themselves. Its recorded answers are part of the project.
 NOVA_VENV ?= .venv-nova
 NOVA_READY := $(NOVA_VENV)/ready
 BIN := $(VENV)/bin
 NOTEBOOK := notebooks/01_nova_api.ipynb
-# JupyterLab does not start for root without being told so; containers know no other user.
+# JupyterLab refuses to run as root unless told otherwise, and in a container there is no other user.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+LABPORT := $(if $(findstring --port,$(LABFLAGS)),,--port=$(PORT))
+# JupyterLab does not ask about news from the network, nor look for Node.js, nor warn about its own default timeout.
+LAB_SETTINGS := {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}, "buildAvailable": false, "buildCheck": false}
+SERVER_SETTINGS := {"ServerApp": {"tornado_settings": {"ws_ping_timeout": 30000}}}
+# Tests run in as many processes as there are processors, up to four. TESTFLAGS="-n 0" runs them in one; TESTS names some of them.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
-define PYTHON_WILL_DO
+# The first line of a recipe that creates an environment: $(call create,FOLDER,LOCK FILE,WHAT ELSE TO INSTALL).
+define create
 @command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install the package python3, 3.11 or newer" >&2; exit 1; }
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-    { echo "$$($(PYTHON) --version) is too old: give 3.11 or newer, as in make PYTHON=python3.12" >&2; exit 1; }
+    { echo "$$($(PYTHON) --version) is too old: use 3.11 or newer, as in make PYTHON=python3.12" >&2; exit 1; }
 @$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
     { echo "Python's venv is missing: install the package python3-venv" >&2; exit 1; }
+@$(PYTHON) -m venv --clear $(1)
+@$(1)/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check -r $(2) $(3) 2>$(1)/pip.errors || \
+    { echo "The libraries could not be installed. Check the network connection and run make again; $(1)/pip.errors says what went wrong." >&2; \
+    exit 1; }
 endef
 
-.PHONY: help lab test test-browser test-nova nova record notebook picture lock clean
+.PHONY: help lab test test-browser test-nova coverage mutants nova record notebook picture lock clean
 
 help:
 	@echo "make lab           open the notebook in JupyterLab (PORT=8888)"
-	@echo "make test          run all tests but those in a browser and with the real Nova"
+	@echo "make test          run all tests except those that need a browser or the real Nova"
 	@echo "make test-browser  run the notebook in JupyterLab in Chromium"
 	@echo "make nova          install the real Nova (about 400 MB) in an environment of its own"
 	@echo "make test-nova     compare the path with the real Nova, live"
-	@echo "make record        let the real Nova answer anew all that is recorded of it"
-	@echo "make notebook      draw diagrams/, write INSTRUCTOR.md and store the notebook's outputs anew"
-	@echo "make picture       take the README's picture of the player anew, in a browser"
+	@echo "make coverage      report which lines the tests run (Python 3.12 or newer)"
+	@echo "make mutants       change the code in a hundred places and see which changes the tests notice"
+	@echo "make record        re-record the real Nova's answers"
+	@echo "make notebook      redraw diagrams/, rewrite INSTRUCTOR.md and the outputs stored in the notebook"
+	@echo "make picture       retake the README's picture of the player, in a browser"
 	@echo "make lock          pin the newest libraries in requirements.lock"
 
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON_WILL_DO)
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock -e .
-	@# No question about news from the network over the notebook.
-	@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
+	@echo "Setting up $(VENV) with the libraries that everything here needs: about 600 MB, one to three minutes, once."
+	$(call create,$(VENV),requirements.lock,-e .)
+	@mkdir -p $(VENV)/etc/jupyter/labconfig
+	@echo '$(LAB_SETTINGS)' >$(VENV)/etc/jupyter/labconfig/page_config.json
+	@echo '$(SERVER_SETTINGS)' >$(VENV)/etc/jupyter/jupyter_server_config.json
 	@touch $@
 
 lab: $(READY)
-	@command -v dot >/dev/null || echo "dot is missing, the pictures are drawn by pygraphviz: the package graphviz brings dot"
-	$(BIN)/jupyter lab $(ROOT) --port=$(PORT) --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LABFLAGS)
+	@command -v dot >/dev/null || echo "Graphviz's dot is not installed. The bundled pygraphviz draws the diagrams instead."
+	@$(BIN)/jupyter trust $(NOTEBOOK) >/dev/null
+	$(BIN)/jupyter lab $(ROOT) $(LABPORT) --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LABFLAGS)
 
 nova: $(NOVA_READY)
 
 $(NOVA_READY): requirements-nova.lock
-	$(PYTHON_WILL_DO)
-	@echo "The real Nova and its libraries take about 400 MB in $(NOVA_VENV), and a minute or two."
-	$(PYTHON) -m venv --clear $(NOVA_VENV)
-	$(NOVA_VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-nova.lock
+	@echo "Setting up $(NOVA_VENV) with the real Nova and its libraries: about 400 MB, one to two minutes, once."
+	$(call create,$(NOVA_VENV),requirements-nova.lock)
 	@touch $@
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not browser and not nova" $(TESTFLAGS)
+	@$(BIN)/python -m compileall -q explorer tests  # once, instead of in each process that a test starts
+	$(PYTEST) -m "not browser and not nova" $(TESTFLAGS) $(TESTS)
 
+coverage: $(READY)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' || { \
+	    echo "coverage needs Python 3.12 or newer, as in make coverage PYTHON=python3.13 VENV=.venv-3.13" >&2; exit 1; }
+	$(BIN)/python -m coverage erase
+	COVERAGE_CORE=sysmon $(BIN)/python -m coverage run -m pytest -n logical --maxprocesses 4 --dist loadfile -m "not browser and not nova" $(TESTFLAGS)
+	-@$(BIN)/python -m coverage combine --quiet 2>/dev/null; rm -f build/coverage/data.*  # half a file of each process that a test killed
+	$(BIN)/python -m coverage report
+
+mutants: $(READY)
+	$(BIN)/python -m tests.mutants $(MUTANTFLAGS)
+
+# One process: some of these tests watch the clock.
 test-browser: $(READY)
 	$(BIN)/python -m pytest -m browser $(TESTFLAGS)
 
 test-nova: $(READY) $(NOVA_READY)
-	$(BIN)/python -m pytest -m nova $(TESTFLAGS)
+	$(PYTEST) -m nova $(TESTFLAGS)
 
 record: $(READY) $(NOVA_READY)
 	$(NOVA_VENV)/bin/python -m tests.contracts tests/data/contracts.json

@@ -6,6 +6,8 @@
 import functools
 import hashlib
 import pathlib
+import subprocess
+import sys
 
 import graphviz
 
@@ -228,6 +230,14 @@ def _answer(graph, trace, steps, refusing):
 # -------------------------------------------------------------------------------------------------------- rendering
 
 
+# A process of its own: the library writes warnings about the fonts of the system to its standard error.
+_PYGRAPHVIZ = """
+import sys, pygraphviz
+graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
+sys.stdout.buffer.write(graph.draw(format='svg', prog='dot'))
+"""
+
+
 @functools.lru_cache(maxsize=64)
 def render(dot):
     """Draw DOT text as SVG: with the program dot, else with the Graphviz that pygraphviz carries.
@@ -238,11 +248,10 @@ def render(dot):
         return graphviz.Source(dot).pipe(format='svg', encoding='utf-8'), 'dot'
     except graphviz.ExecutableNotFound:
         pass
-    try:
-        import pygraphviz
-        return pygraphviz.AGraph(string=dot).draw(format='svg', prog='dot').decode(), 'pygraphviz'
-    except (ImportError, OSError, ValueError):
-        return None, 'no picture: Graphviz is missing; the package graphviz brings the program dot'
+    drawn = subprocess.run([sys.executable, '-P', '-c', _PYGRAPHVIZ], input=dot, capture_output=True, encoding='utf-8')
+    if drawn.returncode == 0:
+        return drawn.stdout, 'pygraphviz'
+    return None, 'no picture: Graphviz is missing; the package graphviz brings the program dot'
 
 
 def outline(trace, focus=None, *, brief=False):

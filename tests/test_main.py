@@ -104,6 +104,6 @@ def test_diagrams_check_says_whether_they_are_up_to_date(capsys):
 def test_a_reader_that_has_seen_enough_is_no_error(explorer):
     import subprocess
     import sys
-    done = subprocess.run(f'{sys.executable} -m explorer trace | head -1', shell=True, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(f'"{sys.executable}" -m explorer trace | head -1', shell=True, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.count('\n') == 1
     assert done.stderr == ''

@@ -31,9 +31,10 @@ def left(monkeypatch, tmp_path):
 def fake(tmp_path, monkeypatch):
     """Put a Python of our own in the place of the one with nova: looked(program), worked(program)."""
     def put(works, looks=KNOWN):
-        path = tmp_path / 'python'
-        path.write_text(f'#!{sys.executable}\nimport json, os, sys, time\nif "-c" in sys.argv:\n    {looks}\n    sys.exit()\n'
-                        f'def say(**line): print(json.dumps(line), flush=True)\n{works}\n')
+        path, program = tmp_path / 'python', tmp_path / 'worker.py'
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{program}" "$@"\n')
+        program.write_text(f'import json, os, sys, time\nif "-c" in sys.argv:\n    {looks}\n    sys.exit()\n'
+                           f'def say(**line): print(json.dumps(line), flush=True)\n{works}\n')
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv('NOVA_EXPLORER_PYTHON', str(path))
         return real_nova.RealNova()
@@ -238,7 +239,7 @@ def test_two_at_once_do_not_know_of_each_other(live):
 @pytest.mark.nova
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, left):
     path = tmp_path / 'python'
-    path.write_text(f'#!/bin/sh\n[ "$2" = explorer.in_nova.worker ] && ulimit -f 16\nexec {real_nova.python()} "$@"\n')
+    path.write_text(f'#!/bin/sh\n[ "$2" = explorer.in_nova.worker ] && ulimit -f 16\nexec "{real_nova.python()}" "$@"\n')
     path.chmod(0o755)
     monkeypatch.setenv('NOVA_EXPLORER_PYTHON', str(path))
     said = refused(real_nova.RealNova())

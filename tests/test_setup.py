@@ -3,6 +3,8 @@
 import importlib.metadata
 import os
 import re
+import signal
+import socket
 import subprocess
 import tomllib
 
@@ -86,12 +88,12 @@ def test_the_readmes_example_gives_what_it_says():
 
 
 def make(*words, **environment):
-    return subprocess.run(['make', *words], cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment})
+    return subprocess.run(['make', '--no-print-directory', *words], cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment})
 
 
 @pytest.mark.parametrize(('python', 'says'), [
     ('no-such-python', 'python3 is missing: install the package python3'),
-    ('old', 'is too old: give 3.11 or newer'), ('bare', 'install the package python3-venv')])
+    ('old', 'is too old: use 3.11 or newer'), ('bare', 'install the package python3-venv')])
 def test_make_names_what_is_missing_in_one_line(tmp_path, python, says):
     scripts = {'old': 'case "$1" in --version) echo Python 3.8.1;; *) exit 1;; esac',
                'bare': 'case "$2" in *ensurepip*) exit 1;; *) exit 0;; esac'}
@@ -102,6 +104,48 @@ def test_make_names_what_is_missing_in_one_line(tmp_path, python, says):
     assert done.returncode != 0
     assert says in done.stderr
     assert not (tmp_path / 'venv').exists()
+
+
+@pytest.fixture
+def no_network():
+    """An index of packages that nobody serves."""
+    return {'PIP_INDEX_URL': 'http://127.0.0.1:9/', 'PIP_RETRIES': '0', 'PIP_CONFIG_FILE': os.devnull, 'PIP_FIND_LINKS': ''}
+
+
+def test_without_a_network_make_says_so_in_one_line_and_tries_again_the_next_time(tmp_path, no_network):
+    for _ in range(2):
+        done = make('lab', f'VENV={tmp_path}/venv', **no_network)
+        assert done.returncode != 0
+        assert len(done.stdout.splitlines()) == 1
+        assert 'about 600 MB, one to three minutes, once' in done.stdout
+        said, by_make = done.stderr.splitlines()
+        assert said == (f'The libraries could not be installed. Check the network connection and run make again; {tmp_path}/venv/pip.errors '
+                        'says what went wrong.')
+        assert 'error' in (tmp_path / 'venv/pip.errors').read_text()
+        assert by_make.startswith('make: ***')
+        assert not (tmp_path / 'venv/ready').exists()
+
+
+def test_after_an_interrupt_make_begins_again(tmp_path, no_network):
+    with socket.create_server(('127.0.0.1', 0)) as hanging:
+        running = subprocess.Popen(
+            ['make', 'lab', f'VENV={tmp_path}/venv'], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            env={**os.environ, **no_network, 'PIP_INDEX_URL': f'http://127.0.0.1:{hanging.getsockname()[1]}/'})
+        hanging.settimeout(60)
+        hanging.accept()  # pip asks for the first library
+        os.killpg(running.pid, signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode != 0
+    assert 'Traceback' not in said
+    assert make('-q', f'{tmp_path}/venv/ready', f'VENV={tmp_path}/venv').returncode == 1
+
+
+@pytest.mark.parametrize(('flags', 'port'), [('', '--port=8888'), ('--port=8991', '--port=8991'), ('--no-browser --port 8991', '--port 8991')])
+def test_a_port_among_the_flags_takes_the_place_of_the_usual_one(tmp_path, flags, port):
+    (tmp_path / 'ready').touch()
+    os.utime(tmp_path / 'ready', (2 ** 33, 2 ** 33))
+    said = make('-n', 'lab', f'VENV={tmp_path}', f'LABFLAGS={flags}').stdout
+    assert re.findall(r'--port[= ]\d+', said) == [port]
 
 
 def test_make_alone_says_what_there_is():
