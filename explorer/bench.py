@@ -13,7 +13,7 @@ import time
 import types
 
 from explorer import engines, pipeline, real_nova, recordings, runner, snapshots, stations, trace
-from explorer.bus import oslo_messaging
+from explorer.libraries import oslo_messaging
 from explorer.cloud import Cloud
 from explorer.explorations import EXPLORATIONS, Scenario
 
@@ -22,7 +22,7 @@ BARE = Scenario(request={
     'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
     'headers': {'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.34'},
     'body': {'os-migrateLive': {'host': None, 'block_migration': 'auto'}}})
-ROUNDS, SERVERS, PLAYERS, MESSAGES, STARTS, WORKS = 100, 2_000, 7, 300, 5, 20
+ROUNDS, WARM, SERVERS, PLAYERS, MESSAGES, IDLE_SECONDS, STARTS, WORKS = 100, 10, 2_000, 7, 300, 2, 5, 20
 LIBRARIES = ('webob.dec', 'routes.middleware', 'paste.urlmap', 'microversion_parse', 'jsonschema', 'oslo_policy.policy',
              'oslo_middleware.cors', 'oslo_context.context', 'oslo_serialization.jsonutils', 'sqlalchemy',
              'oslo_versionedobjects.base', 'oslo_messaging', 'novaclient.shell')
@@ -51,14 +51,14 @@ def requests(name, scenario, bound=None):
     with contextlib.suppress(ImportError):
         ways['OpenTelemetry'] = functools.partial(_opentelemetry, _tracer())
     times = {way: [] for way in ways}
-    for number in range(ROUNDS + 10):
+    for number in range(ROUNDS + WARM):
         for way, watching in ways.items():
             uuid = miniature._seed(scenario, cloud)
             token = miniature._token('admin')
             start = time.perf_counter()
             with watching():
                 miniature._send(scenario, uuid, token)
-            if number >= 10:
+            if number >= WARM:
                 times[way].append(time.perf_counter() - start)
     count = len(miniature.answer(scenario, cloud)[0].steps)
     rows = [_row(f'{name}, {way}', 1e3 * statistics.median(times[way]), 'ms') for way in ways]
@@ -222,14 +222,14 @@ def bus():
         client = oslo_messaging.get_rpc_client(
             transport, oslo_messaging.Target(topic=f'bench-{name}', namespace='bench', version='1.0'))
         times = []
-        for _ in range(MESSAGES if bounds[0] else 30):
+        for _ in range(MESSAGES if bounds[0] else MESSAGES // 10):
             start = time.perf_counter()
             client.cast({}, 'ping')
             endpoint.received.acquire()
             times.append(endpoint.at - start)
         rows.append(_row(f'cast to receipt, {name}', 1e3 * statistics.median(times), 'ms', bounds[0]))
         start, wall = time.process_time(), time.perf_counter()
-        threading.Event().wait(2)
+        threading.Event().wait(IDLE_SECONDS)
         idle = (time.process_time() - start) / (time.perf_counter() - wall)
         rows.append(_row(f'idle listener, {name}', 100 * idle, '% of a core', bounds[1]))
         server.stop()
@@ -243,7 +243,7 @@ def bus():
 def starts():
     """Time a first run in a fresh process against importing what the path stands on."""
     ways = {
-        'libraries': 'import explorer.bus; import ' + ', '.join(LIBRARIES),
+        'libraries': 'import explorer.libraries; import ' + ', '.join(LIBRARIES),
         'first run': 'from explorer import run, Scenario; run(Scenario())',
     }
     times = {way: [] for way in ways}

@@ -11,6 +11,7 @@ import webob
 
 from explorer import Scenario, cloud, objects, pipeline, real_nova, run, seeds, services
 from explorer.stations import WrongUse
+from tests import forks
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CASES = ROOT / 'tests/data/cases.json'
@@ -53,16 +54,15 @@ def walk():
 
 @pytest.fixture
 def explorer():
-    """Run the command line in a process of its own; give its CompletedProcess."""
+    """Run the command line in a process of its own, which starts warm; return how it ended."""
     def call(*words, **options):
-        return subprocess.run([sys.executable, '-m', 'explorer', *words], cwd=ROOT, capture_output=True, text=True,
-                              timeout=300, **options)
+        return forks.run_module('explorer', *words, **options)
     return call
 
 
 @pytest.fixture
 def python():
-    """Run a program in a fresh Python; give what it printed."""
+    """Run a program in a fresh Python, which starts cold; return what it printed."""
     def call(program, **environment):
         done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, timeout=120,
                               env={**os.environ, **environment})
@@ -118,5 +118,4 @@ def api(tmp_path):
     """Our API, to speak HTTP with."""
     there = Api(tmp_path)
     yield there
-    there.conductor.stop()
-    there.conductor.wait()
+    there.conductor.stop()  # without wait(): its idle thread takes a second to end

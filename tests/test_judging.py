@@ -132,6 +132,16 @@ def test_a_choice_is_read_as_people_write_it():
         assert judge('client.predict', written)
 
 
+@pytest.mark.parametrize('answer', [{'status': 202, 'message': 'cast'}, {'status': 202, 'message': 'cast', 'task_state': 'none', 'more': 1}])
+def test_of_what_is_foretold_no_part_may_be_missing_and_none_too_many(answer):
+    assert judge('closing.foretell-1', answer).says.startswith('three things are asked for')
+
+
+def test_three_words_are_a_sentence_and_two_are_none():
+    assert judge('rpc.say', 'Text travels fast').says.startswith('Kept.')
+    assert 'three words or more' in judge('rpc.say', 'Text travels').says
+
+
 def test_a_request_may_be_a_scenario_a_dict_a_command_or_a_trace():
     from explorer import run
     scenario = Scenario(microversion='2.24')

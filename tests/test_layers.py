@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import explorer
+from tests import forks
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / 'explorer'
@@ -18,7 +19,7 @@ FLOORS = (
     ('tasks', 'reading'),
     ('player', 'services', 'conform'), ('content',), ('comparison', 'what_if'), ('views', 'engines', 'flowcharts'), ('sources', 'recordings', 'besides'), ('real_nova',),
     ('runner', 'seeds'), ('explorations', 'trace', 'snapshots', 'http_server', 'pipeline', 'progress'), ('shapes', 'objects', 'cloud', 'history'),
-    ('stations', 'bus', 'exception'))
+    ('stations', 'bus'), ('libraries', 'exception'))
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 ALONG = {('views', 'flowcharts'), ('trace', 'snapshots')}
 
@@ -47,13 +48,13 @@ def test_imports_point_down(name):
 
 @pytest.mark.parametrize('path', sorted(PACKAGE.glob('in_nova/*.py')), ids=lambda path: path.stem)
 def test_what_runs_in_the_process_of_the_real_nova_knows_nothing_of_our_path(path):
-    assert imports(path) <= {'in_nova', 'runner', 'explorations', 'trace', 'cloud', 'bus', 'stations'}
+    assert imports(path) <= {'in_nova', 'runner', 'explorations', 'trace', 'cloud', 'bus', 'libraries', 'stations'}
 
 
-@pytest.mark.parametrize('name', ['pipeline', 'objects', 'bus', 'exception'])
+@pytest.mark.parametrize('name', ['pipeline', 'objects', 'bus', 'exception', 'libraries'])
 def test_the_path_does_not_know_that_it_is_watched(name):
     text = (PACKAGE / f'{name}.py').read_text()
-    assert imports(PACKAGE / f'{name}.py') <= {'objects', 'exception', 'bus'}
+    assert imports(PACKAGE / f'{name}.py') <= {'objects', 'exception', 'bus', 'libraries'}
     assert not re.search(r'settrace|sys\.monitoring|Recorder', text)
 
 
@@ -88,28 +89,41 @@ NAMES = ['Scenario', 'explore', 'run', 'flowchart', 'Trace', 'EXPLORATIONS', 'ST
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_each_public_name_can_be_imported_first(python, name):
-    assert python(f'from explorer import {name}; print({name}.__class__.__name__)')
+def test_each_public_name_can_be_imported_first(name):
+    done = forks.run(f'from explorer import {name}; print({name}.__class__.__name__)')
+    assert done.stdout.strip() not in ('', 'module'), done.stderr
 
 
-def test_each_public_name_can_be_imported_before_and_after_every_submodule(python):
-    modules = [path.stem for path in PACKAGE.glob('*.py') if path.stem not in ('__init__', '__main__')]
-    program = '''
-import importlib, itertools, sys
-for module, name in itertools.product({modules}, {names}):
-    for first in (module, name):
-        for loaded in [m for m in sys.modules if m.split('.')[0] == 'explorer']:
-            del sys.modules[loaded]
-        for what in (first, *({{module, name}} - {{first}})):
-            if what == module:
-                importlib.import_module('explorer.' + module)
-            else:
-                value = getattr(importlib.import_module('explorer'), name)
-        kind = type(value).__name__
-        assert kind != 'module', (module, name, first)
-print('fine')
-'''.format(modules=modules, names=[name for name in NAMES if name != 'explore'])
-    assert python(program) == 'fine\n'
+# Imports the first, and then each of the others, in a child of a fork where that runs anything; prints what goes wrong.
+PAIRS = '''
+import importlib, os, sys
+first, others = {first!r}, {others!r}
+def load(name):
+    home, _, rest = name.partition(':')
+    found = importlib.import_module(home)
+    return getattr(found, rest) if rest else found
+def is_module(name):
+    return type(load(name)).__name__ == 'module'
+load(first)
+for other in others:
+    if other in sys.modules:
+        assert not is_module(first), other
+        continue
+    child = os.fork()
+    if not child:
+        load(other)
+        os._exit(is_module(first if ':' in first else other))
+    if os.waitpid(child, 0)[1]:
+        print(first, other)
+'''
+MODULES = [f'explorer.{path.stem}' for path in sorted(PACKAGE.glob('*.py')) if path.stem not in ('__init__', '__main__')]
+PUBLIC = [f'explorer:{name}' for name in NAMES]
+
+
+@pytest.mark.parametrize('first', [*MODULES, *PUBLIC])
+def test_each_public_name_can_be_imported_before_and_after_every_submodule(first):
+    done = forks.run(PAIRS.format(first=first, others=PUBLIC if first in MODULES else MODULES))
+    assert (done.returncode, done.stdout) == (0, ''), done.stderr
 
 
 def test_importing_the_package_loads_neither_pandas_nor_widgets(python):
@@ -125,8 +139,15 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def committed():
-    listed = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True).stdout.split()
-    return [ROOT / name for name in listed] or [path for path in ROOT.rglob('*') if path.is_file() and '.venv' not in path.parts]
+    """List the files of the repository; without git, those that look like it."""
+    try:
+        listed = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    except FileNotFoundError:
+        listed = []
+    made = {'build', '__pycache__', '.git'}
+    return [ROOT / name for name in listed] or [
+        path for path in ROOT.rglob('*')
+        if path.is_file() and not any(part in made or part.startswith('.venv') or part.endswith('.egg-info') for part in path.relative_to(ROOT).parts)]
 
 
 def text_of(path):

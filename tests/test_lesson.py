@@ -73,7 +73,7 @@ def test_what_comes_before_its_prediction_is_taken_and_told(lesson):
     assert 'not predicted' not in lesson.check('client', Scenario(microversion='2.24')).says
 
 
-@pytest.mark.parametrize('answer', [None, ..., '', 'e', 5, [], {}, object()], ids=str)
+@pytest.mark.parametrize('answer', [None, ..., '', 'e', 5, [], {}, object()], ids=lambda answer: type(answer).__name__)
 def test_what_is_no_answer_is_told_and_not_kept(lesson, answer):
     assert 'answer' in lesson.answer('rpc.predict', answer).says
     assert lesson.kept().answers == {}

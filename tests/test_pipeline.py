@@ -180,6 +180,12 @@ def test_servers_are_listed_by_name_and_shown_with_their_state(api):
     assert api.ask('GET', '/v2.1/servers/web-1').status_int == 404
 
 
+@pytest.mark.parametrize(('vm_state', 'shown'), [('active', 'ACTIVE'), ('stopped', 'SHUTOFF'), ('paused', 'PAUSED'), ('error', 'ERROR')])
+def test_the_state_of_a_server_has_another_name_outside(api, vm_state, shown):
+    api.seed(vm_state=vm_state)
+    assert api.ask('GET', f'/v2.1/servers/{WEB_1}').json['server']['status'] == shown
+
+
 # ----------------------------------------------------------------------------------------------------- over the bus
 
 

@@ -53,8 +53,9 @@ def client(url, name, *words):
     return subprocess.run([BIN / name, *words], env=environment, capture_output=True, text=True, timeout=120)
 
 
-@pytest.fixture
+@pytest.fixture(scope='module')
 def api_url():
+    """The API, for all tests that leave each other's servers alone."""
     with serve() as (_, line):
         yield line.split()[-1]
 
@@ -64,22 +65,22 @@ def test_the_nova_command_migrates_a_server(api_url):
     assert (done.returncode, done.stdout.strip()) == (0, ''), done.stderr
     listed = client(api_url, 'nova', 'list').stdout
     assert re.search(r'web-1 +\| MIGRATING +\| migrating', listed), listed
-    assert re.search(r'web-2 +\| ACTIVE', listed)
+    assert re.search(r'web-3 +\| ACTIVE', listed)
     again = client(api_url, 'nova', 'live-migration', 'web-1')
     assert again.returncode == 1
     assert "while it is in task_state migrating (HTTP 409)" in again.stderr
 
 
 def test_the_openstack_command_migrates_a_server(api_url):
-    done = client(api_url, 'openstack', 'server', 'migrate', '--live-migration', 'web-1')
+    done = client(api_url, 'openstack', 'server', 'migrate', '--live-migration', 'web-2')
     assert done.returncode == 0, done.stderr
-    assert re.search(r'web-1 +\| MIGRATING', client(api_url, 'nova', 'list').stdout)
+    assert re.search(r'web-2 +\| MIGRATING', client(api_url, 'nova', 'list').stdout)
 
 
 def test_the_nova_command_pauses_a_server(api_url):
-    done = client(api_url, 'nova', 'pause', 'web-1')
+    done = client(api_url, 'nova', 'pause', 'web-3')
     assert (done.returncode, done.stdout.strip()) == (0, ''), done.stderr
-    assert re.search(r'web-1 +\| ACTIVE +\| pausing', client(api_url, 'nova', 'list').stdout)
+    assert re.search(r'web-3 +\| ACTIVE +\| pausing', client(api_url, 'nova', 'list').stdout)
 
 
 def request(url, path, token=None, body=None):

@@ -78,7 +78,8 @@ def test_the_hook_sees_other_threads():
 
 
 def test_functions_that_are_not_watched_are_not_seen():
-    assert watched(plain, lambda: generator(1)).events == []
+    log = watched(plain, lambda: list(generator(plain(1))))
+    assert [event[1] for event in log.events] == ['plain', 'plain']
 
 
 def test_the_hook_is_gone_afterwards_even_after_an_error():
@@ -133,6 +134,13 @@ def test_a_function_with_versions_has_a_code_for_each():
 def test_a_name_that_leads_to_no_function_fails_loudly(name):
     with pytest.raises(LookupError, match='no function'):
         trace.codes(name)
+
+
+def test_a_files_name_begins_with_the_package_wherever_that_lies():
+    assert trace.shortened('/opt/python/site-packages/novaclient/v2/shell.py', 'novaclient.v2.shell.x') == 'novaclient/v2/shell.py'
+    assert trace.shortened('/explorer/explorer/bus.py', 'explorer.bus.x') == 'explorer/bus.py'
+    assert trace.shortened('/explorer/bus.py', 'explorer.bus.x') == 'explorer/bus.py'
+    assert trace.shortened('/somewhere/else.py', 'explorer.bus.x') == 'else.py'
 
 
 # --------------------------------------------------------------------------------------------------- what is recorded
@@ -320,6 +328,7 @@ def test_a_field_that_does_not_occur_has_no_journey(walk):
     ({'a': {'b': 1, 'c': 2}}, {'a': {'b': 2, 'd': 3}},
      {'added': {('a', 'd'): 3}, 'changed': {('a', 'b'): [1, 2]}, 'dropped': {('a', 'c'): 2}}),
     ({'a': [1, 2]}, {'a': [1, 3]}, {'added': {}, 'changed': {('a', 1): [2, 3]}, 'dropped': {}}),
-    ({'a': [1]}, {'a': [1, 2]}, {'added': {}, 'changed': {('a',): [[1], [1, 2]]}, 'dropped': {}})])
+    ({'a': [1]}, {'a': [1, 2]}, {'added': {}, 'changed': {('a',): [[1], [1, 2]]}, 'dropped': {}}),
+    ({'a': {'b': 1}}, {'a': 1}, {'added': {}, 'changed': {('a',): [{'b': 1}, 1]}, 'dropped': {}})])
 def test_the_difference_of_two_payloads(old, new, found):
     assert trace.difference(old, new) == found
