@@ -5,7 +5,11 @@ import json
 import os
 import sys
 
-from explorer.stations import WrongUse
+from explorer.stations import HookError, WrongUse
+
+
+# URLs that hold a password: in the environment no list of processes shows them.
+TRANSPORT, DATABASE = 'NOVA_EXPLORER_TRANSPORT_URL', 'NOVA_EXPLORER_DATABASE_URL'
 
 
 class _Parser(argparse.ArgumentParser):
@@ -14,7 +18,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv=None):
-    """Run a command: 0 where it did its work, 1 where a check failed, 2 for wrong use, in one line."""
+    """Run a command: 0 where it did its work, 1 where a check or the hook failed, 2 for wrong use, in one line."""
     if hasattr(sys.stdout, 'reconfigure'):
         sys.stdout.reconfigure(errors='backslashreplace')  # a terminal may lack a character
     try:
@@ -25,6 +29,9 @@ def main(argv=None):
     except WrongUse as error:
         print(f'nova-explorer: {error}', file=sys.stderr)
         return 2
+    except HookError as error:
+        print(f'nova-explorer: {error}', file=sys.stderr)
+        return 1
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -73,12 +80,15 @@ def _parser():
     add = command(_serve)
     add('--host', default='127.0.0.1')
     add('--port', type=_port, default=8774, help='0 picks one')
-    add('--transport-url', default='memory://', metavar='URL', help='the bus; rabbit://USER:PASSWORD@HOST:PORT/')
-    add('--database-url', metavar='URL', help='by default a database that goes with the process')
+    add('--transport-url', type=_url, default=os.environ.get(TRANSPORT, 'memory://'), metavar='URL',
+        help=f'the bus; rabbit://USER:PASSWORD@HOST:PORT/, or @FILE, or in {TRANSPORT}, where no list of processes shows the password')
+    add('--database-url', type=_url, default=os.environ.get(DATABASE), metavar='URL',
+        help=f'by default a database that goes with the process; also @FILE, or in {DATABASE}')
 
     add = command(_conductor)
-    add('--transport-url', required=True, metavar='URL')
-    add('--database-url', required=True, metavar='URL', help='that of the API')
+    for option, variable in (('--transport-url', TRANSPORT), ('--database-url', DATABASE)):
+        add(option, type=_url, default=os.environ.get(variable), required=variable not in os.environ, metavar='URL',
+            help=f'that of the API; also @FILE, or in {variable}')
 
     add = command(_export)
     add('key', metavar='KEY', help='an exploration: client, service, routes, controller, compute-api, conductor-api, rpc')
@@ -95,6 +105,16 @@ def _port(text):
     if not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f'{text!r} is no port; give 0 to 65535')
     return int(text)
+
+
+def _url(text):
+    if not text.startswith('@'):
+        return text
+    try:
+        with open(text[1:], encoding='utf-8') as file:
+            return file.readline().strip()
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f'{text[1:]!r} can not be read: {getattr(error, "strerror", error)}; give a file with the URL') from error
 
 
 def _trace(arguments):

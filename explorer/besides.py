@@ -12,9 +12,9 @@ import operator
 import re
 
 from explorer import exception, objects, pipeline
-from explorer.explorations import Scenario
+from explorer.explorations import scenario_of_trace
 from explorer.stations import BY_KEY, RENAMED, split
-from explorer.trace import difference
+from explorer.payloads import difference
 
 # Why the miniature leaves functions of Nova out: at a station, whatever they are; else by the beginning of the name, and then the
 # longest one counts.
@@ -81,7 +81,6 @@ PAYLOADS = (
     (('info_cache',), 'is loaded with the server here, and when it is first asked for in Nova'),
     (('columns_to_join',), 'the miniature has no security groups'),
     (('retry',), 'without a broker the miniature answers after a second; Nova tries for ever'),
-    (('__suppress_context__',), 'how the error is raised anew'),
     (('code',), 'the status is worked out a moment earlier'),
     (('actions', '0', 'message'), 'the real conductor notes with the action that it failed; the miniature leaves these events out'),
     (('wrapped_exc', ''), 'the HTTP error has a class of its own in Nova, with the same status and words'),
@@ -231,4 +230,4 @@ def badges_of(run, traces):
 
     Shape: run(scenario) gives a trace of the miniature; *traces* {name: trace of the real Nova}.
     """
-    return badges([pair for real in traces.values() for pair in beside(run(Scenario(**real.scenario)), real)])
+    return badges([pair for real in traces.values() for pair in beside(run(scenario_of_trace(real)), real)])

@@ -41,6 +41,7 @@ class MemoryListener(impl_fake.FakeListener):
                     exchange = self._exchange_manager.get_exchange(target.exchange)
                     ctxt, message, reply_q, requeue = exchange.poll(target, self._pool)
                     if message is not None:
+                        self._driver.taken += 1
                         return MemoryMessage(ctxt, message, reply_q, requeue, self._driver.replied)
                 if not self._driver.changed.wait(timeout):
                     break
@@ -60,7 +61,7 @@ class MemoryDriver(impl_fake.FakeDriver):
         self._exchange_manager._exchanges = {}
         self.outage = None  # an exception to raise instead of delivering: a broker that is away
         self.changed = threading.Condition()
-        self._unanswered = 0
+        self._unanswered, self.taken = 0, 0  # messages under way; those that a listener has taken
         self._queues = set()  # (topic, server) of those that somebody listens to, or did
 
     def _send(self, target, ctxt, message, wait_for_reply=None, timeout=None, transport_options=None):

@@ -42,6 +42,10 @@ class Card(anywidget.AnyWidget):
         super().__init__(title=f'question {keys[0]}', html=self._page())
         self.on_msg(self._asked)
 
+    def set_state(self, sync_data):
+        """Undo in the browser what it says of the state: it sends messages, and what is shown is made here."""
+        self.send_state([name for name in sync_data if name in self.keys])
+
     def refresh(self):
         """Show what is kept now."""
         self.html = self._page()

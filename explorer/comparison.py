@@ -14,7 +14,8 @@ from explorer.besides import align, beside, by_reason, differences_at_the_end, p
 from explorer.explorations import exploration
 from explorer.flowcharts import name_of, turned_back
 from explorer.stations import FIELDS
-from explorer.trace import Trace, difference
+from explorer.payloads import difference
+from explorer.trace import Trace
 
 FEW_DIFFERENCES, MOST_DIFFERENCES = 3, 6  # of a step: beside its payload, in the table
 PASSING_NAMES = ('start', 'timings')

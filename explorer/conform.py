@@ -1,7 +1,6 @@
 """Compare an engine with recordings of the real Nova: `given` goes in, `expect` is what should come out."""
 
 import errno
-import io
 import json
 import os
 import pathlib
@@ -91,10 +90,27 @@ def conform(path, level='rpc', *, inside_only=False, engine='miniature', answers
     Shape: *answers* is the name of a file for the answers, {id: answer}.
     """
     cloud, cases = read_cases(path, inside_only=inside_only)
+    path = answers and pathlib.Path(answers)
+    part = answers and path.with_name(f'.{path.name}.part')
     try:
-        out = open(answers, 'w', encoding='utf-8') if answers else io.StringIO()  # at once: the cases take their time
+        if answers:
+            _touch(part, path)  # at once: the cases take their time
+        return _conform(cases, cloud, level, engine, part, path, inside_only=inside_only)
     except OSError as error:
         raise WrongUse(f'{answers}: {error.strerror}; give a file for the answers') from error
+    finally:
+        if answers:
+            part.unlink(missing_ok=True)
+
+
+def _touch(part, path):
+    """See that a file can be written, by its part, which takes its place when all is there."""
+    part.touch()
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+
+def _conform(cases, cloud, level, engine, part, path, *, inside_only):
     lines, given_answers, wrong, outside = [], {}, set(), set()
     for case in cases:
         got = given_answers[case['id']] = answer(case['given'], cloud, engine)
@@ -102,8 +118,9 @@ def conform(path, level='rpc', *, inside_only=False, engine='miniature', answers
         for name, (expected, found) in disagreements(case.get('expect') or {}, got, level).items():
             wrong.add(case['id'])
             lines.append(f'{case["id"]}: {name}: expected {json.dumps(expected)}, got {json.dumps(found)}')
-    with out:
-        json.dump(given_answers, out, indent=1)
+    if path:
+        part.write_text(json.dumps(given_answers, indent=1), encoding='utf-8')
+        part.replace(path)
     if not inside_only:
         lines.append(f'{len(outside - wrong)} of {len(outside)} cases marked outside_path agree at level {level}')
     lines.append(f'{len(cases) - len(wrong)} of {len(cases)} cases agree at level {level}')
@@ -122,9 +139,7 @@ def record(source, target, *, engine='nova'):
     path = pathlib.Path(target)
     part = path.with_name(f'.{path.name}.part')
     try:
-        part.touch()  # at once: the cases take their time
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        _touch(part, path)  # at once: the cases take their time
         fresh = [{**{name: value for name, value in case.items() if name != 'info'},
                   'expect': answer(case['given'], cloud, engine)} for case in cases]
         part.write_text(json.dumps({**data, 'nova': NOVA, 'cases': fresh}, indent=1) + '\n', encoding='utf-8')

@@ -14,14 +14,19 @@ import threading
 
 import sqlalchemy as sa
 
-from explorer import exception, objects, pipeline, real_nova, seeds
+from explorer import bus, exception, objects, pipeline, real_nova, seeds
 from explorer.cloud import Cloud
 from explorer.explorations import Scenario
-from explorer.recordings import recorded
+from explorer.folders import own_folder
+from explorer.recordings import NotRecorded, recorded
 from explorer.runner import Runner, versions
 from explorer.shapes import short
-from explorer.stations import STATIONS, WrongUse
-from explorer.trace import Recorder, Trace, lasting_threads, pack
+from explorer.stations import STATIONS, HookError, WrongUse
+from explorer.trace import INSIDE, Recorder, Trace, codes, lasting_threads, pack, text_as_imported
+
+
+for module in (bus, objects, pipeline):
+    text_as_imported(module.__file__)  # now, before anybody edits it
 
 
 def run(scenario=None, *, engine='miniature', cloud=None, tell=None):
@@ -29,7 +34,8 @@ def run(scenario=None, *, engine='miniature', cloud=None, tell=None):
 
     Shape: *tell* is called with a line that says what is being done while the real Nova starts; by default it is printed.
     Returns: the trace.
-    Raises: WrongUse for an unknown engine, server, caller or state; if there is no real Nova, or no recording.
+    Raises: WrongUse for an unknown engine, server, caller or state; if there is no real Nova, or no recording. HookError, if
+    the hook could not see the whole request.
     """
     return answer(scenario or Scenario(), engine=engine, cloud=cloud, tell=tell)[0]
 
@@ -41,7 +47,7 @@ def run_real(scenario, *, tell=None):
     """
     try:
         return run(scenario, engine='recorded')
-    except WrongUse:
+    except NotRecorded:
         pass
     try:
         return run(scenario, engine='nova', tell=tell)
@@ -56,7 +62,7 @@ def answer(scenario, *, engine='miniature', cloud=None, whole=True, tell=None):
     """
     if not isinstance(scenario, Scenario) or not isinstance(cloud, Cloud | None):
         raise WrongUse(f'run takes a Scenario and a Cloud, not {short(scenario)} and {short(cloud)}')
-    with _one_at_a_time:
+    with _turn():
         chosen = _engine(engine)
         if engine == 'nova':
             chosen.tell = tell or _tell
@@ -65,9 +71,9 @@ def answer(scenario, *, engine='miniature', cloud=None, whole=True, tell=None):
 
 def boot():
     """Wire a fresh application and give the trace of that: what happens once, when the service starts."""
-    with _one_at_a_time, Recorder([station for station in STATIONS if station.boot]) as recorder:
+    with _turn(), Recorder([station for station in STATIONS if station.boot]) as recorder:
         _engine('miniature').wire()
-    return Trace('miniature', versions(), {}, None, None, [], None, None, pack(recorder.records()))
+    return Trace('miniature', versions(), {}, None, None, [], None, None, pack(recorder.records()[0]))
 
 
 def _engine(name):
@@ -95,15 +101,18 @@ class Miniature(Runner):
     """Our small Nova in this process: database, bus, conductor, application and socket, started once."""
 
     def __init__(self):
-        super().__init__()
+        self.folder = own_folder(self)
+        super().__init__(self.folder)
         for name in ('explorer', 'oslo_messaging'):
             # A refused request is a result here; its log lines are for those who ask for them.
             logging.getLogger(name).addHandler(logging.NullHandler())
-        self.folder = real_nova.own_folder(self)
         self.database = objects.database(f'sqlite:///{self.folder}/nova.db')
         self.transport = pipeline.create_transport('memory://')
         self.driver, self.conductor = self.transport._driver, _Conductor()
         self.application = self.wire()
+        for station in STATIONS:
+            if station.ours.startswith('explorer.'):
+                codes(station.ours)  # what is wired now is what is watched, whatever is reloaded later
         with lasting_threads():
             server = pipeline.start_conductor(self.database, self.transport, self.conductor, workers=1)
             server._work_executor.submit(int).result()  # the worker's thread begins with its first job
@@ -167,17 +176,32 @@ def _tell(line):
 
 
 _miniature, _real_nova = functools.cache(Miniature), functools.cache(real_nova.RealNova)
-_one_at_a_time = threading.RLock()
+_one_at_a_time = threading.Lock()
+_whose = threading.local()  # the thread that runs a request knows it
+
+
+@contextlib.contextmanager
+def _turn():
+    """Wait for the requests of other threads.
+
+    Raises: HookError for a request that is made while this thread works on another one: it would wait for itself.
+    """
+    if getattr(_whose, 'turn', False) or _miniature.cache_info().currsize and _miniature().is_inside():
+        raise HookError(INSIDE)
+    with _one_at_a_time:
+        _whose.turn = True
+        try:
+            yield
+        finally:
+            _whose.turn = False
 
 
 def _after_fork():
-    global _one_at_a_time
-    _one_at_a_time = threading.RLock()
+    global _one_at_a_time, _whose
+    _one_at_a_time, _whose = threading.Lock(), threading.local()
     atexit.unregister(_end)
     _miniature.cache_clear()
     _real_nova.cache_clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)  # the threads of the parent's are not here
-
-

@@ -3,6 +3,9 @@
 Names, bases, codes and messages are Nova's. Read as a table: class, base, what the client may come to see.
 """
 
+import functools
+import pathlib
+
 
 class _NovaClass(type):
     """Show a class under Nova's module: a 500 prints the name to the client."""
@@ -142,6 +145,20 @@ class ComputeHostNotFound(HostNotFound): msg_fmt = 'Compute host %(host)s could 
 class MarkerNotFound(NotFound): msg_fmt = 'Marker %(marker)s could not be found.'
 
 
+@functools.cache
+def _others():
+    """Return the names of those of Nova's errors that the path treats all alike."""
+    return frozenset(pathlib.Path(__file__).with_name('exception_names.txt').read_text(encoding='utf-8').split())
+
+
 def named(name):
-    """Give the class with a name; those of Nova's that the path treats all alike are made when they are asked for."""
-    return globals().setdefault(name, _NovaClass(name, (NovaException,), {'__module__': __name__}))
+    """Return the class of Nova's error with a *name*, None if Nova has none. One that the path does not tell apart is made here."""
+    if name in _others():
+        return globals().setdefault(name, _NovaClass(name, (NovaException,), {'__module__': __name__}))
+    found = globals().get(name)
+    return found if isinstance(found, _NovaClass) else None
+
+
+def names():
+    """List the names of all of Nova's errors."""
+    return sorted({*_others(), *(name for name, found in globals().items() if isinstance(found, _NovaClass))})

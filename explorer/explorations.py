@@ -4,10 +4,12 @@ Notebook, flowcharts, player, tests and README derive from these rows.
 """
 
 import dataclasses
+import json
 import re
 from collections.abc import Mapping
 
-from explorer.shapes import SCENARIO, check, short
+from explorer.shapes import MICROVERSION, SCENARIO, check, one_line, short
+from explorer.payloads import unmarked
 from explorer.stations import STATIONS, WrongUse
 
 
@@ -42,9 +44,14 @@ class Scenario:
 
     def __post_init__(self):
         version = self.microversion
-        if version is not None and not (isinstance(version, str) and re.fullmatch(r'latest|[0-9]{1,4}\.[0-9]{1,4}', version)):
+        if version is not None and not (isinstance(version, str) and re.fullmatch(MICROVERSION, version)):
             raise WrongUse(f'{short(version)} is no microversion; give one like 2.34, or latest')
         check(vars(self), SCENARIO, 'no scenario', 'see the docstring of Scenario')
+        for name, part in vars(self).items():
+            try:
+                json.dumps(part)
+            except (TypeError, ValueError, RecursionError) as error:
+                raise WrongUse(f'no scenario: {name}: {one_line(error)}; give plain data, as JSON has it') from error
 
     def command(self):
         """Give the words of the command line that asks for this, without the program's name."""
@@ -73,6 +80,11 @@ class Scenario:
         return client_newest() if self.microversion in (None, 'latest') else int(self.microversion.partition('.')[2])
 
 
+def scenario_of_trace(trace):
+    """Make the scenario again that a trace was recorded of."""
+    return Scenario(**unmarked(trace.scenario))
+
+
 ACTION = '/v2.1/servers/$SERVER/action'
 
 
@@ -81,6 +93,8 @@ def bare(body, version='2.96', *, path=ACTION, **more):
 
     Shape: *body* is plain data, sent as JSON, or a text, sent as it stands; *version* may be None; *more* are fields of a Scenario.
     """
+    if not isinstance(version, str | None):
+        raise WrongUse(f'{short(version)} is no microversion; give text, such as "2.30", or None')
     headers = {'Content-Type': 'application/json', **({'OpenStack-API-Version': f'compute {version}'} if version else {})}
     sent = {'raw_body': body} if isinstance(body, str) else {'body': body}
     return Scenario(request={'method': 'POST', 'path': path, 'headers': headers, **sent}, **more)

@@ -26,6 +26,8 @@ class _Handler(simple_server.WSGIRequestHandler):
             return
         response = _Response(self.rfile, self.wfile, self.get_stderr(), self.get_environ(), multithread=True)
         response.request_handler = self
+        with self.server._closed:
+            self.server.asked += 1
         response.run(self.server.get_app())
 
     def log_message(self, *args):
@@ -55,6 +57,7 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
         super().__init__((host, port), _Handler)
         self.set_app(app)
         self._open, self._closed = 0, threading.Condition()
+        self.asked = 0  # requests that reached the application
 
     def server_bind(self):
         # Not the base class's: that one asks the name service for our name, which can take seconds.

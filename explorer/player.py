@@ -10,7 +10,7 @@ from explorer import views, what_if
 from explorer.comparison import compare, is_real
 from explorer.content import content, positions
 from explorer.engines import run, run_real
-from explorer.explorations import Scenario, exploration
+from explorer.explorations import Scenario, exploration, scenario_of_trace
 from explorer.flowcharts import name_of
 from explorer.shapes import short
 from explorer.stations import WrongUse
@@ -82,7 +82,7 @@ class Player(anywidget.AnyWidget):
         Returns: the Comparison, which tells it in words.
         """
         row, a = exploration(self.key), self.traces[0]
-        asked = _changed(Scenario(**a.scenario), row.scenario, row.compare) if other is None else other
+        asked = _changed(scenario_of_trace(a), row.scenario, row.compare) if other is None else other
         b = asked if isinstance(asked, Trace) else run(asked)
         if other is None and b.scenario == a.scenario:  # this is what it suggests; so beside what it suggests that for
             a = run(row.scenario)
@@ -95,7 +95,7 @@ class Player(anywidget.AnyWidget):
         Returns: the Comparison, which tells it in words.
         Raises: WrongUse, if this is not recorded and there is no real Nova; what is shown stays.
         """
-        scenario = Scenario(**self.trace.scenario)
+        scenario = scenario_of_trace(self.trace)
         real = self.trace if is_real(self.trace) else run_real(scenario, tell=self._tell)
         ours = run(scenario) if is_real(self.trace) else self.trace
         self.show(ours, real)
@@ -130,11 +130,22 @@ class Player(anywidget.AnyWidget):
             self.message = str(error) or type(error).__name__
 
     def _shown(self, trace, other):
-        form = _form(Scenario(**(other or trace).scenario))
+        form = _form(scenario_of_trace(other or trace))
         shown = content(trace, self.key, other, form=form['fields'], before=self._before is not None and other is None)
         self.traces = (trace, other) if other else (trace,)
         run = len(self.traces) - 1
         return {'content': shown, 'form': form, 'run': run, 'step': shown['runs'][run]['start']}
+
+    def set_state(self, sync_data):
+        """Take over from the browser what it may say, the position; anything else, and any position that is none, is undone there."""
+        run = sync_data.get('run', self.run)
+        run = run if type(run) is int and 0 <= run < len(self.traces) else self.run
+        step = sync_data.get('step', self.step)
+        step = step if type(step) is int and 0 <= step < max(len(self.traces[run].steps), 1) else None
+        good = {'run': run, 'step': step if step is not None else self.content['runs'][run]['start']}
+        super().set_state(good)
+        if odd := [name for name, value in sync_data.items() if name not in good or good[name] != value]:
+            self.send_state([name for name in odd if name in self.keys])
 
     def _asked(self, _widget, said, _buffers):
         match said:

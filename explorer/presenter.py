@@ -36,6 +36,10 @@ class Notes(anywidget.AnyWidget):
     def __init__(self, key):
         super().__init__(html=page(key), title="the presenter's notes")
 
+    def set_state(self, sync_data):
+        """Undo in the browser what it says of the state: it sends messages, and what is shown is made here."""
+        self.send_state([name for name in sync_data if name in self.keys])
+
 
 class Presenter(ipywidgets.Box):
     """A player and notes, side by side."""

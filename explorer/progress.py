@@ -6,6 +6,7 @@ told in one line; nothing that was there is lost, and the lesson goes on with wh
 
 import contextlib
 import dataclasses
+import glob
 import json
 import os
 import pathlib
@@ -125,11 +126,18 @@ class Keeper:
             self.path = pathlib.Path(path or os.environ.get(VARIABLE) or NAME).absolute()
         except TypeError as error:
             raise WrongUse(f'{short(path)} is no path; give the name of a file, or nothing') from error
+        except FileNotFoundError as error:
+            raise WrongUse('the folder in which this kernel works is gone; make it again, or change to another one, and restart '
+                           'the kernel') from error
         self.line, self._kept, self._told = '', None, set()  # _kept: in memory, where the file will not do
         self._lock = threading.RLock()
 
     def read(self):
         """Give what is kept; a file that can't be read is set aside, and a new one begun."""
+        with self._lock:
+            return self._read()
+
+    def _read(self):
         if self._kept is not None:
             return self._kept
         try:
@@ -156,6 +164,8 @@ class Keeper:
             return
         part = goal.with_name(f'.{goal.name}.{os.getpid()}.part')
         try:
+            for left in goal.parent.glob(f'.{glob.escape(goal.name)}.*.part'):  # by a kernel that was killed: nobody else writes now
+                left.unlink(missing_ok=True)
             part.write_text(text, encoding='utf-8')
             part.replace(goal)
         except OSError as error:
@@ -170,6 +180,10 @@ class Keeper:
 
     def reset(self):
         """Begin anew; what was there is kept beside it. Give a line that says so."""
+        with self._lock, _alone(self.path.parent):
+            return self._reset()
+
+    def _reset(self):
         had, self._kept = self._kept, None
         self._told.clear()
         if not self.path.is_file():

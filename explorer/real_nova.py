@@ -17,8 +17,8 @@ import sys
 import tempfile
 import threading
 import time
-import weakref
 
+from explorer.folders import own_folder
 from explorer.shapes import short
 from explorer.stations import NOVA, WrongUse
 from explorer.trace import Trace
@@ -34,9 +34,7 @@ def python():
 
     Raises: WrongUse, if there is none, or none that has all that the worker needs.
     """
-    named = os.environ.get('NOVA_EXPLORER_PYTHON')
-    for path in (named,) if named else (_PACKAGE.parent / '.venv-nova/bin/python', sys.executable):
-        path = os.path.abspath(shutil.which(path) or os.devnull)  # not resolved: that would leave the environment
+    for path in _candidates():
         version, *missing = _looked_for(path)
         if version == 'none':
             continue
@@ -45,16 +43,24 @@ def python():
         if version != NOVA:
             raise WrongUse(f'nova {version} is installed, but this version knows nova {NOVA}: {INSTALL}')
         return path
-    if named:
+    if named := os.environ.get('NOVA_EXPLORER_PYTHON'):
         raise WrongUse(f'NOVA_EXPLORER_PYTHON names {named}, which is no Python with nova; {INSTALL}')
     raise WrongUse(f'the real Nova is not installed: {INSTALL}')
 
 
-def site_packages():
-    """Give the folder of the packages beside the installed Nova, to read its text; None, where it is not installed."""
+def _candidates():
+    """List the Pythons in which Nova may be, best first."""
     named = os.environ.get('NOVA_EXPLORER_PYTHON')
-    interpreter = os.path.abspath(shutil.which(named) or os.devnull) if named else _PACKAGE.parent / '.venv-nova/bin/python'
-    return next((found.parent for found in pathlib.Path(interpreter).parent.parent.glob(f'lib/python3.*/site-packages/nova-{NOVA}.dist-info')), None)
+    for path in (named,) if named else (_PACKAGE.parent / '.venv-nova/bin/python', sys.executable):
+        yield os.path.abspath(shutil.which(path) or os.devnull)  # not resolved: that would leave the environment
+
+
+def site_packages():
+    """Return the folder of the packages beside the Nova that `python()` would find, to read its source; None if there is none."""
+    for path in _candidates():
+        for found in pathlib.Path(path).parent.parent.glob(f'lib/python3.*/site-packages/nova-{NOVA}.dist-info'):
+            return found.parent
+    return None
 
 
 _LOOKS = '''
@@ -63,7 +69,7 @@ try:
     version = importlib.metadata.version('nova')
 except importlib.metadata.PackageNotFoundError:
     version = 'none'
-print(version, *[name for name in ('nova', 'orjson', 'novaclient') if not importlib.util.find_spec(name)])
+print(version, *[name for name in ('nova', 'ormsgpack', 'novaclient') if not importlib.util.find_spec(name)])
 '''
 
 
@@ -178,21 +184,6 @@ class RealNova:
     def _give_up(self, why):
         self.close()
         raise WrongUse(f'the real Nova gave no answer: {why}; ask again for a fresh one, or use engine="recorded"')
-
-
-def own_folder(owner):
-    """Make a temporary folder that goes with its *owner*, or with the process.
-
-    Raises: OSError, where there is no room.
-    """
-    folder = tempfile.mkdtemp(prefix='nova-explorer-')
-    weakref.finalize(owner, _remove, folder, os.getpid())
-    return folder
-
-
-def _remove(folder, pid):
-    if os.getpid() == pid:  # a child of a fork has it from its parent, who still needs it
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _worker(interpreter, folder):

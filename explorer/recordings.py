@@ -18,7 +18,8 @@ from explorer.cloud import Cloud
 from explorer.explorations import EXPLORATIONS, Scenario
 from explorer.shapes import RECORDED, check
 from explorer.stations import NOVA, WrongUse
-from explorer.trace import Trace, difference
+from explorer.payloads import difference
+from explorer.trace import Trace
 
 FILE = pathlib.Path(__file__).with_name('recordings.jsonl.xz')
 REMEDY = '"python -m explorer record" writes them anew, where nova is installed'
@@ -66,6 +67,10 @@ PAUSES = {
     'a pause of a stopped server': Scenario(request=_PAUSE, state={'vm_state': 'stopped'}),
     'a pause, as a reader': Scenario(request=_PAUSE, caller='reader'),
 }
+
+
+class NotRecorded(WrongUse):
+    """There is no recording of a request."""
 
 
 def scenarios():
@@ -161,14 +166,14 @@ def trace_of(name, path=FILE):
 def recorded(scenario, path=FILE):
     """Give the recording of a scenario.
 
-    Raises: WrongUse, if there is none.
+    Raises: NotRecorded, if there is none; WrongUse, if the file is damaged.
     """
     asked = _unusual(dataclasses.asdict(scenario))
     for name, known in head_of(path)['scenarios'].items():
         if _unusual(known) == asked:
             return trace_of(name, path)
-    raise WrongUse(f'no recording of this request; there are: {"; ".join(head_of(path)["scenarios"])}. engine="nova" asks '
-                   'the real one, where it is installed')
+    raise NotRecorded(f'no recording of this request; there are: {"; ".join(head_of(path)["scenarios"])}. engine="nova" asks '
+                      'the real one, where it is installed')
 
 
 def _unusual(scenario):

@@ -8,22 +8,17 @@ import builtins
 import contextlib
 import dataclasses
 import importlib.metadata
-import io
 import json
 import os
 import platform
-import re
 import secrets
-from unittest import mock
 
-import webob
-
-from explorer.libraries import oslo_messaging
-from explorer.explorations import client_newest
+from explorer.client import bare_request, filled, parsed, send_bare, send_by_client
 from explorer.http_server import HTTPServer
+from explorer.libraries import oslo_messaging
 from explorer.snapshots import snapshot
-from explorer.stations import NOVA, STATIONS, WrongUse
-from explorer.trace import Recorder, Trace, pack, steps
+from explorer.stations import NOVA, STATIONS, HookError, WrongUse
+from explorer.trace import RESTART, Recorder, Trace, pack, steps
 
 LIBRARIES = ('WebOb', 'Routes', 'jsonschema', 'oslo.messaging', 'oslo.policy', 'oslo.versionedobjects', 'SQLAlchemy')
 
@@ -36,9 +31,9 @@ def versions(client=False):
 
 
 class Runner:
-    """Run scenarios, one at a time: the hook, the environment and the standard output belong to the process.
+    """Run scenarios, one at a time: the hook belongs to the process.
 
-    Shape: who extends it sets *application*, *driver* (of the bus) and *column* ('ours' or 'nova'), and *beside* as for a Recorder; it says how to write
+    Shape: *folder* is one of its own; who extends it sets *application*, *driver* (of the bus) and *column* ('ours' or 'nova'), and *beside* as for a Recorder; it says how to write
     its cloud down. *conductor* has a *failure* to raise after its work, and *whole*, which says whether
     that goes on up to its own cast.
     """
@@ -46,8 +41,10 @@ class Runner:
     engine, column, beside = 'miniature', 'ours', None
     application = driver = conductor = None
 
-    def __init__(self):
-        self.tokens, self.cloud, self._server = {}, None, None
+    def __init__(self, folder):
+        self.tokens, self.cloud, self._server, self._recorder = {}, None, None, None
+        self._home = os.path.join(folder, 'home')
+        os.makedirs(self._home, exist_ok=True)
 
     # ------------------------------------------------------------------------------------------- what others say
 
@@ -93,6 +90,10 @@ class Runner:
                 self._server.join(10)
             self.driver.join(10)
 
+    def is_inside(self):
+        """Say whether the calling thread works on the request that is being recorded."""
+        return self._recorder is not None and self._recorder.is_inside()
+
     def recorder(self, bare):
         """Make a recorder of one request: with the client's stations, or *bare*."""
         def aside(values):
@@ -105,13 +106,20 @@ class Runner:
 
     def _traced(self, scenario, uuid, token):
         bare = bare_request(scenario)
-        with self.recorder(bare) as recorder:
-            exchange, note = self._send(scenario, uuid, token)
-            if not recorder.join(10):
-                note = 'the request is still being worked on'
-        records, besides = recorder.records(), recorder.besides()
+        asked, taken = self._server.asked if self._server else 0, self.driver.taken
+        try:
+            with self.recorder(bare) as self._recorder:
+                exchange, note = self._send(scenario, uuid, token)
+                if busy := self._join():
+                    note = busy
+                else:
+                    self._see_that_all_was_seen(1 if bare else self._server.asked - asked, self.driver.taken - taken)
+            records, besides = self._recorder.records()
+        finally:
+            self._recorder = None
         sent = steps([record for record in records if record[2] in ('http', 'send')])
         exchange = exchange or last_exchange(sent)
+        note = note and note.encode('utf-8', 'backslashreplace').decode()
         head = json.dumps(snapshot([dataclasses.asdict(scenario), *exchange, messages(sent), note]))
         scenario, request, response, sent, note = json.loads(head.replace(token, '***') if token else head)
         trace = Trace(
@@ -119,6 +127,17 @@ class Runner:
             self.server_state(uuid), note, pack(records, [token] if token else []),
             {str(index): names for index, names in besides.items()})
         return trace, exchange[1]
+
+    def _see_that_all_was_seen(self, asked, taken):
+        """Compare what was recorded with what the server and the bus have counted, once all is done.
+
+        Raises: HookError, if a step is missing.
+        """
+        done = self._recorder.join(1)  # what is still open has lost the hook
+        seen = self._recorder.count('http'), self._recorder.count('send')
+        if not done or seen != (asked, taken):
+            raise HookError(f'of {asked} requests and {taken} messages the hook saw {seen[0]} and {seen[1]}'
+                            f'{"" if done else ", and not to their end"}: a debugger may have taken the trace function; {RESTART}')
 
     def _seed(self, scenario, cloud):
         if cloud != self.cloud:
@@ -177,96 +196,16 @@ class Runner:
         raise WrongUse(f'no exception {name}({", ".join(kwargs)}); give one of Nova, oslo.messaging or Python')
 
     def _send(self, scenario, uuid, token):
-        """Send the request, wait until the conductor is done; give ((request, response) of a bare one, note)."""
-        bare = bare_request(scenario)
-        exchange, note = (send_bare(self.application, bare, uuid, self.cloud, token), None) if bare else (
-            None, send_by_client(self.url, scenario, token))
+        """Send the request; return ((request, response) of a bare one, note)."""
+        if bare := bare_request(scenario):
+            return send_bare(self.application, bare, uuid, self.cloud, token), None
+        return None, send_by_client(self.url, scenario, token, self._home)
+
+    def _join(self):
+        """Wait until all that a request has caused is done; return what is not, or ''."""
         if not self.driver.join(10):
-            note = 'the conductor is still at it'
-        return exchange, note
-
-
-# ------------------------------------------------------------------------------------------------------ the clients
-
-
-def send_by_client(url, scenario, token):
-    """Let the real `nova` command ask, in this process, told by the environment as a user would tell it.
-
-    Returns: the line with which the client gave up, or None.
-    Raises: WrongUse, if the client does not know such a command.
-    """
-    from novaclient import shell
-    environment = {'OS_AUTH_TYPE': 'admin_token', 'OS_TOKEN': token, 'OS_ENDPOINT': url, 'OS_PROJECT_NAME': 'unused',
-                   'OS_AUTH_URL': 'http://unused', 'NO_PROXY': '127.0.0.1', 'no_proxy': '127.0.0.1'}
-    said = io.StringIO()
-    with mock.patch.dict(os.environ), contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-        for name in [name for name in os.environ if name.startswith(('OS_', 'NOVACLIENT_', 'NOVA_'))]:
-            del os.environ[name]
-        os.environ.update(environment)
-        try:
-            shell.OpenStackComputeShell().main(scenario.command())
-        except SystemExit:
-            line = next((line for line in said.getvalue().splitlines() if 'error:' in line), 'it gave no reason')
-            raise WrongUse(f'the nova client refuses: {line.partition("error: ")[2] or line}; --force exists from 2.30 '
-                           'to 2.67, --disk-over-commit up to 2.24') from None
-        except Exception as error:
-            return f'ERROR ({type(error).__name__}): {error}'.replace(token, '***')
-    return None
-
-
-def bare_request(scenario):
-    """Give the HTTP request to send without a client, or None where the client can send it."""
-    if scenario.request:
-        return scenario.request
-    version, headers = scenario.microversion or 'latest', scenario.headers()
-    if version != 'latest' and not _client_speaks(version):
-        headers = {'Content-Type': 'application/json', 'OpenStack-API-Version': f'compute {version}'}
-    elif scenario.caller != 'no_token':
-        return None
-    return {'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': headers, 'body': scenario.body()}
-
-
-def _client_speaks(version):
-    major, minor = map(int, version.split('.'))
-    return major == 2 and minor <= client_newest()
-
-
-def send_bare(application, request, uuid, cloud, token):
-    """Send a bare request into the application, without a socket.
-
-    Returns: (request, response), as in a trace.
-    """
-    request = filled(request, {
-        '$SERVER_UPPER': uuid.upper(), '$SERVER_HEX': uuid.replace('-', ''), '$SERVER': uuid,
-        '$PROJECT': cloud.project, '$OTHER_PROJECT': cloud.other_project})
-    text = json.dumps(request['body']) if 'body' in request else request.get('raw_body') or ''
-    headers = {**request.get('headers', {}), **({'X-Auth-Token': token} if token else {})}
-    blank = webob.Request.blank(request['path'], base_url='http://nova', method=request['method'], headers=headers,
-                                body=text.encode('utf-8', 'surrogatepass'))
-    response = blank.get_response(application)
-    shown = {name: '***' if name == 'X-Auth-Token' else value for name, value in headers.items()}
-    return (
-        {'method': request['method'], 'path': request['path'], 'headers': shown, 'body': _parsed(text)},
-        {'status': response.status_int,
-         'headers': {name: ', '.join(response.headers.getall(name)) for name in response.headers},
-         'body': _parsed(response.text)})
-
-
-def filled(value, words):
-    """Replace the words in all texts of plain data, longest word first."""
-    if isinstance(value, str):
-        return re.sub('|'.join(map(re.escape, sorted(words, key=len, reverse=True))), lambda m: words[m[0]], value)
-    if isinstance(value, dict):
-        return {key: filled(part, words) for key, part in value.items()}
-    return [filled(part, words) for part in value] if isinstance(value, list) else value
-
-
-def _parsed(text):
-    """Read a body: JSON, else text, else None."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text or None
+            return 'the conductor is still at it'
+        return '' if self._server is None or self._server.join(10) else 'the request is still being worked on'
 
 
 # --------------------------------------------------------------------------------------------- read off the steps
@@ -279,8 +218,8 @@ def last_exchange(steps):
         return None, None
     sent, got = exchanges[-1].before['request'], exchanges[-1].result
     request = {'method': sent['method'], 'path': '/' + sent['url'].split('/', 3)[3],
-               'headers': _headers(sent), 'body': _parsed(sent['body'] or '')}
-    return request, got and {'status': got['status_code'], 'headers': _headers(got), 'body': _parsed(got['content'])}
+               'headers': _headers(sent), 'body': parsed(sent['body'] or '')}
+    return request, got and {'status': got['status_code'], 'headers': _headers(got), 'body': parsed(got['content'])}
 
 
 def _headers(payload):

@@ -1,7 +1,7 @@
 """What may come from outside, as JSON schemas: scenarios, traces, recordings. What does not fit is told in one line."""
 
 from explorer.libraries import jsonschema
-from explorer.stations import BY_KEY, NODES, WrongUse
+from explorer.stations import BY_KEY, NODES, STATIONS, WrongUse
 
 LONGEST_REASON = 120  # characters
 
@@ -22,26 +22,30 @@ def _object(*optional, **properties):
 
 
 _TEXT_OR_NULL = {'type': ['string', 'null']}
+MICROVERSION = r'^(latest|[0-9]{1,4}\.[0-9]{1,4})\Z'
 _NAME = {'type': 'string', 'pattern': '^(?!-)'}  # else the client takes it for an option
 _HEADERS = {'type': 'object', 'additionalProperties': TEXT}
 _REQUEST = _object(
     'headers', 'raw_body', method=TEXT, path={'type': 'string', 'pattern': r'^/[\x20-\x7e]*\Z'}, headers=_HEADERS,
     raw_body=_TEXT_OR_NULL)
+_TEXTS = {'type': 'object', 'additionalProperties': TEXT}
+_COLUMN = {'type': ['string', 'null'], 'maxLength': 255}  # as wide as the database has it
 _STATE = {'properties': {
-    **dict.fromkeys(('vm_state', 'task_state', 'host', 'mapping', 'vnic_type'), _TEXT_OR_NULL), 'project': TEXT,
-    **dict.fromkeys(('launched', 'deleted', 'request_spec', 'share'), FLAG), 'power_state': NUMBER,
-    **dict.fromkeys(('flavor_extra', 'image_props'), _or_null(OBJECT)), 'locked_by': {'enum': [None, 'admin', 'owner']}}}
+    **dict.fromkeys(('vm_state', 'task_state', 'host', 'mapping', 'vnic_type'), _COLUMN), 'project': {'type': 'string', 'maxLength': 255},
+    **dict.fromkeys(('launched', 'deleted', 'request_spec', 'share'), FLAG),
+    'power_state': {'type': 'integer', 'minimum': -2 ** 31, 'maximum': 2 ** 31 - 1},
+    **dict.fromkeys(('flavor_extra', 'image_props'), _or_null(_TEXTS)), 'locked_by': {'enum': [None, 'admin', 'owner']}}}
 _EXCEPTION = {'type': 'string', 'pattern': r'^[A-Z][A-Za-z0-9]+\Z'}
 _REPLY = _object('kwargs', **{'raise': _EXCEPTION, 'kwargs': _or_null(OBJECT)})
 _RACE = _object(task_state=_TEXT_OR_NULL)
 
 SCENARIO = _object(
     server=_NAME, host=_or_null(_NAME), block_migrate=FLAG, disk_over_commit=FLAG, force=FLAG,
-    microversion=_TEXT_OR_NULL, caller=TEXT, state={'type': 'object', **_STATE}, request=_or_null(_REQUEST),
+    microversion={'type': ['string', 'null'], 'pattern': MICROVERSION}, caller=TEXT, state={'type': 'object', **_STATE}, request=_or_null(_REQUEST),
     conductor_reply=_or_null(_REPLY), race=_or_null(_RACE))
 
 _STEP = _object(
-    index=NUMBER, exploration=TEXT, station={'enum': list(BY_KEY)}, qualname=TEXT, file=TEXT, line=NUMBER,
+    index=NUMBER, exploration={'enum': sorted({row.exploration for row in STATIONS} - {None})}, station={'enum': list(BY_KEY)}, qualname=TEXT, file=TEXT, line=NUMBER,
     lines=_list(NUMBER), node={'enum': list(NODES)}, service=TEXT, process=NUMBER, thread=TEXT,
     parent={'type': ['integer', 'null']}, hop_from={'type': ['integer', 'null']}, before=_or_null(OBJECT),
     after=_or_null(OBJECT), result={}, error={}, started_ns=NUMBER, ended_ns={'type': ['integer', 'null']})
@@ -50,7 +54,7 @@ _ANSWERED = _object(status=NUMBER, headers=_HEADERS, body={})
 _MESSAGE = _object(kind={'enum': ['cast', 'call']}, method=TEXT, version=TEXT, args=OBJECT)
 TRACE = _object(
     'besides', schema=NUMBER, engine=TEXT, versions={'type': 'object', 'additionalProperties': TEXT},
-    scenario={'anyOf': [{'maxProperties': 0}, {**SCENARIO, 'additionalProperties': False}]},
+    scenario={'anyOf': [{'type': 'object', 'maxProperties': 0}, {**SCENARIO, 'additionalProperties': False}]},
     request=_or_null(_SENT), response=_or_null(_ANSWERED), messages=_list(_MESSAGE), outcome=_or_null(OBJECT),
     note=_TEXT_OR_NULL, steps=_list(_STEP), besides={'type': 'object', 'additionalProperties': {
         'type': 'object', 'additionalProperties': NUMBER}})
@@ -75,7 +79,10 @@ def check(data, shape, what, remedy):
 
     Raises: WrongUse, 'WHAT: PLACE: reason; REMEDY', for the first thing that has not.
     """
-    error = next(jsonschema.Draft202012Validator(shape).iter_errors(data), None)
+    try:
+        error = next(jsonschema.Draft202012Validator(shape).iter_errors(data), None)
+    except (RecursionError, ValueError) as odd:  # and a number of more digits than Python writes
+        raise WrongUse(f'{what}: {one_line(odd)}; {remedy}') from odd
     if error is None:
         return
     while error.context:  # of several shapes the last one is the one that is no null
@@ -83,6 +90,11 @@ def check(data, shape, what, remedy):
     place = '.'.join(map(str, error.absolute_path)) or 'all of it'
     reason = {'enum': f'{short(error.instance)} is unknown here', 'pattern': f'{short(error.instance)} can not be one'}
     raise WrongUse(f'{what}: {place}: {reason.get(error.validator) or _cut(error.message)}; {remedy}')
+
+
+def one_line(error):
+    """Return what an error says in one short line."""
+    return _cut(' '.join(str(error).split()))
 
 
 def short(value):

@@ -1,43 +1,54 @@
 """Copies of values as plain data, made at once, without running any of the values' code.
 
-A copy is JSON, made by orjson in one go; what that library does not know is told it by the value's class: a class that
-carries the request shows its fields, a place of the path shows its name. Copies that are equal are kept once, and an
-object that has not changed since its last copy is not copied again.
+ormsgpack makes a copy in one go; unlike JSON, its format tells NaN from None and bytes from text. What that library does not
+know is described by the value's class: a class that carries the request shows its fields, a place of the path shows its name.
+Copies that are equal are kept once.
+
+What JSON cannot hold is marked, so that nothing turns into something else: {"": TYPE, "value": TEXT} for a number that is not
+finite or does not fit into 64 bits, for text that is not Unicode and for bytes that are not UTF-8;
+{"": "dict", "items": [[key, value], ...]} for a dict whose keys are not all text.
 """
 
 import collections
 import contextlib
 import datetime
 import decimal
+import enum
 import functools
 import hashlib
 import itertools
+import json
 import math
-import operator
 import re
 import types
 import uuid
 
-import orjson
+import ormsgpack
 
 from explorer.stations import CARRIERS, NOISE
 
 LONGEST_TEXT, MOST_ENTRIES, DEEPEST, DEEPEST_OBJECT = 10_000, 1_000, 12, 4
 NEVER_CUT = frozenset({'body', 'content', 'app_iter', 'datastring', 'message', 'incoming', 'msg'})
 ENVIRONS = frozenset({'environ', 'env', 'request_environment'})
-MASKED = b'"***"'
+MASK = '***'
+MASKED = ormsgpack.packb(MASK)
 ATOMS = frozenset({types.NoneType, bool, int})
-_LEAVES = ATOMS | {str, float, bytes, datetime.datetime, uuid.UUID}
-_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
+HEAPTYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+SMALLEST, LARGEST = -2 ** 63, 2 ** 64 - 1  # of the integers that JSON libraries agree about
+_OPTIONS = ormsgpack.OPT_PASSTHROUGH_DATACLASS | ormsgpack.OPT_PASSTHROUGH_SUBCLASS
 _class_name = type.__dict__['__name__'].__get__
 _class_dict = type.__dict__['__dict__'].__get__
+_module_dict = types.ModuleType.__dict__['__dict__'].__get__
+_instance_dict = enum.Enum.__dict__['__dict__'].__get__
+_class_flags = type.__dict__['__flags__'].__get__
 _class_mro = type.__dict__['__mro__'].__get__
 
 
 def snapshot(value):
     """Copy *value* into plain data without running any of its code.
 
-    Shape:  mappings keep their keys; objects become {"": class name, **fields}; sequences become lists.
+    Shape:  mappings keep their keys; objects become {"": class name, **fields}; sequences become lists; functions, classes and
+            modules become "<function NAME>"; an enum becomes its value; what JSON cannot hold is marked.
     Limits: 12 levels of what nobody declared, 10,000 characters a text, 1,000 entries; what is cut says its length and
             digest; bodies and messages are not cut; secrets read "***".
     Raises: nothing; what can't be copied becomes "<ClassName>".
@@ -46,8 +57,23 @@ def snapshot(value):
 
 
 def decoded(copy):
-    """Read a copy: JSON, or an atom as it is."""
-    return orjson.loads(copy) if type(copy) is bytes else copy
+    """Read a copy: packed, or an atom as it is."""
+    return _json(ormsgpack.unpackb(copy)) if type(copy) is bytes else copy
+
+
+def encoded(plain):
+    """Pack plain data as a copy."""
+    return plain if type(plain) in ATOMS else ormsgpack.packb(plain)
+
+
+def _json(value):
+    """Mark what JSON cannot hold in what was unpacked."""
+    cls = type(value)
+    if cls is dict:
+        return {key: _json(part) for key, part in value.items()}
+    if cls is list:
+        return [_json(part) for part in value]
+    return _bytes(value) if cls is bytes else _marked(value) if cls is float else value
 
 
 def plan(names, shows=None):
@@ -58,157 +84,85 @@ def plan(names, shows=None):
         for name in names if (shows is None or name in shows) and name[:2] != '__')
 
 
-class _Memo:
-    """The copy of a carrier, and what it was made of, to see whether that has changed."""
-
-    __slots__ = ('value', 'copy', 'fragment', 'sources', 'tick')
-
-
 class Copier:
     """Make copies that share what is equal. *places* are the dotted names of classes that are shown by name."""
 
     def __init__(self, places=frozenset()):
-        self._places, self._tick = places, 0
-        self._kept, self._whole, self._texts, self._names, self._now, self._memos = {}, {}, {}, {}, {}, {}
+        self._kinds = _kinds(places)
+        self._kept, self._whole = {}, {}
 
-    def locals(self, values, plan, *, at_once=False):
-        """Copy a frame's locals: {name: JSON, or an atom as it is}.
-
-        *at_once* says that nothing has run since the last copy: what was copied then need not be copied again.
-        """
-        if not at_once:
-            self._now = {}
-            self._tick += 1
+    def locals(self, values, plan):
+        """Copy a frame's locals: {name: packed, or an atom as it is}."""
         copies = {}
         for name, how in plan:
             if name in values:
                 value = values[name]
-                if type(value) in ATOMS:
+                if value is None or value is True or value is False:
                     copies[name] = value
                 elif how == 'value':
                     copies[name] = self.value(value)
+                elif how == 'secret':
+                    copies[name] = MASKED
                 else:
-                    copies[name] = MASKED if how == 'secret' else (
-                        self._copy(value, self._whole) if how == 'whole' else self.value(_environ(value)))
+                    copies[name] = self.value(value, self._whole) if how == 'whole' else self.value(_environ(value))
         return copies
 
-    def value(self, value):
-        """Copy one value: JSON, or an atom as it is."""
+    def value(self, value, kept=None):
+        """Copy one value: packed, or an atom as it is."""
         cls = type(value)
-        if cls in ATOMS:
+        if cls in ATOMS and (cls is not int or SMALLEST <= value <= LARGEST):
             return value
-        if cls is str:
-            known = self._texts.get(value)
-            if known is None:
-                known = self._texts[value] = self._copy(value, self._kept)
-            return known
-        known = self._names.get(cls) or self._now.get(id(value))
-        if known is None:
-            memo = self._memos.get(id(value))
-            if memo is not None and memo.copy is not None and self._unchanged(memo):
-                return memo.copy
-            known = self._copy(value, self._kept)
-            memo = self._memos.get(id(value))
-            if memo is not None:
-                memo.copy = known
-            elif known.startswith(b'"<'):
-                self._names[cls] = known
-            else:
-                self._now[id(value)] = known
-        return known
-
-    def _copy(self, value, kept):
+        kept = self._kept if kept is None else kept
         try:
-            copy = orjson.dumps(value, self._fields, _OPTIONS)
-        except (TypeError, ValueError):  # a cycle, too deep, a key that is no text, a text that is no Unicode
-            copy = orjson.dumps(self._plain(value, DEEPEST, ()), None, _OPTIONS)
+            copy = ormsgpack.packb(value, self._parts, _OPTIONS)
+        except (TypeError, ValueError):  # a cycle, too deep, a key that is not text, text that is not Unicode, a large number
+            copy = ormsgpack.packb(self._plain(value, DEEPEST, ()))
         known = kept.get(copy)
         if known is None:
             known = kept[copy] = _finished(copy, whole=kept is self._whole)
         return known
 
-    def _fields(self, value):
-        """Tell the encoder what it does not know: the JSON of a carrier, the parts of a container, a name."""
-        memo = self._memos.get(id(value))
-        if memo is not None and self._unchanged(memo):
-            return memo.fragment
-        kind, read, look = _kind(type(value), self._places)
-        if kind == 'object':
-            return self._plain(value, DEEPEST_OBJECT, ())
-        node = read(value)
-        if kind != 'carrier':
-            return node
-        memo, (now, shown) = _Memo(), look(value)
-        memo.value, memo.copy, memo.tick, memo.sources = value, None, self._tick, [(now, tuple(now()), None, None)]
-        memo.fragment = orjson.Fragment(orjson.dumps(node, self._fields, _OPTIONS))
-        if self._watched(shown, memo.sources):
-            self._memos[id(value)] = memo
-        return memo.fragment
-
-    def _watched(self, parts, sources):
-        """Add to *sources* the containers among the parts, and below; say whether all of them can be watched."""
-        for part in parts:
-            cls = type(part)
-            if cls in _LEAVES:
-                continue
-            memo = self._memos.get(id(part))
-            if memo is not None:
-                sources += memo.sources
-                continue
-            kind = _kind(cls, self._places)[0]
-            if kind == 'plain':
-                continue
-            if kind == 'dict':
-                now, last = functools.partial(dict.values, part), next(dict.__reversed__(part), None)
-                below = tuple(now())
-                sources.append((now, below, part, last))
-            elif kind == 'list' or kind == 'tuple':
-                below = tuple(part)
-                if kind == 'list':
-                    sources.append((functools.partial(list.copy, part), below, None, None))
-            else:
-                return False
-            if not self._watched(below, sources):
-                return False
-        return True
-
-    def _unchanged(self, memo):
-        """Compare the parts of all its containers with those of its copy, by identity."""
-        if memo.tick != self._tick:
-            for now, parts, keyed, last in memo.sources:
-                parts_now = now()
-                # A key that was replaced by another stands at the end.
-                if len(parts_now) != len(parts) or not all(map(operator.is_, parts_now, parts)) or (
-                        last is not None and next(dict.__reversed__(keyed)) is not last):
-                    return False
-            memo.tick = self._tick
-        return True
+    def _parts(self, value):
+        """Describe to the encoder what it does not know: the fields of an object, the parts of a container, a name."""
+        kind, read = self._kinds[type(value)]
+        return self._plain(value, DEEPEST_OBJECT, ()) if kind == 'object' else read(value)
 
     def _plain(self, value, depth, inside):
-        """Copy the slow way: objects that nobody declared, cycles, odd keys; *depth* levels, no object in itself."""
+        """Copy the slow way: objects that nobody declared, cycles, what is marked; *depth* levels, no object in itself."""
         cls = type(value)
-        if cls is int and not -2 ** 63 <= value < 2 ** 64:
-            return str(value)  # more than the encoder takes
-        if cls in ATOMS or cls is float:
-            return value
-        if cls is str:
-            return value.encode('utf-8', 'backslashreplace').decode()
-        kind, read, _look = _kind(cls, self._places)
+        if cls in ATOMS or cls is float or cls is str:
+            return _marked(value)
+        kind, read = self._kinds[cls]
         plain = read(value)
         if type(plain) not in (dict, list):
             return self._plain(plain, depth, inside)
         if depth <= 0 or id(value) in inside:
             return f'<{_class_name(cls)}>'
         depth, inside = min(depth - 1, DEEPEST_OBJECT) if kind == 'object' else depth - 1, (*inside, id(value))
-        if type(plain) is dict:
-            return {_key(key): self._plain(part, depth, inside) for key, part in plain.items()}
-        return [self._plain(part, depth, inside) for part in plain]
+        if type(plain) is list:
+            return [self._plain(part, depth, inside) for part in plain]
+        if all(type(key) is str and key.isascii() for key in plain):
+            return {key: self._plain(part, depth, inside) for key, part in plain.items()}
+        items = [[self._plain(part, depth, inside) for part in item] for item in plain.items()]
+        return dict(items) if all(type(key) is str for key, _ in items) and all(
+            type(key) is str for key in plain) else {'': 'dict', 'items': items}
 
 
-def _key(key):
-    if type(key) is str:
-        return key.encode('utf-8', 'backslashreplace').decode()
-    return str(key) if key is None or type(key) in (int, bool, float) else f'<{_class_name(type(key))}>'
+def _marked(value):
+    """Give a number or a text as it is where JSON can hold it, else marked."""
+    cls = type(value)
+    if cls is float and not math.isfinite(value) or cls is int and not SMALLEST <= value <= LARGEST:
+        return {'': cls.__name__, 'value': _digits(value)}
+    if cls is str and not value.isascii() and any('\ud800' <= character <= '\udfff' for character in value):
+        return {'': 'str', 'value': ascii(value)}
+    return value
+
+
+def _digits(number):
+    try:
+        return repr(number)
+    except ValueError:  # of more digits than Python writes
+        return hex(number)
 
 
 # ---------------------------------------------------------------------- how a value is read, by its class alone
@@ -220,6 +174,17 @@ def _in_order(values):
     return sorted(values) if all(type(value) is str for value in values) else list(values)
 
 
+def _module(name):
+    return f'<module {name}>' if type(name) is str else '<module>'
+
+
+def _bytes(value):
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {'': 'bytes', 'value': repr(value)}
+
+
 # By the methods of the built-in types, which no subclass can have replaced.
 _READERS = {
     datetime.datetime: datetime.datetime.isoformat, datetime.date: datetime.date.isoformat,
@@ -229,55 +194,66 @@ _READERS = {
     types.BuiltinFunctionType: lambda f: f'<function {f.__qualname__}>',
     types.MethodType: lambda m: f'<method {m.__func__.__qualname__}>' if type(
         m.__func__) is types.FunctionType else '<method>',
-    types.ModuleType: lambda m: '<module>',
+    types.ModuleType: lambda m: _module(_module_dict(m).get('__name__')),
     type: lambda c: f'<class {_class_name(c)}>',
-    str: str.__str__, bytes: lambda b: bytes.decode(b, 'utf-8', 'replace'),
-    bytearray: lambda b: bytearray.decode(b, 'utf-8', 'replace'), int: int.__int__,
-    float: lambda f: float.__float__(f) if math.isfinite(float.__float__(f)) else float.__repr__(f),
+    str: str.__str__, bytes: lambda b: _bytes(bytes.__getitem__(b, slice(None))), bytearray: lambda b: _bytes(bytes(b)),
+    int: int.__int__, float: float.__float__,
     dict: lambda d: dict(dict.items(d)), list: list.copy, tuple: lambda t: [*tuple.__iter__(t)],
     set: lambda s: _in_order([*set.__iter__(s)]), frozenset: lambda s: _in_order([*frozenset.__iter__(s)]),
     collections.deque: lambda d: [*collections.deque.__iter__(d)],
 }
 
 
-@functools.lru_cache(10_000)
+class _Kinds(dict):
+    """How the values of each class are read, worked out when it is first met."""
+
+    def __init__(self, places):
+        super().__init__()
+        self._places = places
+
+    def __missing__(self, cls):
+        self[cls] = found = _kind(cls, self._places)
+        return found
+
+
+_kinds = functools.cache(_Kinds)
+
+
 def _kind(cls, places):
-    """Say how the values of a class are read: (kind, what makes of a value what the encoder knows, what makes of a
-    carrier a function that gives its parts as they are now, and those that are shown).
+    """Say how the values of a class are read: (kind, what makes of a value what the encoder knows).
 
     Kinds: 'plain' for texts, numbers and names; 'dict', 'list', 'tuple', ...; 'carrier' for declared objects; 'object'.
     """
     mro = _class_mro(cls)
     for base, read in _READERS.items():
         if base in mro:
-            return base.__name__ if base in _CONTAINERS else 'plain', read, None
+            return base.__name__ if base in _CONTAINERS else 'plain', read
+    if enum.Enum in mro:
+        return 'plain', lambda value: _instance_dict(value).get('_value_')
     name, bases = _class_name(cls), [dotted(base) for base in mro]
     shown = next((CARRIERS[base] for base in bases if base in CARRIERS), None)
     versioned = 'oslo_versionedobjects.base.VersionedObject' in bases
     fields = next((d['__dict__'].__get__ for d in map(_class_dict, mro)
                    if type(d.get('__dict__')) is types.GetSetDescriptorType), None)
-    slots = [(key, slot.__get__) for d in map(_class_dict, mro) for key, slot in d.items()
-             if type(slot) is types.MemberDescriptorType]
+    slots = [(key, slot.__get__) for base in mro if _class_flags(base) & HEAPTYPE for key, slot in _class_dict(base).items()
+             if type(slot) is types.MemberDescriptorType]  # of classes written in Python: what others keep there is their own
     if BaseException in mro:
         slots.append(('args', BaseException.__dict__['args'].__get__))
     place = shown is None and not versioned and not places.isdisjoint(bases[:-1])
     if place or shown == () or not (fields or slots):
-        return 'plain', lambda value: f'<{name}>', None
+        return 'plain', lambda value: f'<{name}>'
     if versioned:  # such objects keep their fields under _obj_; the rest is bookkeeping
-        hidden = {key: '***' for base in mro for key in _class_dict(base).get('fields', ()) if is_secret(key)}
-        return ('carrier',
-                lambda value: {'': name, **{key[5:]: part for key, part in fields(value).items() if key[:5] == '_obj_'},
-                               **hidden},
-                lambda value: (fields(value).values,
-                               [part for key, part in fields(value).items() if key[:5] == '_obj_']))
+        names = {f'_obj_{key}': key for base in mro for key in _class_dict(base).get('fields', ())}
+        hidden = {key: MASK for key in names.values() if is_secret(key)}
+        return 'carrier', lambda value: {
+            '': name, **{names[key]: part for key, part in fields(value).items() if key in names}, **hidden}
     if shown == ('environ',):
-        return ('carrier', lambda value: _request(name, fields(value)['environ']),
-                lambda value: _request_parts(fields(value)['environ']))
+        return 'carrier', lambda value: {
+            '': name, 'environ': _environ(fields(value)['environ']), 'api_version_request': _version(fields(value)['environ'])}
     if shown and fields:
         names = tuple(key.lstrip('_') for key in shown)
-        hidden = dict.fromkeys(filter(is_secret, names), '***')  # here already: it is in every copy
-        return ('carrier', lambda value: {'': name, **dict(zip(names, map(fields(value).get, shown))), **hidden},
-                lambda value: (lambda: [*map(fields(value).get, shown)], map(fields(value).get, shown)))
+        hidden = dict.fromkeys(filter(is_secret, names), MASK)  # here already: it is in every copy
+        return 'carrier', lambda value: {'': name, **dict(zip(names, map(fields(value).get, shown))), **hidden}
 
     def read(value):
         present = {}
@@ -285,29 +261,17 @@ def _kind(cls, places):
             with contextlib.suppress(AttributeError):
                 present[key] = get(value)
         return {'': name, **present, **(fields(value) if fields else {})}
-    return 'object', read, None
-
-
-def _request(name, environ):
-    return {'': name, 'environ': _environ(environ), 'api_version_request': _version(environ)}
+    return 'object', read
 
 
 def _environ(environ):
     """Read a WSGI environ: what the client sent, and what the filters have added."""
     if type(environ) is not dict:
         return environ
-    node = environ.copy()
-    for key in NOISE:
-        node.pop(key, None)
+    node = {key: part for key, part in environ.items() if key not in NOISE}
     if 'HTTP_X_AUTH_TOKEN' in node:
-        node['HTTP_X_AUTH_TOKEN'] = '***'  # here already: it is in every copy
+        node['HTTP_X_AUTH_TOKEN'] = MASK  # here already: it is in every copy
     return node
-
-
-def _request_parts(environ):
-    """Say what to watch of that."""
-    shown = [*(part for key, part in environ.items() if key not in NOISE), _version(environ)]
-    return lambda: [*environ.values(), _version(environ)], shown
 
 
 def _version(environ):
@@ -321,90 +285,53 @@ def dotted(cls):
 
 # ------------------------------------------------------------------------------------------- secrets, and lengths
 
-_WORDS = (b'token', b'passw', b'adminpass', b'secret', b'cookie', b'authorization', b'credential',
-          b'database_connection', b'transport_url')
+_NAMES = ('token', 'passw', 'adminpass', 'secret', 'cookie', 'authorization', 'credential', 'database_connection', 'transport_url')
+_WORDS = (*_NAMES, *(f'{what}{dash}key' for what in ('auth', 'api', 'access', 'private') for dash in ('-', '_', '')))
+# In a packed copy, in one search, which is quick: a name of a secret whose value is not masked yet, or any key.
+_MAYBE = re.compile(b'(?:%s|key)(?!%s)' % ('|'.join(_NAMES).encode(), re.escape(MASKED)))
 _IN_TEXT = re.compile(
-    rb'((?:%s)\w*(?:\\"|\')?\s*[:=]\s*(?:\\"|\')?(?:(?:basic|bearer)\s+)?)(?:[\[{].*?[\]}]|[^\s"\',;&}\\]+)'
-    % b'|'.join(_WORDS), re.I)
-_ANY = re.compile(b'|'.join(_WORDS))
-_SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|[-\d.eE+]+|true|false')
+    r'((?:%s)\w*["\']?\s*[:=]\s*["\']?(?:(?:basic|bearer)\s+)?)(?:[\[{].*?[\]}]|[^\s"\',;&}]+)' % '|'.join(_WORDS), re.I)
 
 
 @functools.lru_cache(10_000)
 def is_secret(name):
     """Say whether a value of that name is to be masked."""
-    return _has_secret(name.lower().encode('utf-8', 'replace'))
-
-
-def _has_secret(lower):
-    # Written out: it is asked for every copy.
-    return (b'token' in lower or b'passw' in lower or b'adminpass' in lower or b'secret' in lower or b'cookie' in lower
-            or b'authorization' in lower or b'credential' in lower or b'database_connection' in lower
-            or b'transport_url' in lower)
+    lower = name.lower()
+    return any(word in lower for word in _WORDS)
 
 
 def _finished(copy, *, whole):
-    """Mask secrets in JSON that was not seen before, and cut what is too long unless it is to be *whole*."""
-    lower = copy.lower()
-    if _has_secret(lower.replace(b'token":"***"', b'').replace(b'connection":"***"', b'')):
-        copy = _masked(copy, lower)
+    """Mask secrets in a copy that was not seen before, and cut what is too long unless it is to be *whole*."""
+    if _MAYBE.search(copy.lower()):
+        copy = ormsgpack.packb(_masked(decoded(copy)))
     if len(copy) > LONGEST_TEXT and not whole:
-        copy = orjson.dumps(_cut(orjson.loads(copy)))
+        copy = ormsgpack.packb(_cut(decoded(copy)))
     return copy
 
 
-def _masked(copy, lower):
-    """Mask what stands under a secret name in JSON, and after one in its lists and texts; *lower* is it lowered."""
-    parts, done = [], 0
-    for found in _ANY.finditer(lower):
-        at = found.start()
-        if at < done:
-            continue
-        first, last = _quote(copy, at, copy.rfind), _quote(copy, at, copy.find)
-        following, value = copy[last + 1:last + 2], last + 2
-        listed = following == b',' and (copy[first + 1:first + 2] == b'-' or copy[first - 1:first] == b'[')
-        if following == b':' or listed:
-            scalar = _SCALAR.match(copy, value)
-            if scalar:
-                parts += [copy[done:value], MASKED]
-                done = scalar.end()
-            elif following == b':' and copy[value:value + 1] in b'{[':
-                return orjson.dumps(_without_secrets(orjson.loads(copy)))
-        else:
-            parts += [copy[done:first], _masked_text(copy[first:last + 1])]
-            done = last + 1
-    return b''.join([*parts, copy[done:]])
+def _masked(plain):
+    """Mask in plain data what stands under a secret name, after one in a list, and after one in a text."""
+    if type(plain) is dict:
+        return {key: MASK if part not in (None, '', {}, []) and is_secret(key) else _masked(part) for key, part in plain.items()}
+    if type(plain) is list:
+        return [MASK if number and _names_a_secret(plain[number - 1], first=number == 1) else _masked(part)
+                for number, part in enumerate(plain)]
+    return _masked_text(plain) if type(plain) is str and is_secret(plain) else plain
 
 
-def _masked_text(quoted):
-    """Mask within one text of JSON: by its parts, where it is JSON itself, else by what looks like name=value."""
-    text = orjson.loads(quoted)
+def _names_a_secret(part, *, first):
+    """Ask whether what follows in a list is secret: the value of a pair, or that of an option."""
+    return type(part) is str and (first or part[:1] == '-') and is_secret(part) and len(part) < 60
+
+
+def _masked_text(text):
+    """Mask within a text: by its parts, where it is JSON itself, else by what looks like name=value."""
     if text[:1] in ('{', '['):
         with contextlib.suppress(ValueError):
-            inner = orjson.loads(text)
-            if (masked := _without_secrets(inner)) != inner:
-                quoted = orjson.dumps(orjson.dumps(masked).decode())
-    return _IN_TEXT.sub(rb'\1***', quoted)
-
-
-def _quote(copy, at, find):
-    """Find the quote that begins or ends the text around a place in JSON, passing over those that are escaped."""
-    backwards = find == copy.rfind
-    while True:
-        at = find(b'"', 0, at) if backwards else find(b'"', at + 1)
-        slashes = at - len(copy[:at].rstrip(b'\\')) if copy[at - 1:at] == b'\\' else 0
-        if slashes % 2 == 0:
-            return at
-
-
-def _without_secrets(plain):
-    """Mask in plain data, where whole objects stand under a secret name."""
-    if isinstance(plain, str) and is_secret(plain):
-        return orjson.loads(_masked_text(orjson.dumps(plain)))
-    if isinstance(plain, dict):
-        return {key: '***' if part not in (None, '', {}, []) and is_secret(key) else _without_secrets(part)
-                for key, part in plain.items()}
-    return [_without_secrets(part) for part in plain] if isinstance(plain, list) else plain
+            inner = json.loads(text)
+            if (masked := _masked(inner)) != inner:
+                return json.dumps(masked, ensure_ascii=False, separators=(',', ':'))
+    return _IN_TEXT.sub(r'\1***', text)
 
 
 def _cut(plain):
@@ -422,4 +349,4 @@ def _cut(plain):
 
 
 def _digest(plain):
-    return hashlib.sha256(orjson.dumps(plain)).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(plain, ensure_ascii=False, separators=(',', ':')).encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from explorer import what_if
 from explorer.engines import run
-from explorer.explorations import Scenario, bare
+from explorer.explorations import Scenario, bare, scenario_of_trace
 from explorer.shapes import LONGEST_REASON, short
 from explorer.stations import WrongUse
 from explorer.trace import Trace
@@ -242,7 +242,7 @@ class Build(Task):
     def read(self, answer):
         answer = getattr(answer, 'trace', answer)  # of a player
         if isinstance(answer, Trace):
-            answer = answer.scenario
+            answer = scenario_of_trace(answer)
         if isinstance(answer, str):
             answer = what_if.parsed(answer)
         if isinstance(answer, Mapping):

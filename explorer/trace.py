@@ -10,51 +10,65 @@ import dataclasses
 import functools
 import importlib
 import json
+import inspect
 import marshal
 import opcode
 import os
 import sys
 import threading
 import time
+import tokenize
 import types
 import zlib
 
-import orjson
+from explorer.payloads import difference, kind_of, leaves, unmarked
+from explorer.shapes import TRACE, check, short
+from explorer.snapshots import Copier, decoded, encoded, plan
+from explorer.stations import FIELDS, STATIONS, HookError, WrongUse, split
 
-from explorer.shapes import TRACE, check
-from explorer.snapshots import ATOMS, Copier, decoded, plan
-from explorer.stations import FIELDS, STATIONS, WrongUse, split
-
-SCHEMA = 1
+SCHEMA, READABLE = 2, (1, 2)  # 2 marks what JSON cannot hold
+LARGEST = 64_000_000  # characters of a trace as JSON
 
 # -------------------------------------------------------------------------------------------------------- the hook
-
-
-class HookError(RuntimeError):
-    """The hook failed; the request that it watched did not notice."""
 
 
 def codes(name):
     """Find the code objects of the function with a dotted *name*, below all its decorators.
 
     Returns: a tuple; one function of novaclient has a code for each range of microversions.
-    Raises: LookupError, if there is no such function.
+    Raises: LookupError, if there is no such function, or if it is a generator, which enters and leaves many times a visit.
+    """
+    return _found(name)[0]
+
+
+@functools.cache  # what is found first is what is watched: an application that was wired before a reload runs it
+def _found(name):
+    """Find the code objects of a function, and on the way to them what a reload would change.
+
+    Returns: (codes, [(namespace, key, what is there now), ...]); of a function the key `__code__` is an attribute.
     """
     module_name, qualname = split(name)
-    path = qualname.split('.<locals>.')
+    path, way = qualname.split('.<locals>.'), []
     try:
         found = importlib.import_module(module_name)
         for part in path[0].split('.'):
-            found = vars(found)[part] if isinstance(found, type) and part in vars(found) else getattr(found, part)
+            space = vars(found)
+            if part in space:
+                way.append((space, part, space[part]))
+            found = space[part] if isinstance(found, type) and part in space else getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise LookupError(f'no function {name}: {error}') from error
-    results = [function.__code__ for function in _functions(found)]
+    functions = _functions(found)
+    results = [function.__code__ for function in functions]
+    way += [(function, '__code__', function.__code__) for function in functions]
     for part in path[1:]:
         results = [const for code in results for const in code.co_consts
                    if isinstance(const, types.CodeType) and const.co_name == part]
     if not results:
         raise LookupError(f'no function {name}: {found!r} leads to none')
-    return tuple(results)
+    if any(code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR) for code in results):
+        raise LookupError(f'no function {name} with one entry and one return: it is a generator or a coroutine')
+    return tuple(results), way
 
 
 def _functions(found):
@@ -121,6 +135,9 @@ def _monitor(watched, enter, line, leave, other):
         monitoring.free_tool_id(tool)
 
 
+RESTART = 'restart the kernel'
+INSIDE = 'a request runs while another one is recorded, as if a function of the path called run(): wait for the first'
+
 # On 3.11 a running thread can't be given a trace function. Threads that outlive a trace are started under this gate.
 _gate = {'now': None}
 
@@ -146,7 +163,14 @@ def lasting_threads():
 
 @contextlib.contextmanager
 def _settrace(watched, enter, line, leave, other):
-    return_value, ids, quiet = opcode.opmap['RETURN_VALUE'], frozenset(map(id, watched)), set()
+    ids, quiet = frozenset(map(id, watched)), set()
+    returns, yields = opcode.opmap['RETURN_VALUE'], opcode.opmap['YIELD_VALUE']
+    holder = sys.gettrace() or threading.gettrace()
+    if _gate['now'] is not None:
+        raise HookError(INSIDE)
+    if holder not in (None, _through_gate):
+        raise HookError(f'{type(holder).__module__} holds the trace function, which the hook needs before Python 3.12: end the '
+                        'debugger or the measurement of coverage and restart the kernel, or use Python 3.12')
 
     def on_call(frame, event, arg):
         key = id(frame.f_code)
@@ -156,30 +180,33 @@ def _settrace(watched, enter, line, leave, other):
             if other and other(frame.f_code) is False:
                 quiet.add(key)
             return None
-        raised = []
+        raised = before = None
 
         def on_event(frame, event, arg):
+            nonlocal raised, before
             if event == 'line':
                 line(frame.f_code, frame.f_lineno)
             elif event == 'exception':
-                raised[:] = arg[1:2]
-            elif frame.f_code.co_code[frame.f_lasti] == return_value:
+                raised = arg[1]
+            elif (at := frame.f_code.co_code[frame.f_lasti]) == returns:
                 leave(frame.f_code, frame, arg, None)
-            else:
-                leave(frame.f_code, frame, None, raised[0])
+            elif at != yields or before == 'exception':  # else a generator pauses
+                leave(frame.f_code, frame, None, raised)
+            before = event
             return on_event
 
         enter(frame.f_code, frame)
         return on_event
 
-    before, threads_before = sys.gettrace(), threading.gettrace()
-    _gate['now'] = on_call
+    threads_before, _gate['now'] = threading.gettrace(), on_call
     threading.settrace(_through_gate)
     sys.settrace(on_call)
     try:
         yield
+        if sys.gettrace() is not on_call or threading.gettrace() is not _through_gate:
+            raise HookError(f'a debugger took the trace function while the request ran, so steps are missing; {RESTART}')
     finally:
-        sys.settrace(before)
+        sys.settrace(None)
         threading.settrace(threads_before)
         _gate['now'] = None
 
@@ -190,31 +217,65 @@ def _settrace(watched, enter, line, leave, other):
 class _Visit:
     """A step in the making."""
 
-    __slots__ = ('station', 'plan', 'aside', 'code', 'frame', 'caller', 'called', 'thread', 'started_ns', 'ended_ns',
+    __slots__ = ('station', 'plan', 'aside', 'code', 'frame', 'caller', 'thread', 'started_ns', 'ended_ns',
                  'before', 'after', 'result', 'error', 'lines', 'besides')
 
 
 @functools.cache
 def _table(stations, column):
-    """Give {id of a code: (code, station, plan of its locals)}; and the classes that own a station: they are places.
+    """Find what to watch: ({id of a code: (code, station, plan of its locals)}, places, ways).
 
-    By id, as it takes microseconds to hash a code.
+    Shape: by id, as it takes microseconds to hash a code; *places* are the classes that own a station; *ways* {station: what a
+    reload would change}, as in `_found`.
     """
-    table = {}
+    table, ways = {}, {}
     for station in stations:
-        for code in codes(getattr(station, column)):
+        found, ways[station] = _found(getattr(station, column))
+        for code in found:
             names = dict.fromkeys(code.co_varnames + code.co_cellvars)
             table[id(code)] = code, station, plan(names, station.shows)
+            text_as_imported(code.co_filename)
     names = {name for station in stations for name in (station.nova, station.ours)}
-    return table, frozenset(name.rpartition('.')[0] for name in names if '<' not in name)
+    return table, frozenset(name.rpartition('.')[0] for name in names if '<' not in name), ways
 
 
-def _next_instruction(frame):
-    """Give the offset of what a frame runs next, past the caches that follow the instruction it is at."""
-    instructions, offset = frame.f_code.co_code, frame.f_lasti + 2
-    while instructions[offset] == 0:
-        offset += 2
-    return offset
+def _replaced(ways, column):
+    """Find a station whose function is no longer the one that is watched; None, where all are."""
+    for station, way in ways.items():
+        for space, key, there in way:
+            if (space.__code__ if key == '__code__' else space.get(key)) is not there:
+                return split(getattr(station, column))[0]
+    return None
+
+
+def text_as_imported(filename):
+    """Return the lines of a file of Python as they were when this was first asked; () if there are none.
+
+    What somebody writes into the file later is not what runs.
+    """
+    return _as_imported(filename)[1]
+
+
+def was_written(filename):
+    """Say whether a file has been written since `text_as_imported` read it."""
+    return _stamp(filename) != _as_imported(filename)[0]
+
+
+@functools.cache
+def _as_imported(filename):
+    try:
+        with tokenize.open(filename) as file:
+            return _stamp(filename), tuple(file.read().splitlines(keepends=True))
+    except (OSError, SyntaxError, ValueError):
+        return _stamp(filename), ()
+
+
+def _stamp(filename):
+    try:
+        found = os.stat(filename)
+        return found.st_mtime_ns, found.st_size
+    except (OSError, ValueError):
+        return None
 
 
 class Recorder:
@@ -224,51 +285,66 @@ class Recorder:
     asked with the locals of every visit that begins an exchange with the API; where it says yes, only the stations of
     the exploration `client` are recorded until the visit ends. *beside*, if given, is asked for the name of every other
     function that runs, beside(file name, qualified name); those it names are counted with the visit in which they run.
-    Raises: LookupError for a name that leads to no function; HookError, at the end, if a callback failed.
+    Raises: LookupError for a name that leads to no function; HookError, if the hook cannot see all of it: at the beginning,
+    where that is known, or at the end, also for a callback that failed.
     """
 
     def __init__(self, stations=STATIONS, column='ours', aside=lambda values: False, beside=None):
-        self._stations, places = _table(tuple(stations), column)
+        self._stations, places, self._ways = _table(tuple(stations), column)
         self._aside, self._beside, self._column, self._names = aside, beside, column, {}
         self._copier = Copier(places)
         self._visits, self._stacks, self._failure = [], collections.defaultdict(list), None
         self._idle = threading.Condition()
 
     def __enter__(self):
-        self._watch = watch([code for code, *_ in self._stations.values()], self._enter, self._line, self._leave,
+        self._see_that_nothing_was_reloaded()
+        self._watch = watch([code for code, *_ in self._stations.values()], self._enter, self._liner(), self._leave,
                             self._other if self._beside else None)
         self._watch.__enter__()
         return self
 
     def __exit__(self, *error):
         self._watch.__exit__(*error)
-        if self._failure and not error[0]:
-            raise HookError(f'the hook failed: {self._failure!r}') from self._failure
+        if error[0]:
+            return
+        if self._failure:
+            raise HookError(f'the hook failed: {self._failure!r}; this is a mistake of the explorer: please report it') from self._failure
+        self._see_that_nothing_was_reloaded()
+
+    def _see_that_nothing_was_reloaded(self):
+        if module := _replaced(self._ways, self._column):
+            raise HookError(f'{module} was reloaded or a function of it replaced, so its steps would be missing: {RESTART}')
 
     def join(self, timeout):
         """Wait until no visit is open; say whether it came to that within *timeout* seconds."""
         with self._idle:
             return self._idle.wait_for(lambda: not any(self._stacks.values()), timeout)
 
+    def is_inside(self):
+        """Say whether the calling thread is in the middle of a visit."""
+        return bool(self._stacks.get(threading.get_ident()))
+
+    def count(self, after):
+        """Count the visits that began on a thread of their own because of the station with the key *after*."""
+        return sum(visit.caller is None and visit.station.after == after for visit in self._visits)
+
     def _enter(self, code, frame):
         try:
             stack = self._stacks[threading.get_ident()]
+            _, station, plan_ = self._stations[id(code)]
+            caller = stack[-1] if stack else None
+            if caller is None:
+                aside = station.after == 'http' and self._aside(frame.f_locals)
+            elif caller.station.last:
+                return self._other(code) if self._beside else None
+            elif (aside := caller.aside) and station.exploration != 'client':
+                return None
             visit = _Visit()
-            _, visit.station, visit.plan = self._stations[id(code)]
-            visit.besides = None
-            if stack:
-                if stack[-1].station.last:
-                    return self._other(code) if self._beside else None
-                visit.aside = stack[0].aside
-                if visit.aside and visit.station.exploration != 'client':
-                    return
-            else:
-                visit.aside = visit.station.after == 'http' and self._aside(frame.f_locals)
-            visit.code, visit.frame, visit.lines = code, id(frame), set()
-            visit.caller = stack[-1] if stack else None
-            visit.thread = visit.caller.thread if stack else threading.current_thread().name
-            visit.ended_ns = visit.after = visit.result = visit.error = visit.called = None
-            visit.before = self._copier.locals(frame.f_locals, visit.plan)
+            visit.station, visit.plan, visit.code, visit.frame, visit.lines = station, plan_, code, id(frame), set()
+            visit.aside, visit.caller = aside, caller
+            visit.thread = caller.thread if caller else threading.current_thread().name
+            visit.besides = visit.ended_ns = visit.after = visit.result = visit.error = None
+            visit.before = self._copier.locals(frame.f_locals, plan_)
             stack.append(visit)
             self._visits.append(visit)
             visit.started_ns = time.perf_counter_ns()
@@ -288,10 +364,15 @@ class Recorder:
             visit.besides[known[0]] += 1
         return None
 
-    def _line(self, code, number):
-        stack = self._stacks.get(threading.get_ident())
-        if stack and stack[-1].code is code:
-            stack[-1].lines.add(number)
+    def _liner(self):
+        """Make the callback for lines, which come by the thousand."""
+        stacks, ident = self._stacks, threading.get_ident
+
+        def line(code, number):
+            stack = stacks.get(ident())
+            if stack and (visit := stack[-1]).code is code:
+                visit.lines.add(number)
+        return line
 
     def _leave(self, code, frame, result, error):
         ended_ns = time.perf_counter_ns()
@@ -301,34 +382,27 @@ class Recorder:
                 return  # it began before we watched
             visit, copier = stack.pop(), self._copier
             visit.ended_ns, visit.frame = ended_ns, None
-            visit.after = copier.locals(
-                frame.f_locals, visit.plan, at_once=visit.called == (len(self._visits), frame.f_lasti))
+            visit.after = copier.locals(frame.f_locals, visit.plan)
             visit.result = copier.value(result)
             if error is not None:
                 visit.error = copier.value(error)
-            if stack:
-                # Where the caller's next instruction is its return, nothing runs between this copy and the next.
-                caller = frame.f_back
-                if caller is not None and caller.f_code is stack[-1].code:
-                    stack[-1].called = len(self._visits), _next_instruction(caller)
-            else:
+            if not stack:
                 with self._idle:
                     self._idle.notify_all()
         except Exception as failure:
             self._failure = self._failure or failure
 
     def records(self):
-        """Put the visits into causal order and give them as records: tuples of the fields of Step, payloads still JSON.
+        """Put the visits into causal order: (records, besides).
 
+        Shape: records are tuples of the fields of Step, payloads still packed; besides is what else ran in each visit,
+        {index of its record: {name: how often}}.
         Order: a visit comes before what it calls. What it sends to another thread comes after its calls, but what
         nobody waits for comes last.
         """
-        return _records(*_causal(list(self._visits)), self._column)
-
-    def besides(self):
-        """Give what else ran in each visit: {index of its record: {name: how often}}."""
-        ordered, _ = _causal(list(self._visits))
-        return {index: dict(visit.besides) for index, visit in enumerate(ordered) if visit.besides}
+        ordered, hops = _causal(list(self._visits))
+        besides = {index: dict(visit.besides) for index, visit in enumerate(ordered) if visit.besides}
+        return _records(ordered, hops, self._column), besides
 
 
 def _causal(visits):
@@ -376,7 +450,7 @@ def _walk(visit, calls, ordered):
 
 def _records(ordered, hops, column):
     """Turn visits into records; what a row leaves open comes from the caller."""
-    index, places, records = {}, {}, []
+    index, places, records, process = {}, {}, [], os.getpid()
     for visit in ordered:
         station, caller = visit.station, visit.caller
         sender = hops.get(visit)
@@ -389,7 +463,7 @@ def _records(ordered, hops, column):
         code = visit.code
         records.append((
             len(records), exploration, station.key, station.nova, shortened(code.co_filename, getattr(station, column)),
-            code.co_firstlineno, sorted(visit.lines), node, service, os.getpid(), visit.thread,
+            code.co_firstlineno, sorted(visit.lines), node, service, process, visit.thread,
             index.get(caller), index.get(sender), visit.before, visit.after, visit.result, visit.error,
             visit.started_ns, visit.ended_ns))
     return records
@@ -401,39 +475,6 @@ def shortened(filename, name):
     package = f'{os.sep}{name.partition(".")[0]}{os.sep}'
     start = filename.rfind(package)
     return filename[start + 1:].replace(os.sep, '/') if start >= 0 else os.path.basename(filename)
-
-
-# ------------------------------------------------------------------------------------------- reading plain payloads
-
-
-def leaves(value, path=()):
-    """Walk plain data: yield (path, value) for everything that holds nothing, and for empty containers."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    if not items or not value:
-        yield path, value
-    for key, part in items:
-        yield from leaves(part, (*path, key))
-
-
-def difference(old, new, path=()):
-    """Compare plain data: {'added': {path: value}, 'changed': {path: [old, new]}, 'dropped': {path: value}}.
-
-    Shape: a path is a tuple of keys.
-    """
-    found = {'added': {}, 'changed': {}, 'dropped': {}}
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        old, new = dict(enumerate(old)), dict(enumerate(new))
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        if old is not new and (old != new or type(old) is not type(new)):
-            found['changed'][path] = [old, new]
-        return found
-    found['dropped'] = {(*path, key): old[key] for key in old if key not in new}
-    found['added'] = {(*path, key): new[key] for key in new if key not in old}
-    for key in old:
-        if key in new and old[key] is not new[key]:
-            for kind, items in difference(old[key], new[key], (*path, key)).items():
-                found[kind].update(items)
-    return found
 
 
 # --------------------------------------------------------------------------------------------------- Step and Trace
@@ -480,9 +521,9 @@ def pack(records, secrets=()):
     return zlib.compress(data, 1)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=32)
 def unpacked(packed):
-    """Give the steps that were packed; the last few are kept."""
+    """Return the steps that were packed; those of the last traces are kept."""
     return steps(marshal.loads(zlib.decompress(packed)))
 
 
@@ -496,7 +537,7 @@ def steps(records):
         if type(copy) is not bytes:
             return copy
         if copy not in known:
-            known[copy] = orjson.loads(copy)
+            known[copy] = decoded(copy)
         return known[copy]
 
     return tuple(Step(*(payload(field) if number in _PAYLOADS else field for number, field in enumerate(record)))
@@ -505,13 +546,14 @@ def steps(records):
 
 def _record(step):
     """Make a record again of a step as JSON has it."""
-    def copy(payload):
-        return payload if type(payload) in ATOMS else orjson.dumps(payload)
-
-    copies = {name: copy(step[name]) for name in ('result', 'error')}
+    copies = {name: encoded(step[name]) for name in ('result', 'error')}
     for name in ('before', 'after'):
-        copies[name] = step[name] and {key: copy(part) for key, part in step[name].items()}
+        copies[name] = step[name] and {key: encoded(part) for key, part in step[name].items()}
     return tuple(copies[name] if name in copies else step[name] for name in Step.__slots__)
+
+
+def _no_number(name):
+    raise ValueError(f'{name} is not JSON')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -563,22 +605,25 @@ class Trace:
 
         Raises: WrongUse for a text that is no trace, or one of another schema.
         """
+        if isinstance(text, str | bytes) and len(text) > LARGEST:
+            raise WrongUse(f'not a trace: {len(text):,} characters; the largest has {LARGEST:,}')
         try:
-            data = json.loads(text)
+            data = json.loads(text, parse_constant=_no_number)
         except (ValueError, TypeError, RecursionError) as error:
             raise WrongUse(f'not a trace: {error}; give a text that Trace.to_json() wrote') from error
         if not isinstance(data, dict) or 'schema' not in data:
             raise WrongUse('not a trace: it names no schema; give a text that Trace.to_json() wrote')
-        if data['schema'] != SCHEMA or type(data['schema']) is not int:
-            raise WrongUse(f'a trace of schema {data["schema"]!r}, but this version reads {SCHEMA}: record it again')
+        if data['schema'] not in READABLE or type(data['schema']) is not int:
+            raise WrongUse(f'a trace of schema {short(data["schema"])}, but this version reads {SCHEMA}: record it again')
         check(data, TRACE, 'a damaged or foreign trace', 'record it again with this version')
         for index, step in enumerate(data['steps']):
             causes = [cause for cause in (step['parent'], step['hop_from']) if cause is not None]
             if step['index'] != index or not all(0 <= cause < index for cause in causes):
                 raise WrongUse(f'a damaged trace: step {index} is out of order; record it again')
         try:
+            unmarked(data['scenario'])
             packed = pack([_record(step) for step in data['steps']])
-        except TypeError as error:  # a text that is no Unicode, a number that is too long
+        except (TypeError, ValueError, RecursionError) as error:  # text that is not Unicode, a number that is too long, too deep
             raise WrongUse(f'a damaged trace: {error}; record it again') from error
         names = {field.name for field in dataclasses.fields(cls)} - {'packed'}
         return cls(**{name: data[name] for name in names if name in data}, packed=packed)
@@ -620,6 +665,6 @@ class Trace:
             if (text := (path, repr(value))) != last.get(key):
                 last[key] = text
                 rows.append((step.index, step.exploration, step.node, step.station, when, '.'.join(map(str, path)),
-                             type(value).__name__, value))
+                             kind_of(value), value))
         columns = ['step', 'exploration', 'node', 'station', 'when', 'name', 'type', 'value']
         return pandas.DataFrame(rows, columns=columns, dtype=object).astype({'step': int})  # or None becomes NaN

@@ -12,12 +12,13 @@ from html import escape
 from explorer import exception
 from explorer.libraries import oslo_messaging
 from explorer.cloud import Cloud
-from explorer.explorations import OPTIONS, Scenario, exploration
+from explorer.explorations import OPTIONS, exploration, scenario_of_trace
 from explorer.flowcharts import caption, name_of, path_of, refusals, refused, turned_back
 from explorer.recordings import head_of
-from explorer.sources import code_of, is_ours, our_text, statements, text_of
+from explorer.sources import EDITED, code_of, is_ours, our_text, statements, text_of, was_edited
+from explorer.payloads import difference, is_container, is_marked, kind_of, leaves, parts
 from explorer.stations import BY_KEY, FIELDS, NODES, NOVA, WrongUse
-from explorer.trace import difference, leaves, unpacked
+from explorer.trace import unpacked
 
 MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}
 ENDS = {end: name for name, ends in FIELDS.items() for end in ends}
@@ -35,7 +36,7 @@ def asked(trace):
     request = f'{trace.request["method"]} {path_of(trace)}' if trace.request else 'nothing was sent'
     how = circumstances(trace)
     if 'python-novaclient' in trace.versions:
-        request = f'nova {shlex.join(Scenario(**trace.scenario).command())}: {request}'
+        request = f'nova {shlex.join(scenario_of_trace(trace).command())}: {request}'
     elif trace.request and not trace.scenario.get('request'):
         request = f'without the nova client, which can not ask so: {request}'
     return visible(f'{request} ({", ".join(how)})' if how else request)
@@ -45,7 +46,7 @@ def circumstances(trace):
     """Say what is not as usual about a run: who asks, the state of the server, what goes wrong on the way."""
     if not trace.scenario:
         return []
-    scenario, usual = Scenario(**trace.scenario), Cloud().server_defaults
+    scenario, usual = scenario_of_trace(trace), Cloud().server_defaults
     who = {'admin': '', 'no_token': 'without a token', 'bad_token': 'with a token that nobody knows'}
     reply = scenario.conductor_reply or {}
     whose = 'the bus' if hasattr(oslo_messaging, reply.get('raise', '')) else 'the conductor'
@@ -78,7 +79,8 @@ def message(trace):
     """Read what an error of the API says; nothing of any other answer."""
     body = trace.response['body'] if trace.response and trace.response['status'] >= 400 else None
     inner = next(iter(body.values()), None) if isinstance(body, dict) and len(body) == 1 else None
-    return str(inner['message']) if isinstance(inner, dict) and 'message' in inner else ''
+    said = inner.get('message', '') if isinstance(inner, dict) else ''
+    return said if isinstance(said, str) else literal(said)
 
 
 def lost(trace):
@@ -155,7 +157,7 @@ def letter(step):
         return []
     kind = f'call: the sender waits, at most {sent.get("timeout")} s' if sent.get('wait_for_reply') else 'cast: nobody waits'
     return [('kind', kind), *((name, short(target.get(name))) for name in ('topic', 'namespace', 'version')),
-            ('method', short(message.get('method'))), ('args', visible(', '.join(_parts(message.get('args')))))]
+            ('method', short(message.get('method'))), ('args', visible(', '.join(parts(message.get('args')))))]
 
 
 def refusal(trace):
@@ -258,9 +260,9 @@ def _rows(found, node, name, part):
     for path, value in leaves(part, (name,)):
         field = field_of(path)
         if field and path[-1] != '':
-            typed = type(value), value if type(value) not in (list, dict) else None
+            typed = kind_of(value), literal(value) if is_marked(value) else value if type(value) not in (list, dict) else None
             rows.append(found.setdefault(field, {}).setdefault(
-                (node, path[-2:], *typed), (node, _dotted(path), type(value).__name__, short(value), [])))
+                (node, path[-2:], *typed), (node, _dotted(path), kind_of(value), short(value), [])))
     return rows
 
 
@@ -296,7 +298,7 @@ def visible(text):
 
 def short(value, longest=72):
     """Show plain data in one line of at most *longest* characters; of an error what it says."""
-    name = value[''] if isinstance(value, dict) and isinstance(value.get(''), str) else ''
+    name = value[''] if isinstance(value, dict) and isinstance(value.get(''), str) and not is_marked(value) else ''
     if name and isinstance(value.get('args'), list):
         said = value['args'] or [value[key] for key in ('message', 'code') if value.get(key)]
         return short_text(visible(f'{name}: {" ".join(str(said[0]).split())}' if said else name), longest)
@@ -306,6 +308,11 @@ def short(value, longest=72):
 
 def literal(value):
     """Write plain data as Python does: what the functions hold is None and True, and only on the wire null and true."""
+    if is_marked(value):
+        if not isinstance(value.get('items'), list):
+            return str(value.get('value'))
+        items = (': '.join(map(literal, item)) if isinstance(item, list) else literal(item) for item in value['items'])
+        return f'{{{", ".join(items)}}}'
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict):  # sorted, for the results of Routes have no order of their own
@@ -412,12 +419,17 @@ BADGES = {
 }
 
 
-@functools.lru_cache(512)
 def source(station, file, line):
     """Give the function of a station: {head: HTML, first: number of the first line, lines, runs: numbers that can run}.
 
     Shape: *file* and *line* as in the step, for a function may have variants.
     """
+    shown = _source(station, file, line)
+    return {**shown, 'head': f'{shown["head"]}<p role="note">{EDITED}</p>'} if was_edited(station, file, line) else shown
+
+
+@functools.lru_cache(512)
+def _source(station, file, line):
     row, kept = BY_KEY[station], _recorded()
     badge, place = kept['badges'].get(station), kept['places'].get(station)
     where = f'{place[0]}:{place[1]}' if place else row.nova_file
@@ -425,6 +437,8 @@ def source(station, file, line):
     head = (f'<p>Nova {kept["nova"]}: <code>{escape(row.nova)}</code> in <code>{where}</code>{said}<br>'
             f'{"this repository" if is_ours(file) else "ran"}: <code>{escape(file)}:{line}</code></p>')
     lines = text_of(station, file, line)
+    if not lines and code_of(station, file, line):
+        return {'head': f'{head}<p>The text of this function is not the one that ran.</p>', 'first': line, 'lines': [], 'runs': []}
     if not lines:
         ours = escape(chr(10).join(_dedented(our_text(station))))
         return {'head': f'{head}<p>The text of Nova is not part of this repository; <code>make nova</code> brings it. Ours:</p><pre>{ours}</pre>',
@@ -487,11 +501,11 @@ class Payloads:
         return self._fold(''.join(
             self._branch((*path, name), old.get(name, _MISSING), new.get(name, _MISSING), here) for name in names))
 
-    def _unchanged(self, parts, path, owner):
+    def _unchanged(self, same, path, owner):
         """Show the parts of a container that did not change; *owner* holds them, and lives as long as the trace."""
         key = path, id(owner)
         if key not in self._known:
-            self._known[key] = self._branches(parts, parts, path, ())
+            self._known[key] = self._branches(same, same, path, ())
         return self._known[key]
 
     def _changed_first(self, before, after, path):
@@ -499,32 +513,27 @@ class Payloads:
         same = {name: part for name, part in after.items() if name in before and before[name] == part and name != ''}
         if len(same) < 4:
             return self._branches(before, after, path, self._within)
-        old, new = ({name: part for name, part in parts.items() if name not in same} for parts in (before, after))
+        old, new = ({name: part for name, part in each.items() if name not in same} for each in (before, after))
         return (f'{self._branches(old, new, path, self._within)}<li><details><summary class="rest">{len(same)} unchanged</summary>'
                 f'<ul>{self._branches(same, same, path, ())}</ul></details></li>')
 
     def _branch(self, path, old, new, here):
         kind = 'added' if old is _MISSING else 'dropped' if new is _MISSING else ''
         value = old if new is _MISSING else new
-        before, after = _parts(old), _parts(value)
-        alike = not kind and type(old) is type(new) and isinstance(new, (dict, list))
+        before, after = parts(old), parts(value)
+        alike = not kind and type(old) is type(new) and is_container(new)
         found = difference(old, new) if alike and old is not new else {}
         changed = any(found.values())
         if not kind and (() in found['changed'] if changed else old != new or type(old) is not type(new)):
             kind = 'changed'
         name = _name(path, kind, path[-1] in here, leaf=not after)
         if after or changed:
-            parts = self._changed_first(before, after, path) if changed else self._unchanged(after, path, value)
+            inner = self._changed_first(before, after, path) if changed else self._unchanged(after, path, value)
             opened = ' open' if kind or changed else ''
-            return (f'<li{_class(kind)}><details{opened}><summary>{name}{escape(_brief(value))}</summary><ul>{parts}</ul>'
+            return (f'<li{_class(kind)}><details{opened}><summary>{name}{escape(_brief(value))}</summary><ul>{inner}</ul>'
                     '</details></li>')
         was = f'<del>{_folded(old)}</del> → ' if kind == 'changed' and not before else ''
         return f'<li{_class(kind)}>{name}{was}{_folded(value)}</li>'
-
-
-def _parts(value):
-    """Give what is in a container by name, or nothing."""
-    return value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list) else {}
 
 
 def _class(kind):
@@ -542,9 +551,9 @@ def _name(path, kind, inner, *, leaf):
 
 def _brief(value):
     """Name a container that is folded: the class of an object, or how much is in it."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not is_marked(value):
         return value[''] if isinstance(value.get(''), str) else f'{{{len(value)}}}'
-    return f'[{len(value)}]'
+    return f'[{len(value)}]' if isinstance(value, list) else f'{{{len(parts(value))}}}'
 
 
 def _folded(value):

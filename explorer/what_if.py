@@ -10,7 +10,7 @@ import re
 import shlex
 
 from explorer.cloud import Cloud
-from explorer.runner import bare_request
+from explorer.client import bare_request
 from explorer.explorations import Scenario, client_newest
 from explorer.shapes import short
 from explorer.stations import WrongUse

@@ -38,7 +38,7 @@ def promises(column):
     """Give all that can be compared of the functions in a column of the table, 'ours' or 'nova', as plain data.
 
     Shape: `functions` {dotted name in Nova: [parameters in order]}; `guards` {dotted name: [decorators, outermost first]};
-    `schemas` {name: JSON schema}; `policies` {rule: check}; `microversions` [lowest, highest]; `statuses` {method of a
+    `exceptions` [names of all errors]; `schemas` {name: JSON schema}; `policies` {rule: check}; `microversions` [lowest, highest]; `statuses` {method of a
     controller: [those that it may answer]}; `expected` [errors that the conductor's call may answer]; `rpc` {topic, namespace, version}.
     """
     names = _nova() if column == 'nova' else _ours()
@@ -47,6 +47,7 @@ def promises(column):
     return json.loads(json.dumps({
         'functions': {nova: parameters(codes(name)[0]) for nova, name in rows.items()},
         'guards': {nova: [name for name in _guards(_function(classes, nova)) if name not in BESIDE_THE_PATH] for nova in GUARDED},
+        'exceptions': names['exceptions'],
         'schemas': {name: names['schemas'][name] for name in SCHEMAS},
         'policies': names['policies'],
         'microversions': names['microversions'],
@@ -58,8 +59,11 @@ def promises(column):
 
 
 def _nova():
+    import inspect
+
     from nova import monkey_patch
     monkey_patch.patch(backend='threading')
+    from nova import exception
     from nova.api.openstack import api_version_request
     from nova.api.openstack.compute import migrate_server, pause_server
     from nova.api.openstack.compute.schemas import migrate_server as schemas, pause_server as pause_schemas
@@ -74,6 +78,8 @@ def _nova():
     return {
         'classes': {'MigrateServerController': migrate_server.MigrateServerController, 'API': api.API,
                     'PauseServerController': pause_server.PauseServerController, 'ComputeTaskManager': manager.ComputeTaskManager},
+        'exceptions': sorted(name for name, found in vars(exception).items()
+                             if inspect.isclass(found) and found.__module__ == exception.__name__),
         'manager': manager.ComputeTaskManager, 'schemas': {**vars(pause_schemas), **vars(schemas)},
         'policies': {name: policies.get(name) for name, _ in POLICIES},
         'microversions': [api_version_request._MIN_API_VERSION, api_version_request._MAX_API_VERSION],
@@ -81,8 +87,9 @@ def _nova():
 
 
 def _ours():
-    from explorer import objects, pipeline
+    from explorer import exception, objects, pipeline
     return {
+        'exceptions': exception.names(),
         'classes': vars(pipeline), 'manager': pipeline.ComputeTaskManager, 'schemas': vars(pipeline), 'policies': dict(objects.POLICIES),
         'microversions': [pipeline._MIN_API_VERSION, pipeline._MAX_API_VERSION], 'topic': pipeline.RPC_TOPIC}
 

@@ -18,10 +18,10 @@ def rows():
 
 
 @pytest.mark.parametrize(('what', 'bound', 'least'), [
-    ('kept a traced request, over 5 servers', 40, 1), ('cast to receipt, ours', 2, 0.001), ('idle listener, ours', 1, 0),
+    ('kept a traced request, over 5 servers', 24, 1), ('cast to receipt, ours', 2, 0.001), ('idle listener, ours', 1, 0),
     ('fresh process, first run / libraries', 3, 0.1), ('pandas and ipywidgets loaded by `import explorer`', 0, 0),
     ('runs of Graphviz for a player that shows all its steps', 1, 1), ('opening a player on the longest way', 300, 1),
-    ('the largest page of export', 150, 50)])
+    ('the largest page of export', 220, 50)])
 def test_each_promise_is_measured_and_has_its_bound(rows, what, bound, least):
     assert rows[what]['bound'] == bound
     assert rows[what]['value'] >= least
@@ -41,8 +41,8 @@ def test_a_bus_that_is_slower_is_measured_as_slower(monkeypatch):
 
 def test_the_traced_request_is_compared_with_its_peers(rows):
     import sys
-    base = 'untraced' if hasattr(sys, 'monitoring') else 'idle settrace'
-    assert rows[f'request, client to conductor, ours / {base}']['bound'] == 1.5
+    base, bound = ('untraced', 1.25) if hasattr(sys, 'monitoring') else ('idle settrace', 1.4)
+    assert rows[f'request, client to conductor, ours / {base}']['bound'] == bound
     assert rows[f'request, client to conductor, ours / {base}']['value'] > 0
     assert any('OpenTelemetry' in what for what in rows)
 

@@ -208,3 +208,13 @@ def test_every_kind_of_task_says_what_an_answer_looks_like():
     for task in TASKS.values():
         assert task.how
         assert isinstance(task, Build | Choice | Sentence) or task.name
+
+
+@pytest.mark.parametrize('said', [{'html': '<img>'}, {'title': 5}, {'said': None, 'html': []}, {'_esm': 'x'}, {}])
+def test_what_the_browser_claims_of_a_card_is_undone(lesson, said):
+    card = lesson.ask('client.predict')
+    before, undone = (card.html, card.title, card.said), []
+    card.send_state = undone.append
+    card.set_state(said)
+    assert (card.html, card.title, card.said) == before
+    assert set(undone[0]) <= set(said)

@@ -127,3 +127,16 @@ def test_a_file_without_a_case_is_wrong_use(tmp_path, content, says):
         conform.conform(tmp_path / 'c')
     with pytest.raises(WrongUse, match='No such file'):
         conform.conform(tmp_path / 'nowhere')
+
+
+def test_answers_that_were_there_stay_until_all_is_answered(tmp_path, monkeypatch):
+    out = tmp_path / 'out.json'
+    out.write_text('before')
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(conform, 'answer', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        conform.conform(write(tmp_path / 'c', cases=[CAST]), answers=out)
+    assert out.read_text() == 'before'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['c', 'out.json']

@@ -1,9 +1,11 @@
 """The seven explorations as data."""
 
+import datetime
+
 import pytest
 
-from explorer import EXPLORATIONS, STATIONS, Scenario, run
-from explorer.explorations import exploration
+from explorer import EXPLORATIONS, STATIONS, Scenario, Trace, bare, run
+from explorer.explorations import exploration, scenario_of_trace
 from explorer.stations import FIELDS, WrongUse
 
 KEYS = ['client', 'service', 'routes', 'controller', 'compute-api', 'conductor-api', 'rpc']
@@ -60,6 +62,30 @@ def test_what_no_client_and_no_cloud_could_have_is_refused_in_one_line(wrong):
     with pytest.raises(WrongUse, match=f'no scenario: {next(iter(wrong))}') as error:
         Scenario(**wrong)
     assert '\n' not in str(error.value)
+
+
+DEEP = []
+for _ in range(10_000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize('make', [
+    lambda: bare({'a': b'x'}), lambda: bare({'a': datetime.date(2026, 1, 1)}), lambda: bare({'a': {1, 2}}), lambda: bare(DEEP), lambda: bare(object()),
+    lambda: bare({(1, 2): 3}), lambda: bare({'a': 10 ** 5000}), lambda: bare('x', path=b'/x'), lambda: bare('x', version=object()),
+    lambda: Scenario(state={'power_state': 10 ** 40}), lambda: Scenario(state={'power_state': 10 ** 5000}), lambda: Scenario(state={'power_state': 1.5}),
+    lambda: Scenario(state={'flavor_extra': {'a': {'b': 1}}}), lambda: Scenario(state={'host': 'h' * 256}),
+    lambda: Scenario(conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': {1}}}), lambda: Scenario(race={'task_state': b'x'})])
+def test_what_no_request_can_hold_is_refused_in_one_line(make):
+    with pytest.raises(WrongUse, match='^(no scenario|.* is no microversion)') as error:
+        make()
+    assert '\n' not in str(error.value)
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize('body', [{'a': float('nan')}, {'a': 2 ** 64}, {1: 2}, ['\ud800'], {'a': [[[[[[]]]]]]}])
+def test_a_scenario_comes_back_from_its_trace_as_it_was(body):
+    scenario = bare(body)
+    assert repr(scenario_of_trace(Trace.from_json(run(scenario).to_json()))) == repr(scenario)
 
 
 def test_an_unknown_exploration_is_refused_with_those_there_are():

@@ -98,11 +98,8 @@ class Text(str):
         raise RuntimeError('no')
 
 
-DEEP = []
-DEEP.append(DEEP)
-
-ODD = [Hostile(), Text('a'), 10**5000, '\ud800', bare({'a': {1, 2}}), bare({1: 1, 'a': 2}), bare(DEEP), bare('x' * 500_000),
-       Scenario(state={'power_state': 10**30}), Scenario(state={'vm_state': '\ud800'}), 'x' * 1_000_000,
+ODD = [Hostile(), Text('a'), 10**5000, '\ud800', bare({1: 1, 'a': 2}), bare('x' * 500_000),
+       Scenario(state={'vm_state': '\ud800'}), 'x' * 1_000_000,
        {'status': '²', 'message': 'none', 'task_state': 'none'}, {'status': 10**5000, 'message': 'none', 'task_state': 'x' * 5000}, None, ..., 5, 5.5, True, [], {}, '', '  ', 'e', 'ab', 'abcd', '\x00', 'x' * 100_000, b'a', object(), Scenario, {'status': 1}, {'answer': 'a'},
        lambda: 'a', ['a'], float('nan'), '🙂', {'caller': 'nobody'}, {'moon': 1}, 'nova live-migration', 'rm -rf', "nova live-migration 'web"]
 

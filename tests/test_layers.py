@@ -18,10 +18,10 @@ FLOORS = (
     ('__main__',), ('bench',), ('lesson', 'presenter', 'export'), ('teaching',), ('cards',), ('judging',), ('questions',), ('closing',),
     ('tasks', 'reading'),
     ('player', 'services', 'conform'), ('content',), ('comparison', 'what_if'), ('views', 'engines', 'flowcharts'), ('sources', 'recordings', 'besides'), ('real_nova',),
-    ('runner', 'seeds'), ('explorations', 'trace', 'snapshots', 'http_server', 'pipeline', 'progress'), ('shapes', 'objects', 'cloud', 'history'),
+    ('runner', 'seeds'), ('client',), ('explorations', 'trace', 'http_server', 'pipeline', 'progress'), ('snapshots', 'folders', 'payloads'), ('shapes', 'objects', 'cloud', 'history'),
     ('stations', 'bus'), ('libraries', 'exception'))
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
-ALONG = {('views', 'flowcharts'), ('trace', 'snapshots')}
+ALONG = {('views', 'flowcharts')}
 
 
 def imports(path):
@@ -59,13 +59,13 @@ def test_the_path_does_not_know_that_it_is_watched(name):
 
 
 def test_the_hook_does_not_know_the_path():
-    assert imports(PACKAGE / 'trace.py') == {'shapes', 'snapshots', 'stations'}
+    assert imports(PACKAGE / 'trace.py') == {'payloads', 'shapes', 'snapshots', 'stations'}
 
 
 def test_a_student_can_delete_the_hook_and_still_run_the_path(tmp_path, python):
     import shutil
     shutil.copytree(PACKAGE, tmp_path / 'explorer')
-    for name in ('trace', 'snapshots', 'player', 'export', 'content', 'comparison', 'what_if', 'views', 'flowcharts', 'engines', 'runner'):
+    for name in ('trace', 'snapshots', 'payloads', 'player', 'export', 'content', 'comparison', 'what_if', 'views', 'flowcharts', 'engines', 'runner'):
         (tmp_path / f'explorer/{name}.py').unlink()
     said = python(f'''
 import sys; sys.path.insert(0, {str(tmp_path)!r})

@@ -284,3 +284,33 @@ def test_without_graphviz_the_boxes_are_a_list(walk, monkeypatch):
 def test_the_module_is_small():
     assert player.MODULE.stat().st_size < 20_000
     assert not re.search(r'https?:|import\(|import .* from', player.MODULE.read_text().replace('http://www.w3.org/2000/svg', ''))
+
+
+@pytest.mark.parametrize('said', [
+    {'step': -1}, {'step': 10 ** 9}, {'step': 'x'}, {'step': None}, {'step': 1.5}, {'step': True}, {'step': [1]}, {'run': 1}, {'run': -1}, {'run': '0'},
+    {'run': 5, 'step': 3}, {'content': {}}, {'content': {'runs': []}, 'step': 2}, {'form': {'fields': 5}}, {'message': '<img>'}, {'key': 'moon'},
+    {'traces': []}, {'_esm': 'alert(1)'}, {'layout': 'x'}, {'step': 2, 'form': {}}, {}])
+def test_whatever_the_browser_claims_of_the_state_is_checked(said):
+    widget = explore('client')
+    before = widget.content, widget.form, widget.run, widget.step, widget.message, widget.key, widget.traces
+    sent = []
+    widget.send_state = lambda key=None: sent.append(key)
+    widget.set_state(said)
+    good = {'step': said['step']} if said.get('step') in (2, 3) else {}
+    assert (widget.content, widget.form, widget.run, widget.step, widget.message, widget.key, widget.traces) == (
+        *before[:3], good.get('step', before[3]), *before[4:])
+    assert bool(sent) == bool(said)  # and what was claimed is undone in the browser
+    assert f'step {widget.step} ' in repr(widget)
+    assert widget._repr_mimebundle_()[0]['text/plain'] == str(views.tell(widget.trace, 'client'))
+
+
+def test_a_position_that_the_browser_says_is_taken_over():
+    widget = explore('conductor-api')
+    widget.compare()
+    widget.set_state({'run': 0, 'step': 7})
+    assert (widget.run, widget.step) == (0, 7)
+    widget.set_state({'step': len(widget.traces[0].steps) - 1})
+    assert widget.step == len(widget.traces[0].steps) - 1
+    widget.set_state({'run': 1})
+    assert widget.run == 1
+    assert 0 <= widget.step < len(widget.traces[1].steps)

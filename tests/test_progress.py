@@ -6,10 +6,11 @@ import pathlib
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
-from explorer.progress import LARGEST, MOST_ANSWERS, NAME, VARIABLE, Keeper, Progress, parse
+from explorer.progress import LARGEST, MOST_ANSWERS, NAME, VARIABLE, Keeper, Progress, load, parse
 from explorer.stations import WrongUse
 
 GIVEN = Progress().answered('client.predict', 'b', False).answered('client.predict', 'd', True).hinted('client.check')
@@ -264,3 +265,31 @@ def test_a_name_that_no_file_can_have_is_told():
     keeper = Keeper('a\0b')
     assert keeper.read() == Progress()
     assert 'can not be read' in keeper.told()
+
+
+def test_a_reset_and_a_change_do_not_meet(path):
+    """What is answered meanwhile is in the new file, and what was answered before in the old one: nothing is lost."""
+    keeper, other = Keeper(path), Keeper(path)
+    keeper.change(lambda progress: progress.answered('a.check', 1, True))
+    between = threading.Event()
+
+    def slow(progress):
+        between.set()
+        time.sleep(0.1)  # the work itself: nothing waits for it
+        return progress.answered('b.check', 2, True)
+    thread = threading.Thread(target=lambda: other.change(slow))
+    thread.start()
+    between.wait()
+    keeper.reset()
+    thread.join()
+    assert set(load(path.with_suffix('.old.json')).answers) == {'a.check', 'b.check'}
+    assert keeper.read() == Progress()
+
+
+def test_what_a_killed_kernel_left_beside_the_file_is_collected(path):
+    left, other = path.with_name(f'.{path.name}.4711.part'), path.with_name('.another.json.4711.part')
+    for each in (left, other):
+        each.write_text('{')
+    Keeper(path).change(lambda progress: progress.answered('a.check', 1, True))
+    assert not left.exists()
+    assert other.exists()

@@ -52,8 +52,8 @@ def refused(real):
 
 
 @pytest.mark.parametrize(('looks', 'says'), [
-    ('print("none nova orjson")', 'which is no Python with nova'), ('print("33.0.0")', 'nova 33.0.0 is installed, but this version knows'),
-    (f'print("{NOVA} orjson novaclient")', 'only half installed, without orjson and novaclient'), ('sys.exit(1)', 'no Python with nova')])
+    ('print("none nova ormsgpack")', 'which is no Python with nova'), ('print("33.0.0")', 'nova 33.0.0 is installed, but this version knows'),
+    (f'print("{NOVA} ormsgpack novaclient")', 'only half installed, without ormsgpack and novaclient'), ('sys.exit(1)', 'no Python with nova')])
 def test_an_environment_that_will_not_do_is_named_with_the_remedy(fake, left, looks, says):
     said = refused(fake('', looks))
     assert says in said

@@ -223,3 +223,13 @@ def test_a_changed_recording_is_found_by_the_check_and_mended_by_record(copy):
     recordings.record(real, functools.partial(besides.badges_of, run), copy)
     assert recordings.stale(real, copy) == []
     assert recordings.head_of(copy)['badges'] == recordings.head_of()['badges']
+
+
+def test_damaged_recordings_are_never_taken_for_none(monkeypatch):
+    from explorer import engines
+
+    def damaged(scenario):
+        raise WrongUse('the recordings are damaged')
+    monkeypatch.setattr(engines, 'recorded', damaged)
+    with pytest.raises(WrongUse, match='^the recordings are damaged$'):
+        engines.run_real(Scenario())

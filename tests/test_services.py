@@ -154,6 +154,26 @@ def test_what_is_away_is_said_in_one_line_without_its_password(explorer, tmp_pat
     assert 'c3cr3t' not in done.stderr
 
 
+@pytest.mark.parametrize('by', ['environment', 'file'])
+def test_a_url_with_a_password_need_not_stand_on_the_command_line(explorer, tmp_path, by):
+    urls = {'TRANSPORT': 'rabbit://u:c3cr3t@127.0.0.1:1/', 'DATABASE': f'sqlite:///{tmp_path}/nova.db'}
+    words, environment = ['serve'], dict(os.environ)
+    for name, url in urls.items():
+        if by == 'environment':
+            environment[f'NOVA_EXPLORER_{name}_URL'] = url
+        else:
+            (tmp_path / name).write_text(f'{url}\n')
+            words += [f'--{name.lower()}-url', f'@{tmp_path}/{name}']
+    for command in ('serve', 'conductor'):
+        done = explorer(command, *words[1:], env=environment)
+        assert (done.returncode, done.stderr.count('\n')) == (2, 1)
+        assert 'no broker at 127.0.0.1:1' in done.stderr
+        assert 'c3cr3t' not in done.stderr
+    done = explorer('serve', '--transport-url', f'@{tmp_path}/nowhere')
+    assert (done.returncode, done.stderr.count('\n')) == (2, 1)
+    assert 'can not be read: No such file' in done.stderr
+
+
 def test_a_database_of_another_program_is_left_alone(tmp_path):
     import sqlalchemy as sa
     database = objects.database(f'sqlite:///{tmp_path}/other.db')

@@ -1,9 +1,11 @@
 """The text of the functions on the way: ours, the libraries', and the real Nova's where it is installed."""
 
+import sys
+
 import pytest
 
 from explorer import real_nova, recordings, run, sources
-from explorer.stations import BY_KEY
+from explorer.stations import BY_KEY, NOVA
 
 
 def test_each_step_of_the_miniature_has_its_text(walk):
@@ -37,3 +39,16 @@ def test_each_recorded_step_of_the_real_nova_has_its_text():
             if step.file.startswith('nova/'):
                 assert any(f'def {BY_KEY[step.station].nova.rpartition(".")[2]}(' in line for line in text), step.station
                 assert set(step.lines) <= set(range(step.line, step.line + len(text)))
+
+
+def test_the_text_of_nova_is_looked_for_where_nova_is(monkeypatch, tmp_path):
+    """The Python that would be asked, and the folder where its text is read, are found by the same rule."""
+    (tmp_path / 'bin').mkdir()
+    (tmp_path / 'bin/python').symlink_to(sys.executable)
+    (tmp_path / f'lib/python3.11/site-packages/nova-{NOVA}.dist-info').mkdir(parents=True)
+    monkeypatch.delenv('NOVA_EXPLORER_PYTHON', raising=False)
+    monkeypatch.setattr(real_nova, '_PACKAGE', tmp_path / 'nowhere/explorer')
+    monkeypatch.setattr(real_nova.sys, 'executable', str(tmp_path / 'bin/python'))
+    assert real_nova.site_packages() == tmp_path / 'lib/python3.11/site-packages'
+    monkeypatch.setenv('NOVA_EXPLORER_PYTHON', '/nowhere/python')
+    assert real_nova.site_packages() is None

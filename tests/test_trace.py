@@ -2,13 +2,14 @@
 
 import contextlib
 import json
+import re
 import sys
 import threading
 import time
 
 import pytest
 
-from explorer import Scenario, Trace, pipeline, run, runner, trace
+from explorer import EXPLORATIONS, Scenario, Trace, payloads, pipeline, run, runner, trace
 from explorer.cloud import Cloud
 from explorer.stations import STATIONS, Station, WrongUse
 
@@ -92,17 +93,33 @@ def test_the_hook_is_gone_afterwards_even_after_an_error():
     assert tools == ([sys.monitoring.get_tool(n) for n in range(6)] if hasattr(sys, 'monitoring') else [])
 
 
-@pytest.mark.skipif(hasattr(sys, 'monitoring'), reason='only where there is no sys.monitoring, before Python 3.12')
-def test_a_debugger_that_was_there_before_is_there_again():
-    def debugger(frame, event, arg):
-        return None
-    before = sys.gettrace()
-    sys.settrace(debugger)
-    try:
-        watched(plain)
-        assert sys.gettrace() is debugger
-    finally:
-        sys.settrace(before)
+def counted(number):
+    for each in range(number):
+        try:
+            yield each
+        finally:
+            pass
+    return 'done'
+
+
+def test_a_generator_ends_once_however_often_it_pauses():
+    log = watched(counted, lambda: [*counted(2), *counted(1)])
+    assert [event[0] for event in log.events].count('leave') == 2
+    assert log.events[-1] == ('leave', 'counted', 'done', None)
+
+
+def test_an_error_that_is_thrown_into_a_generator_is_its_end():
+    def call():
+        stopped = counted(2)
+        next(stopped)
+        with contextlib.suppress(KeyError):
+            stopped.throw(KeyError('x'))
+    assert watched(counted, call).events[-1] == ('leave', 'counted', None, "KeyError('x')")
+
+
+def test_a_station_can_not_be_a_generator():
+    with pytest.raises(LookupError, match='a generator'):
+        trace.codes(__name__ + '.generator')
 
 
 def test_an_error_in_the_hook_is_an_error_of_the_hook_and_never_of_the_request(monkeypatch):
@@ -177,15 +194,14 @@ def test_a_call_is_answered_before_the_api_goes_on():
 
 
 def test_the_order_does_not_depend_on_who_is_faster(walk, monkeypatch):
-    slow = pipeline.ComputeTaskManager._live_migrate
+    slow = pipeline.ComputeTaskManager._build_live_migrate_task
 
     def slower(self, *args):
         time.sleep(0.2)  # the work itself: nothing waits for it
         return slow(self, *args)
-    monkeypatch.setattr(pipeline.ComputeTaskManager, '_live_migrate', slower)
+    monkeypatch.setattr(pipeline.ComputeTaskManager, '_build_live_migrate_task', slower)
     again = run(Scenario())
-    assert [step.station for step in again.steps if step.station != '_live_migrate'] == [
-        step.station for step in walk.steps if step.station != '_live_migrate']
+    assert [step.station for step in again.steps] == [step.station for step in walk.steps]
 
 
 def test_lines_are_those_that_ran(walk):
@@ -331,4 +347,16 @@ def test_a_field_that_does_not_occur_has_no_journey(walk):
     ({'a': [1]}, {'a': [1, 2]}, {'added': {}, 'changed': {('a',): [[1], [1, 2]]}, 'dropped': {}}),
     ({'a': {'b': 1}}, {'a': 1}, {'added': {}, 'changed': {('a',): [{'b': 1}, 1]}, 'dropped': {}})])
 def test_the_difference_of_two_payloads(old, new, found):
-    assert trace.difference(old, new) == found
+    assert payloads.difference(old, new) == found
+
+
+# --------------------------------------------------------------------------------------------------- a second witness
+
+
+def test_plain_decorators_at_every_station_note_the_same_as_the_hook(python):
+    *wrong, last = python('from tests import noted; noted.main()').splitlines()
+    assert wrong == []
+    count, values, stations = map(int, re.findall(r'\d+', last))
+    assert count == 0
+    assert values > 5000
+    assert stations == len({step.station for row in EXPLORATIONS for scenario in (row.scenario, row.compare) for step in run(scenario).steps})

@@ -140,7 +140,7 @@ class RealNova(Runner):
     engine, column, beside = 'nova', 'nova', staticmethod(_name_in_nova)
 
     def __init__(self, folder, tell):
-        super().__init__()
+        super().__init__(folder)
         tell('loading')
         self.application, self.driver = boot(folder, tell)
         Tokens.known = self.tokens

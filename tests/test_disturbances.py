@@ -1,0 +1,357 @@
+"""A trace is whole, or the hook says in one line why it is not: each disturbance in a process of its own.
+
+And what a trace holds is what was there: whatever the value, whatever the user has configured, whatever happens to the files.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import sys
+import textwrap
+
+import pytest
+
+from explorer.trace import RESTART
+from tests import forks
+from tests.conftest import ROOT
+
+MONITORED = hasattr(sys, 'monitoring')
+BEFORE_3_12 = pytest.mark.skipif(MONITORED, reason='only where there is no sys.monitoring, before Python 3.12')
+
+SENT = '''
+import json, sys, threading
+from explorer import Scenario, bare, run
+from explorer.trace import HookError
+WHOLE = {'client': 111, 'bare': 66}
+BARE = bare({'os-migrateLive': {'host': None, 'block_migration': 'auto'}})
+def sent(scenario=Scenario()):
+    """Send a request; print whether its trace is whole, or what the hook says."""
+    try:
+        trace = run(scenario)
+    except HookError as error:
+        print('HookError', error)
+    else:
+        print(trace.response['status'], len(trace.steps))
+'''
+
+
+def ran(program, cwd=ROOT, **more):
+    """Run a program that can send; return the lines that it prints."""
+    done = forks.run(SENT + textwrap.dedent(program), cwd=cwd, timeout=60, **more)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()
+
+
+@pytest.fixture(scope='module')
+def whole():
+    """How a request that nobody disturbs ends: [with the client, without]."""
+    return ran('sent(); sent(BARE)')
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The package in a folder of its own, where it can be edited."""
+    shutil.copytree(ROOT / 'explorer', tmp_path / 'explorer', ignore=shutil.ignore_patterns('__pycache__'))
+    return tmp_path
+
+
+def edited(copy, old, new, file='pipeline.py'):
+    path = copy / 'explorer' / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return copy
+
+
+# ---------------------------------------------------------------------------------------- who else holds the trace function
+
+
+@pytest.mark.parametrize('holds', ['sys.settrace', 'threading.settrace'])
+def test_a_debugger_that_holds_the_trace_function(whole, holds):
+    first, *then = ran(f'''
+        import {holds.partition('.')[0]}
+        def debugger(frame, event, arg):
+            return None
+        {holds}(debugger)
+        sent()
+        {holds}(None)
+        sent(); sent(BARE)''')
+    assert then == whole
+    assert first == whole[0] if MONITORED else 'holds the trace function' in first and RESTART in first
+
+
+def test_a_debugger_that_came_and_went_after_the_first_request(whole):
+    """As JupyterLab's debugger does: it takes all threads that there are, and leaves them without a trace function."""
+    first, second, third = ran('''
+        import debugpy
+        sent()
+        debugpy.configure(subProcess=False)
+        debugpy.listen(('127.0.0.1', 0))
+        debugpy.trace_this_thread(True)
+        sent()
+        debugpy.trace_this_thread(False)
+        sent()
+        import os; sys.stdout.flush(); os._exit(0)''')
+    assert first == whole[0]
+    for line in (second, third):
+        assert line == whole[0] or line.startswith('HookError ') and RESTART in line, line
+
+
+@BEFORE_3_12
+def test_a_debugger_that_takes_the_thread_of_the_conductor():
+    first, second = ran('''
+        import ctypes
+        sent()
+        conductor = [thread for thread in threading.enumerate() if type(thread).__name__ == 'ThreadWorker']
+        from explorer import pipeline
+        taken = pipeline.ComputeTaskManager._build_live_migrate_task
+        def take(*args):
+            sys.settrace(None)
+            return taken(*args)
+        pipeline.ComputeTaskManager._build_live_migrate_task = take
+        sent()''')
+    assert second.startswith('HookError')
+    assert RESTART in second
+
+
+@pytest.mark.parametrize('where', ['        if host_name:\n            nodes = objects', '        following = NEXT_GIVEN'])
+def test_a_breakpoint_in_a_station(copy, whole, where):
+    indent = where[:len(where) - len(where.lstrip())]
+    edited(copy, where, f'{indent}breakpoint()\n{where}')
+    started, = ran('''
+        import io, time
+        sys.stdin = io.StringIO('c\\n' * 100)
+        sys.stdout, out = io.StringIO(), sys.stdout
+        sys.__stdout__ = sys.stdout
+        start = time.monotonic()
+        try:
+            trace = run()
+            said = f'{trace.response["status"]} {len(trace.steps)}'
+        except HookError as error:
+            said = f'HookError {error}'
+        sys.stdout = out
+        print(said if time.monotonic() - start < 5 else 'too late')''', cwd=copy)
+    assert started == whole[0] or started.startswith('HookError') and RESTART in started, started
+
+
+@pytest.mark.parametrize('core', ['ctrace', 'pytrace', 'sysmon'])
+def test_coverage_at_the_same_time(whole, core):
+    if core == 'sysmon' and not MONITORED:
+        pytest.skip('needs Python 3.12')
+    line, = ran(f'''
+        import os; os.environ['COVERAGE_CORE'] = '{core}'
+        import coverage
+        measured = coverage.Coverage(data_file=None, source=['explorer'])
+        measured.start()
+        sent()
+        measured.stop()''')
+    assert line == whole[0] if MONITORED else 'holds the trace function' in line
+
+
+# ------------------------------------------------------------------------------------------------ functions that change
+
+
+@pytest.mark.parametrize('reloads', [
+    'import importlib; importlib.reload(pipeline)', 'from IPython.extensions.autoreload import superreload; superreload(pipeline)',
+    'pipeline.action_peek = lambda body: "os-migrateLive"', 'pipeline.action_peek.__code__ = (lambda body: "os-migrateLive").__code__',
+    'from explorer import objects as pipeline; import importlib; importlib.reload(pipeline)'])
+@pytest.mark.parametrize('before', ['sent()', 'pass'])
+def test_a_module_that_is_reloaded(whole, reloads, before):
+    lines = ran(f'''
+        from explorer import engines, pipeline
+        {before}
+        if {before!r} == 'pass': engines.boot(); run(engine='recorded')
+        {reloads}
+        sent(); sent(BARE)''')
+    if before == 'pass':
+        lines = [whole[0], *lines]
+    assert lines[0] == whole[0]
+    for line in lines[1:]:
+        assert line in whole or line.startswith('HookError') and 'was reloaded' in line and RESTART in line, line
+    if before == 'sent()':
+        assert not set(lines[1:]) & set(whole)
+
+
+def test_a_module_that_is_reloaded_while_a_request_runs():
+    line, = ran('''
+        import importlib
+        from explorer import objects, pipeline
+        now = objects.timeutils.utcnow
+        def late(*args, **more):
+            objects.timeutils.utcnow = now
+            importlib.reload(pipeline)
+            return now(*args, **more)
+        objects.timeutils.utcnow = late
+        sent()''')
+    assert 'explorer.pipeline was reloaded' in line
+    assert RESTART in line
+
+
+# ---------------------------------------------------------------------------------------------------- runs that meet
+
+
+@pytest.mark.parametrize('scenario', ['Scenario()', 'BARE'])
+def test_a_run_inside_a_run_is_refused_at_once_and_the_outer_one_is_whole(whole, scenario):
+    inner, outer, again = ran(f'''
+        from explorer import objects
+        now = objects.timeutils.utcnow
+        def late(*args, **more):
+            objects.timeutils.utcnow = now
+            sent()
+            return now(*args, **more)
+        run()
+        objects.timeutils.utcnow = late
+        sent({scenario})
+        sent({scenario})''')
+    assert inner.startswith('HookError a request runs while another one is recorded')
+    assert outer == again == whole[scenario == 'BARE']
+
+
+def test_runs_from_several_threads_wait_for_each_other(whole):
+    lines = ran('''
+        threads = [threading.Thread(target=sent) for _ in range(4)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()''')
+    assert lines == [whole[0]] * 4
+
+
+# --------------------------------------------------------------------------------- what belongs to the process and the user
+
+
+def test_other_threads_keep_their_standard_output_and_their_environment():
+    lines = ran('''
+        import os
+        sees, stop = set(), threading.Event()
+        def work():
+            number = 0
+            while not stop.is_set() or number < 512:
+                if number < 512: print('line', number, flush=True)
+                sees.add((os.environ.get('OS_TOKEN'), os.environ.get('HOME'), 'OS_TOKEN' in os.environ, len(dict(os.environ)), os.getenv('MINE')))
+                number += 1
+        os.environ['MINE'] = 'x'
+        before = os.environ, sys.stdout, sys.stderr, dict(os.environ)
+        thread = threading.Thread(target=work)
+        thread.start()
+        for _ in range(3): run()
+        stop.set(); thread.join()
+        assert (os.environ, sys.stdout, sys.stderr, dict(os.environ)) == before
+        print(sees == {(None, os.environ.get('HOME'), False, len(os.environ), 'x')})''')
+    assert [line for line in lines if line.startswith('line')] == [f'line {number}' for number in range(512)]
+    assert lines[-1] == 'True'
+
+
+CONFIGURED = {
+    'netrc': {'.netrc': 'machine 127.0.0.1 login me password c3cr3t\n'}, 'proxies': dict.fromkeys(('HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'HTTPS_PROXY'), 'http://127.0.0.1:9'),
+    'bundles': dict.fromkeys(('REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'SSL_CERT_FILE'), '/nowhere/at/all.pem'),
+    'another netrc': {'NETRC': '{home}/.netrc', '.netrc': 'default login me password c3cr3t\n'},
+    'OS_*': {'OS_COMPUTE_API_VERSION': '2.1', 'OS_TOKEN': 'c3cr3t', 'OS_ENDPOINT': 'http://127.0.0.1:9/', 'OS_REGION_NAME': 'moon', 'OS_DEBUG': '1',
+             'OS_CACHE': '1', 'OS_AUTH_TYPE': 'password', 'OS_USERNAME': 'me', 'OS_PASSWORD': 'c3cr3t', 'OS_SERVICE_NAME': 'x', 'OS_CLOUD': 'moon', 'OS_CERT': '/x'},
+    'NOVACLIENT_*': {'NOVACLIENT_DEBUG': '1', 'NOVACLIENT_TIMINGS': '1', 'NOVACLIENT_UUID_CACHE_DIR': '{home}/cache', 'NOVACLIENT_INSECURE': '1', 'NOVA_RAX_AUTH': '1'},
+    'clouds.yaml': {'.config/openstack/clouds.yaml': 'clouds: {moon: {auth: {token: c3cr3t}}}', 'OS_CLIENT_CONFIG_FILE': '{home}/.config/openstack/clouds.yaml'},
+    'keyring': {'.local/share/python_keyring/keyring_pass.cfg': '[openstack]\nx = c3cr3t', 'PYTHON_KEYRING_BACKEND': 'keyring.backends.fail.Keyring', 'OS_CACHE': '1'},
+    'home that is a file': {'HOME': '/dev/null'}, 'no home': {'HOME': None}}
+SIGHT = '''
+    trace = run()
+    steps = [(step.station, step.lines) for step in trace.steps]
+    headers = [sorted(step.before['request']['headers']['store']) for step in trace.find('http')]
+    print(json.dumps([steps, headers, trace.outcome, trace.note, 'c3cr3t' in trace.to_json()]))'''
+
+
+@pytest.fixture(scope='module')
+def plain():
+    return ran(SIGHT)
+
+
+@pytest.mark.parametrize('given', CONFIGURED.values(), ids=CONFIGURED)
+def test_what_the_user_has_configured_makes_no_difference(tmp_path, plain, given):
+    environment = {**os.environ, 'HOME': str(tmp_path)}
+    for name, value in given.items():
+        if '.' in name:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(value)
+        elif value is None:
+            environment.pop(name)
+        else:
+            environment[name] = value.replace('{home}', str(tmp_path))
+    before = sorted(path.name for path in tmp_path.rglob('*'))
+    assert ran(SIGHT, env=environment) == plain
+    assert json.loads(plain[0])[4] is False
+    assert sorted(path.name for path in tmp_path.rglob('*')) == before  # and nothing is left in the home folder
+
+
+# ------------------------------------------------------------------------------------------------------ the text that ran
+
+EDIT = '''
+    import pathlib
+    from explorer import explore, pipeline
+    from explorer.sources import EDITED
+    player = explore('controller').goto('_migrate_live')
+    before = [source['lines'] for source in player.content['sources'].values()]
+    path = pathlib.Path(pipeline.__file__)
+    path.write_text('# seven\\n' * 7 + path.read_text())
+    again = explore('controller').goto('_migrate_live')
+    after = [source['lines'] for source in again.content['sources'].values()]
+    print(before == after, sum(EDITED in source['head'] for source in again.content['sources'].values()) > 20,
+          sum(EDITED in source['head'] for source in player.content['sources'].values()))
+    shown = again.content['sources'][next(step['source'] for step in again.content['runs'][0]['steps'] if step['station'] == '_migrate_live')]
+    print(any('def _migrate_live' in line for line in shown['lines']))'''
+
+
+def test_a_file_that_was_edited_is_shown_as_it_ran(copy):
+    assert ran(EDIT, cwd=copy) == ['True True 0', 'True']
+
+
+def test_a_file_that_was_edited_between_import_and_first_run_is_never_shown_wrongly(copy):
+    done = forks.run(textwrap.dedent('''
+        import pathlib
+        from explorer import pipeline
+        path = pathlib.Path(pipeline.__file__)
+        path.write_text('# seven\\n' * 7 + path.read_text())
+        from explorer import explore
+        player = explore('controller')
+        shown = [source for source in player.content['sources'].values() if 'explorer/pipeline' in source['head']]
+        print(len(shown) > 20, [line for source in shown for line in source['lines']], all('not the one that ran' in source['head'] for source in shown))'''), cwd=copy)
+    assert done.stdout == 'True [] True\n', done.stderr
+
+
+# --------------------------------------------------------------------------------------------- what killed kernels leave
+
+
+def test_the_folders_of_killed_processes_are_collected_and_those_of_others_left(tmp_path):
+    environment = {**os.environ, 'TMPDIR': str(tmp_path)}
+    _, killed, there = ran('''
+        import os, tempfile
+        from explorer import engines
+        run()
+        mine = engines._miniature().folder
+        print(mine, flush=True)
+        child = os.fork()
+        if not child:
+            run()
+            print(engines._miniature().folder, flush=True)
+            os.kill(os.getpid(), 9)
+        os.waitpid(child, 0)
+        third = os.fork()
+        if not third:
+            run()
+            print(os.path.exists(mine), flush=True)
+            os._exit(0)
+        os.waitpid(third, 0)
+        run()''', env=environment)
+    assert there == 'True'
+    assert not pathlib.Path(killed).exists()
+
+
+def test_a_working_folder_that_is_gone_is_one_line(tmp_path):
+    (tmp_path / 'gone').mkdir()
+    line, = ran('''
+        import os
+        from explorer import Lesson
+        from explorer.stations import WrongUse
+        os.rmdir(os.getcwd())
+        try:
+            Lesson()
+        except WrongUse as error:
+            print(error)''', cwd=tmp_path / 'gone', env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert 'the folder in which this kernel works is gone' in line
