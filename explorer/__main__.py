@@ -5,8 +5,7 @@ import json
 import os
 import sys
 
-from explorer.stations import HookError, WrongUse
-
+from explorer.errors import HookError, WrongUse
 
 # URLs that hold a password: in the environment no list of processes shows them.
 TRANSPORT, DATABASE = 'NOVA_EXPLORER_TRANSPORT_URL', 'NOVA_EXPLORER_DATABASE_URL'

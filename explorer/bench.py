@@ -13,9 +13,10 @@ import time
 import types
 
 from explorer import client, engines, pipeline, real_nova, recordings, snapshots, stations, trace
-from explorer.libraries import oslo_messaging
 from explorer.cloud import Cloud
+from explorer.errors import WrongUse
 from explorer.explorations import EXPLORATIONS, Scenario
+from explorer.libraries import oslo_messaging
 
 WHOLE = Scenario()
 BARE = Scenario(request={
@@ -273,7 +274,7 @@ def real():
     worker.tell = lambda line: said.append((time.perf_counter(), line))
     try:
         worker.answer(BARE, Cloud())
-    except stations.WrongUse as error:
+    except WrongUse as error:
         return [_row(f'not measured: {error}', 0)]
     times = {name: [] for name in ('a bare HTTP request', 'from the client to the conductor')}
     python = tuple(map(int, worker.answer(BARE, Cloud())[0].versions['python'].split('.')))

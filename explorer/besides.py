@@ -13,8 +13,8 @@ import re
 
 from explorer import exception, objects, pipeline
 from explorer.explorations import scenario_of_trace
-from explorer.stations import BY_KEY, RENAMED, split
 from explorer.payloads import difference
+from explorer.stations import BY_KEY, RENAMED, split
 
 # Why the miniature leaves functions of Nova out: at a station, whatever they are; else by the beginning of the name, and then the
 # longest one counts.

@@ -9,11 +9,12 @@ import anywidget
 import traitlets
 
 from explorer import views
+from explorer.errors import WrongUse
 from explorer.explorations import EXPLORATIONS, Exploration
 from explorer.judging import judged
 from explorer.progress import Progress
 from explorer.questions import MINUTES, SEVEN, TASKS
-from explorer.stations import NODES, WrongUse
+from explorer.stations import NODES
 from explorer.tasks import KINDS, LETTERS, Build, Choice, Foretell, Sentence, Short, Verdict
 
 _HERE = pathlib.Path(__file__).parent

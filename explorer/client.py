@@ -15,8 +15,8 @@ import threading
 
 import webob
 
+from explorer.errors import WrongUse
 from explorer.explorations import client_newest
-from explorer.stations import WrongUse
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ from explorer import views
 from explorer.besides import align, beside, by_reason, differences_at_the_end, payload_reason
 from explorer.explorations import exploration
 from explorer.flowcharts import name_of, turned_back
-from explorer.stations import FIELDS
 from explorer.payloads import difference
+from explorer.stations import FIELDS
 from explorer.trace import Trace
 
 FEW_DIFFERENCES, MOST_DIFFERENCES = 3, 6  # of a step: beside its payload, in the table

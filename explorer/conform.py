@@ -3,18 +3,29 @@
 import errno
 import json
 import os
-import pathlib
 import re
+import tempfile
 
 from explorer import engines
 from explorer.cloud import Cloud
-from explorer.explorations import Scenario
-from explorer.shapes import RECORDINGS, check
-from explorer.stations import NOVA, WrongUse
+from explorer.errors import OBJECT, TEXT, WrongUse, check, list_of, object_of, or_null, write_whole
+from explorer.explorations import RACE, REPLY, REQUEST, STATE, Scenario
+from explorer.stations import NOVA
 
 _RPC = ('kind', 'topic', 'namespace', 'version', 'method', 'args')
 _AFTER = ('vm_state_after', 'task_state_after', 'actions')
 _HEADERS = ('content-type', 'openstack-api-version', 'x-openstack-nova-api-version', 'www-authenticate')
+
+# A file of recorded cases.
+_GIVEN = object_of(
+    'server', 'conductor_reply', 'race', caller=TEXT, server={'type': ['object', 'null'], **STATE}, request=REQUEST,
+    conductor_reply=or_null(REPLY), race=or_null(RACE))
+_EXPECT = object_of('rpc', rpc=or_null(OBJECT))
+RECORDINGS = object_of(
+    callers={'type': 'object', 'additionalProperties': object_of(user_id=TEXT, project_id=TEXT, roles=list_of(TEXT))},
+    project=TEXT, other_project=TEXT, hosts=list_of(object_of(host=TEXT, node=TEXT)),
+    server_defaults=object_of(**STATE['properties']),
+    cases=list_of(object_of('expect', 'outside_path', id=TEXT, given=_GIVEN, expect=or_null(_EXPECT), outside_path={})))
 
 
 def read_cases(path, *, inside_only=False):
@@ -90,27 +101,34 @@ def conform(path, level='rpc', *, inside_only=False, engine='miniature', answers
     Shape: *answers* is the name of a file for the answers, {id: answer}.
     """
     cloud, cases = read_cases(path, inside_only=inside_only)
-    path = answers and pathlib.Path(answers)
-    part = answers and path.with_name(f'.{path.name}.part')
+    if answers:
+        _see_that_it_can_be_written(answers, 'the answers')
+    lines, given, agree = _conform(cases, cloud, level, engine, inside_only=inside_only)
+    if answers:
+        _write(answers, given, 'the answers')
+    return lines, agree
+
+
+def _see_that_it_can_be_written(path, what):
+    """See at once that a file can be written, since the cases take their time."""
+    folder = os.path.dirname(os.path.abspath(path))
     try:
-        if answers:
-            _touch(part, path)  # at once: the cases take their time
-        return _conform(cases, cloud, level, engine, part, path, inside_only=inside_only)
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        raise WrongUse(f'{answers}: {error.strerror}; give a file for the answers') from error
-    finally:
-        if answers:
-            part.unlink(missing_ok=True)
+        raise WrongUse(f'{path} can not be written: {error.strerror}; give a file for {what}') from error
 
 
-def _touch(part, path):
-    """See that a file can be written, by its part, which takes its place when all is there."""
-    part.touch()
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+def _write(path, data, what):
+    try:
+        write_whole(path, json.dumps(data, indent=1) + '\n')
+    except OSError as error:
+        raise WrongUse(f'{path} can not be written: {error.strerror}; give a file for {what}') from error
 
 
-def _conform(cases, cloud, level, engine, part, path, *, inside_only):
+def _conform(cases, cloud, level, engine, *, inside_only):
     lines, given_answers, wrong, outside = [], {}, set(), set()
     for case in cases:
         got = given_answers[case['id']] = answer(case['given'], cloud, engine)
@@ -118,13 +136,10 @@ def _conform(cases, cloud, level, engine, part, path, *, inside_only):
         for name, (expected, found) in disagreements(case.get('expect') or {}, got, level).items():
             wrong.add(case['id'])
             lines.append(f'{case["id"]}: {name}: expected {json.dumps(expected)}, got {json.dumps(found)}')
-    if path:
-        part.write_text(json.dumps(given_answers, indent=1), encoding='utf-8')
-        part.replace(path)
     if not inside_only:
         lines.append(f'{len(outside - wrong)} of {len(outside)} cases marked outside_path agree at level {level}')
     lines.append(f'{len(cases) - len(wrong)} of {len(cases)} cases agree at level {level}')
-    return lines, not wrong
+    return lines, given_answers, not wrong
 
 
 def record(source, target, *, engine='nova'):
@@ -136,18 +151,10 @@ def record(source, target, *, engine='nova'):
     cloud, cases = read_cases(source)
     with open(source, encoding='utf-8') as file:
         data = json.load(file)
-    path = pathlib.Path(target)
-    part = path.with_name(f'.{path.name}.part')
-    try:
-        _touch(part, path)  # at once: the cases take their time
-        fresh = [{**{name: value for name, value in case.items() if name != 'info'},
-                  'expect': answer(case['given'], cloud, engine)} for case in cases]
-        part.write_text(json.dumps({**data, 'nova': NOVA, 'cases': fresh}, indent=1) + '\n', encoding='utf-8')
-        part.replace(path)
-    except OSError as error:
-        raise WrongUse(f'{target} can not be written: {error.strerror}; give a file for the cases') from error
-    finally:
-        part.unlink(missing_ok=True)
+    _see_that_it_can_be_written(target, 'the cases')
+    fresh = [{**{name: value for name, value in case.items() if name != 'info'},
+              'expect': answer(case['given'], cloud, engine)} for case in cases]
+    _write(target, {**data, 'nova': NOVA, 'cases': fresh}, 'the cases')
     changed = [case['id'] for case, new in zip(cases, fresh) if case.get('expect') and case['expect'] != new['expect']]
     return [*(f'{name}: answered otherwise than in {source}' for name in changed),
             f'{len(fresh)} cases answered by nova {NOVA}, {len(changed)} otherwise than before']

@@ -16,14 +16,13 @@ import sqlalchemy as sa
 
 from explorer import bus, exception, objects, pipeline, real_nova, seeds
 from explorer.cloud import Cloud
+from explorer.errors import HookError, WrongUse, shorten
 from explorer.explorations import Scenario
 from explorer.folders import own_folder
 from explorer.recordings import NotRecorded, recorded
 from explorer.runner import Runner, versions
-from explorer.shapes import short
-from explorer.stations import STATIONS, HookError, WrongUse
+from explorer.stations import STATIONS
 from explorer.trace import INSIDE, Recorder, Trace, codes, lasting_threads, pack, text_as_imported
-
 
 for module in (bus, objects, pipeline):
     text_as_imported(module.__file__)  # now, before anybody edits it
@@ -61,7 +60,7 @@ def answer(scenario, *, engine='miniature', cloud=None, whole=True, tell=None):
     Shape: *whole*: Nova's conductor goes on up to its own cast to the compute host; else it only acknowledges, as ours.
     """
     if not isinstance(scenario, Scenario) or not isinstance(cloud, Cloud | None):
-        raise WrongUse(f'run takes a Scenario and a Cloud, not {short(scenario)} and {short(cloud)}')
+        raise WrongUse(f'run takes a Scenario and a Cloud, not {shorten(scenario)} and {shorten(cloud)}')
     with _turn():
         chosen = _engine(engine)
         if engine == 'nova':

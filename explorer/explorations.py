@@ -8,15 +8,37 @@ import json
 import re
 from collections.abc import Mapping
 
-from explorer.shapes import MICROVERSION, SCENARIO, check, one_line, short
+from explorer.errors import FLAG, OBJECT, TEXT, TEXT_OR_NULL, WrongUse, check, object_of, one_line, or_null, shorten
 from explorer.payloads import unmarked
-from explorer.stations import STATIONS, WrongUse
-
+from explorer.stations import STATIONS
 
 # How the command line gives a field: {key of FIELDS: (attribute of Scenario, its name there)}.
 OPTIONS = {
     'block_migration': ('block_migrate', '--block-migrate'), 'disk_over_commit': ('disk_over_commit', '--disk-over-commit'),
     'force': ('force', '--force'), 'host': ('host', 'HOST'), 'microversion': ('microversion', '--os-compute-api-version')}
+
+# A scenario from outside.
+MICROVERSION = r'^(latest|[0-9]{1,4}\.[0-9]{1,4})\Z'
+_NAME = {'type': 'string', 'pattern': '^(?!-)'}  # else the client takes it for an option
+HEADERS = {'type': 'object', 'additionalProperties': TEXT}
+REQUEST = object_of(
+    'headers', 'raw_body', method=TEXT, path={'type': 'string', 'pattern': r'^/[\x20-\x7e]*\Z'}, headers=HEADERS,
+    raw_body=TEXT_OR_NULL)
+_TEXTS = {'type': 'object', 'additionalProperties': TEXT}
+_COLUMN = {'type': ['string', 'null'], 'maxLength': 255}  # as wide as the database has it
+STATE = {'properties': {
+    **dict.fromkeys(('vm_state', 'task_state', 'host', 'mapping', 'vnic_type'), _COLUMN), 'project': {'type': 'string', 'maxLength': 255},
+    **dict.fromkeys(('launched', 'deleted', 'request_spec', 'share'), FLAG),
+    'power_state': {'type': 'integer', 'minimum': -2 ** 31, 'maximum': 2 ** 31 - 1},
+    **dict.fromkeys(('flavor_extra', 'image_props'), or_null(_TEXTS)), 'locked_by': {'enum': [None, 'admin', 'owner']}}}
+_EXCEPTION = {'type': 'string', 'pattern': r'^[A-Z][A-Za-z0-9]+\Z'}
+REPLY = object_of('kwargs', **{'raise': _EXCEPTION, 'kwargs': or_null(OBJECT)})
+RACE = object_of(task_state=TEXT_OR_NULL)
+
+SCENARIO = object_of(
+    server=_NAME, host=or_null(_NAME), block_migrate=FLAG, disk_over_commit=FLAG, force=FLAG,
+    microversion={'type': ['string', 'null'], 'pattern': MICROVERSION}, caller=TEXT, state={'type': 'object', **STATE}, request=or_null(REQUEST),
+    conductor_reply=or_null(REPLY), race=or_null(RACE))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +67,7 @@ class Scenario:
     def __post_init__(self):
         version = self.microversion
         if version is not None and not (isinstance(version, str) and re.fullmatch(MICROVERSION, version)):
-            raise WrongUse(f'{short(version)} is no microversion; give one like 2.34, or latest')
+            raise WrongUse(f'{shorten(version)} is no microversion; give one like 2.34, or latest')
         check(vars(self), SCENARIO, 'no scenario', 'see the docstring of Scenario')
         for name, part in vars(self).items():
             try:
@@ -94,7 +116,7 @@ def bare(body, version='2.96', *, path=ACTION, **more):
     Shape: *body* is plain data, sent as JSON, or a text, sent as it stands; *version* may be None; *more* are fields of a Scenario.
     """
     if not isinstance(version, str | None):
-        raise WrongUse(f'{short(version)} is no microversion; give text, such as "2.30", or None')
+        raise WrongUse(f'{shorten(version)} is no microversion; give text, such as "2.30", or None')
     headers = {'Content-Type': 'application/json', **({'OpenStack-API-Version': f'compute {version}'} if version else {})}
     sent = {'raw_body': body} if isinstance(body, str) else {'body': body}
     return Scenario(request={'method': 'POST', 'path': path, 'headers': headers, **sent}, **more)

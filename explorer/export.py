@@ -4,15 +4,14 @@ import base64
 import gzip
 import hashlib
 import json
-import pathlib
 import re
 
 from explorer import cards, views
 from explorer.content import content
+from explorer.errors import WrongUse, write_whole
 from explorer.explorations import exploration
 from explorer.player import MODULE, STYLE
 from explorer.questions import SEVEN
-from explorer.stations import WrongUse
 
 # The module finds here what the kernel would tell it; a position is kept in the address.
 BOOT = """
@@ -85,13 +84,9 @@ def write(page, path):
 
     Raises: WrongUse, if it can't be written.
     """
-    path = pathlib.Path(path)
-    part = path.with_name(f'.{path.name}.part')
     try:
-        part.write_text(page, encoding='utf-8')
-        part.replace(path)
+        write_whole(path, page)
     except OSError as error:
-        part.unlink(missing_ok=True) if part.is_file() else None
         raise WrongUse(f'{path} can not be written: {error.strerror}; give another file') from error
 
 

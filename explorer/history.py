@@ -13,7 +13,8 @@ import json
 import pathlib
 import re
 
-from explorer.stations import BY_KEY, STATIONS, WrongUse, split
+from explorer.errors import WrongUse
+from explorer.stations import BY_KEY, STATIONS, split
 
 FILE = pathlib.Path(__file__).with_name('releases.json')
 _SETS = {'decorators': 'decorators', 'microversions': 'asks for microversions', 'rpc_versions': 'RPC versions',

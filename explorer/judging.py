@@ -1,10 +1,9 @@
 """Find a task of the lesson, and judge an answer to it. Nothing is kept here: so it is what nbgrader and otter can call."""
 
 from explorer.closing import CLOSING
+from explorer.errors import WrongUse, shorten
 from explorer.explorations import Scenario
 from explorer.questions import SEVEN, TASKS
-from explorer.shapes import short
-from explorer.stations import WrongUse
 from explorer.tasks import Broken, Choice, Foretell, Sentence, Stale, Verdict, raised, written
 
 
@@ -24,10 +23,10 @@ def tasks_at(key):
 
     Raises: WrongUse, if there is none.
     """
-    key = str(key) if isinstance(key, str) else short(key)
+    key = str(key) if isinstance(key, str) else shorten(key)
     found = [TASKS[key]] if key in TASKS else [task for name, task in TASKS.items() if name.startswith((f'{key}-', f'{key}.'))]
     if not found:
-        raise WrongUse(f'no task {short(key)}; there are {", ".join((*SEVEN, CLOSING))}, each with '
+        raise WrongUse(f'no task {shorten(key)}; there are {", ".join((*SEVEN, CLOSING))}, each with '
                        f'{", ".join(dict.fromkeys(task.name for task in SEVEN["rpc"]))}')
     return found
 

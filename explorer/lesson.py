@@ -12,13 +12,12 @@ import weakref
 
 from explorer.cards import Card, Place, Sheet
 from explorer.closing import CLOSING
+from explorer.errors import WrongUse, shorten
 from explorer.explorations import Scenario, exploration
 from explorer.judging import judged, tasks_at, the_task
 from explorer.progress import Keeper
 from explorer.questions import SEVEN, TASKS, myths
 from explorer.reading import journey
-from explorer.shapes import short
-from explorer.stations import WrongUse
 from explorer.tasks import Choice, Diagnosis, Foretell, Sentence, Verdict, ask, raised
 
 
@@ -123,7 +122,7 @@ class Lesson:
         found = TASKS.get(f'{CLOSING}.diagnose-{number}')
         if not isinstance(found, Diagnosis):
             count = sum(isinstance(task, Diagnosis) for task in TASKS.values())
-            raise WrongUse(f'no run {short(number)} to be diagnosed; there are 1 to {count}')
+            raise WrongUse(f'no run {shorten(number)} to be diagnosed; there are 1 to {count}')
         unlabelled = dataclasses.replace(found.patient, caller='admin', state={}, conductor_reply=None, race=None)
         return dataclasses.replace(ask(found.patient), scenario=dataclasses.asdict(unlabelled))
 

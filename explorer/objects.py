@@ -11,7 +11,6 @@ import re
 from concurrent import futures
 
 import sqlalchemy as sa
-from explorer.libraries import oslo_messaging  # noqa: F401  (first: oslo.versionedobjects loads it, too)
 from oslo_config import cfg
 from oslo_context import context as oslo_context
 from oslo_policy import policy as oslo_policy
@@ -21,6 +20,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
 from explorer import exception
+from explorer.libraries import oslo_messaging  # noqa: F401  (first: oslo.versionedobjects loads it, too)
 
 LOG = logging.getLogger(__name__)
 

@@ -10,10 +10,9 @@ from explorer import views, what_if
 from explorer.comparison import compare, is_real
 from explorer.content import content, positions
 from explorer.engines import run, run_real
+from explorer.errors import WrongUse, shorten
 from explorer.explorations import Scenario, exploration, scenario_of_trace
 from explorer.flowcharts import name_of
-from explorer.shapes import short
-from explorer.stations import WrongUse
 from explorer.trace import Trace
 
 _HERE = pathlib.Path(__file__).parent
@@ -72,7 +71,7 @@ class Player(anywidget.AnyWidget):
         elif type(position) is int and 0 <= position < len(self.trace.steps):
             self.step = position
         else:
-            raise WrongUse(f'no step {short(position)} in this trace; give 0 to {len(self.trace.steps) - 1}, an exploration '
+            raise WrongUse(f'no step {shorten(position)} in this trace; give 0 to {len(self.trace.steps) - 1}, an exploration '
                            'or a station, such as "controller" or "_migrate_live"')
         return self
 

@@ -12,7 +12,6 @@ from explorer.player import explore
 from explorer.questions import MINUTES
 from explorer.tasks import LETTERS, Build, Choice, written
 
-
 BUTTONS = (('timer', 'start', 'start or pause the timer'), ('again', 'again', 'set the timer back'), ('full', 'full screen', 'full screen'),
            ('larger', '+', 'larger letters'), ('smaller', '−', 'smaller letters'))
 

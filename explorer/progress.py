@@ -14,8 +14,7 @@ import stat
 import threading
 from collections.abc import Mapping
 
-from explorer.shapes import check, short
-from explorer.stations import WrongUse
+from explorer.errors import WrongUse, check, shorten, write_whole
 
 SCHEMA = 1
 NAME = '01_nova_api.progress.json'
@@ -125,7 +124,7 @@ class Keeper:
         try:
             self.path = pathlib.Path(path or os.environ.get(VARIABLE) or NAME).absolute()
         except TypeError as error:
-            raise WrongUse(f'{short(path)} is no path; give the name of a file, or nothing') from error
+            raise WrongUse(f'{shorten(path)} is no path; give the name of a file, or nothing') from error
         except FileNotFoundError as error:
             raise WrongUse('the folder in which this kernel works is gone; make it again, or change to another one, and restart '
                            'the kernel') from error
@@ -162,15 +161,11 @@ class Keeper:
         if len(text) > LARGEST:
             self._remember(progress, 'would become too large; it is left as it is')
             return
-        part = goal.with_name(f'.{goal.name}.{os.getpid()}.part')
         try:
-            for left in goal.parent.glob(f'.{glob.escape(goal.name)}.*.part'):  # by a kernel that was killed: nobody else writes now
+            for left in goal.parent.glob(f'.{glob.escape(goal.name)}.*.part'):  # of a kernel that was killed: nobody else writes now
                 left.unlink(missing_ok=True)
-            part.write_text(text, encoding='utf-8')
-            part.replace(goal)
+            write_whole(goal, text)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink()
             self._remember(progress, f'can not be written: {error.strerror}')
 
     def change(self, change):

@@ -18,9 +18,9 @@ import tempfile
 import threading
 import time
 
+from explorer.errors import WrongUse, shorten
 from explorer.folders import own_folder
-from explorer.shapes import short
-from explorer.stations import NOVA, WrongUse
+from explorer.stations import NOVA
 from explorer.trace import Trace
 
 BOOT_SECONDS, ANSWER_SECONDS = 120, 60
@@ -102,7 +102,7 @@ class RealNova:
         if 'wrong' in said:
             raise WrongUse(said['wrong'])
         if not {'trace', 'response'} <= set(said):
-            self._give_up(f'it says {short(said)}, which is no answer')
+            self._give_up(f'it says {shorten(said)}, which is no answer')
         return Trace.from_json(said['trace']), said['response']
 
     def close(self):

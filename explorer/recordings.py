@@ -15,10 +15,10 @@ import pathlib
 import re
 
 from explorer.cloud import Cloud
+from explorer.errors import OBJECT, TEXT, WrongUse, check, object_of, write_whole
 from explorer.explorations import EXPLORATIONS, Scenario
-from explorer.shapes import RECORDED, check
-from explorer.stations import NOVA, WrongUse
 from explorer.payloads import difference
+from explorer.stations import NOVA
 from explorer.trace import Trace
 
 FILE = pathlib.Path(__file__).with_name('recordings.jsonl.xz')
@@ -68,6 +68,11 @@ PAUSES = {
     'a pause, as a reader': Scenario(request=_PAUSE, caller='reader'),
 }
 
+# The head of the file.
+RECORDED = object_of(
+    schema={'const': 1}, nova=TEXT, python=TEXT, date=TEXT, scenarios={'type': 'object', 'minProperties': 1},
+    badges={'type': 'object', 'additionalProperties': TEXT}, places=OBJECT)
+
 
 class NotRecorded(WrongUse):
     """There is no recording of a request."""
@@ -97,14 +102,10 @@ def record(run, badges, path=FILE):
     head = {'schema': 1, 'nova': NOVA, 'python': next(iter(traces.values())).versions['python'],
             'date': datetime.date.today().isoformat(), 'scenarios': {name: trace.scenario for name, trace in traces.items()},
             'badges': badges(traces), 'places': places}
-    path = pathlib.Path(path)
-    part = path.with_name(f'.{path.name}.part')
+    text = '\n'.join([json.dumps(head), *(trace.to_json() for trace in traces.values())])
     try:
-        text = '\n'.join([json.dumps(head), *(trace.to_json() for trace in traces.values())])
-        part.write_bytes(lzma.compress(text.encode(), preset=9))
-        part.replace(path)
+        write_whole(path, lzma.compress(text.encode(), preset=9))
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise WrongUse(f'{path} can not be written: {error.strerror}; what was recorded before is still there') from error
     for cached in (_head, _lines, trace_of):
         cached.cache_clear()

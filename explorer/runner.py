@@ -14,10 +14,11 @@ import platform
 import secrets
 
 from explorer.client import bare_request, filled, parsed, send_bare, send_by_client
+from explorer.errors import HookError, WrongUse
 from explorer.http_server import HTTPServer
 from explorer.libraries import oslo_messaging
 from explorer.snapshots import snapshot
-from explorer.stations import NOVA, STATIONS, HookError, WrongUse
+from explorer.stations import NOVA, STATIONS
 from explorer.trace import RESTART, Recorder, Trace, pack, steps
 
 LIBRARIES = ('WebOb', 'Routes', 'jsonschema', 'oslo.messaging', 'oslo.policy', 'oslo.versionedobjects', 'SQLAlchemy')

@@ -11,10 +11,10 @@ from oslo_config import cfg
 from sqlalchemy.engine import make_url
 
 from explorer import objects, pipeline, seeds
-from explorer.libraries import oslo_messaging
 from explorer.cloud import Cloud
+from explorer.errors import WrongUse
 from explorer.http_server import HTTPServer
-from explorer.stations import WrongUse
+from explorer.libraries import oslo_messaging
 
 MEMORY = 'memory://'
 SIGNALS = {signal.SIGINT, signal.SIGTERM}

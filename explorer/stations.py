@@ -11,14 +11,6 @@ NOVA = '34.0.0'
 NODES = {'client': 'client', 'api': 'API node', 'bus': 'bus', 'conductor': 'conductor node'}
 
 
-class WrongUse(ValueError):
-    """A call of ours that can't be done; its one line says what is wrong and what would do."""
-
-
-class HookError(RuntimeError):
-    """The hook could not see the whole request; its one line says why, and what to do. The request itself did not notice."""
-
-
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Station:
     """A stop of the request.

@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 
 from explorer import what_if
 from explorer.engines import run
+from explorer.errors import LONGEST_REASON, WrongUse, shorten
 from explorer.explorations import Scenario, bare, scenario_of_trace
-from explorer.shapes import LONGEST_REASON, short
-from explorer.stations import WrongUse
 from explorer.trace import Trace
 
 LETTERS = 'abcd'
@@ -178,13 +177,13 @@ class Choice(Task):
         """Give the letter of the claim that holds."""
         held = self.holds()
         if held.count(True) != 1:
-            raise self._stale(f'{held.count(True)} of its claims hold, for the runs say {short(self.found()["answer"])}')
+            raise self._stale(f'{held.count(True)} of its claims hold, for the runs say {shorten(self.found()["answer"])}')
         return LETTERS[held.index(True)]
 
     def read(self, answer):
         letter = answer.strip().strip('().').lower() if isinstance(answer, str) else answer
         if not isinstance(letter, str) or len(letter) != 1 or letter not in LETTERS[:len(self.options)]:
-            raise Puzzled(f'{short(answer)} is none of the options; answer with {self.how}')
+            raise Puzzled(f'{shorten(answer)} is none of the options; answer with {self.how}')
         return letter
 
     def judge(self, answer):
@@ -217,7 +216,7 @@ class Short(Task):
 
     def read(self, answer):
         if isinstance(answer, bool) or not isinstance(answer, str | int) or not (text := str(answer).strip().strip('"\'`')):
-            raise Puzzled(f'{short(answer)} is no word and no number; answer with one, as it stands in the player')
+            raise Puzzled(f'{shorten(answer)} is no word and no number; answer with one, as it stands in the player')
         return text[:LONGEST]
 
     def judge(self, answer):
@@ -251,7 +250,7 @@ class Build(Task):
             except TypeError as error:
                 raise Puzzled(f'no scenario: {error}; see the docstring of Scenario') from error
         if type(answer) is not Scenario:
-            raise Puzzled(f'{short(answer)} is no request; answer with {self.how}')
+            raise Puzzled(f'{shorten(answer)} is no request; answer with {self.how}')
         try:
             plain = dataclasses.asdict(answer)
             size = len(json.dumps(plain))
@@ -290,7 +289,7 @@ class Foretell(Task):
             raise Puzzled(f'three things are asked for; answer with {self.how}')
         status, message, state = (str(answer[part]).strip().strip('"\'').lower() for part in parts)
         if not (status.isascii() and status.isdigit() and len(status) < 4) or message not in KINDS or not 0 < len(state) < 60:
-            raise Puzzled(f'{short(dict(answer))} does not say that; answer with {self.how}')
+            raise Puzzled(f'{shorten(dict(answer))} does not say that; answer with {self.how}')
         return {'status': int(status), 'message': message, 'task_state': state}
 
     def judge(self, answer):
@@ -313,7 +312,7 @@ class Sentence(Task):
 
     def read(self, answer):
         if not isinstance(answer, str) or len(answer.split()) < 3:
-            raise Puzzled(f'{short(answer)} is no sentence; write three words or more')
+            raise Puzzled(f'{shorten(answer)} is no sentence; write three words or more')
         return ' '.join(answer.split())[:LONGEST]
 
     def judge(self, answer):

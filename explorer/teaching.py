@@ -12,11 +12,10 @@ from collections.abc import Mapping
 
 from explorer.cards import Sheet, heading
 from explorer.closing import CLOSING
+from explorer.errors import WrongUse, shorten
 from explorer.explorations import EXPLORATIONS, exploration
 from explorer.progress import load
-from explorer.shapes import short
 from explorer.questions import MINUTES, MYTHS, SEVEN, TASKS
-from explorer.stations import WrongUse
 from explorer.tasks import LETTERS, Build, Choice, Foretell, Sentence, written
 
 
@@ -140,7 +139,7 @@ def overlay(folder):
     Raises: WrongUse, if the folder has no file of answers.
     """
     if not isinstance(folder, str | pathlib.Path):
-        raise WrongUse(f'{short(folder)} is no folder; give the name of one with files of progress')
+        raise WrongUse(f'{shorten(folder)} is no folder; give the name of one with files of progress')
     read, other = _read(pathlib.Path(folder))
     rows = []
     for key, task in TASKS.items():
@@ -165,7 +164,7 @@ def _read(folder):
         paths = sorted(path for path in folder.iterdir() if path.suffix == '.json' 
                        and not re.search(r'\.(old|damaged)\d*\.json$', path.name))
     except (OSError, ValueError) as error:
-        raise WrongUse(f'{short(str(folder))} can not be read: {error}; give a folder with files of progress') from error
+        raise WrongUse(f'{shorten(str(folder))} can not be read: {error}; give a folder with files of progress') from error
     for path in paths:
         try:
             read.append(load(path))

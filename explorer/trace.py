@@ -9,8 +9,8 @@ import contextlib
 import dataclasses
 import functools
 import importlib
-import json
 import inspect
+import json
 import marshal
 import opcode
 import os
@@ -21,10 +21,23 @@ import tokenize
 import types
 import zlib
 
+from explorer.errors import (
+    NUMBER,
+    OBJECT,
+    TEXT,
+    TEXT_OR_NULL,
+    HookError,
+    WrongUse,
+    check,
+    list_of,
+    object_of,
+    or_null,
+    shorten,
+)
+from explorer.explorations import HEADERS, SCENARIO
 from explorer.payloads import difference, kind_of, leaves, unmarked
-from explorer.shapes import TRACE, check, short
 from explorer.snapshots import Copier, decoded, encoded, plan
-from explorer.stations import FIELDS, STATIONS, HookError, WrongUse, split
+from explorer.stations import BY_KEY, FIELDS, NODES, STATIONS, split
 
 SCHEMA, READABLE = 2, (1, 2)  # 2 marks what JSON cannot hold
 LARGEST = 64_000_000  # characters of a trace as JSON
@@ -552,6 +565,22 @@ def _record(step):
     return tuple(copies[name] if name in copies else step[name] for name in Step.__slots__)
 
 
+_STEP = object_of(
+    index=NUMBER, exploration={'enum': sorted({row.exploration for row in STATIONS} - {None})}, station={'enum': list(BY_KEY)}, qualname=TEXT, file=TEXT, line=NUMBER,
+    lines=list_of(NUMBER), node={'enum': list(NODES)}, service=TEXT, process=NUMBER, thread=TEXT,
+    parent={'type': ['integer', 'null']}, hop_from={'type': ['integer', 'null']}, before=or_null(OBJECT),
+    after=or_null(OBJECT), result={}, error={}, started_ns=NUMBER, ended_ns={'type': ['integer', 'null']})
+_SENT = object_of(method=TEXT, path=TEXT, headers=HEADERS, body={})
+_ANSWERED = object_of(status=NUMBER, headers=HEADERS, body={})
+_MESSAGE = object_of(kind={'enum': ['cast', 'call']}, method=TEXT, version=TEXT, args=OBJECT)
+TRACE = object_of(
+    'besides', schema=NUMBER, engine=TEXT, versions={'type': 'object', 'additionalProperties': TEXT},
+    scenario={'anyOf': [{'type': 'object', 'maxProperties': 0}, {**SCENARIO, 'additionalProperties': False}]},
+    request=or_null(_SENT), response=or_null(_ANSWERED), messages=list_of(_MESSAGE), outcome=or_null(OBJECT),
+    note=TEXT_OR_NULL, steps=list_of(_STEP), besides={'type': 'object', 'additionalProperties': {
+        'type': 'object', 'additionalProperties': NUMBER}})
+
+
 def _no_number(name):
     raise ValueError(f'{name} is not JSON')
 
@@ -614,7 +643,7 @@ class Trace:
         if not isinstance(data, dict) or 'schema' not in data:
             raise WrongUse('not a trace: it names no schema; give a text that Trace.to_json() wrote')
         if data['schema'] not in READABLE or type(data['schema']) is not int:
-            raise WrongUse(f'a trace of schema {short(data["schema"])}, but this version reads {SCHEMA}: record it again')
+            raise WrongUse(f'a trace of schema {shorten(data["schema"])}, but this version reads {SCHEMA}: record it again')
         check(data, TRACE, 'a damaged or foreign trace', 'record it again with this version')
         for index, step in enumerate(data['steps']):
             causes = [cause for cause in (step['parent'], step['hop_from']) if cause is not None]

@@ -10,14 +10,15 @@ import shlex
 from html import escape
 
 from explorer import exception
-from explorer.libraries import oslo_messaging
 from explorer.cloud import Cloud
+from explorer.errors import WrongUse
 from explorer.explorations import OPTIONS, exploration, scenario_of_trace
 from explorer.flowcharts import caption, name_of, path_of, refusals, refused, turned_back
+from explorer.libraries import oslo_messaging
+from explorer.payloads import difference, is_container, is_marked, kind_of, leaves, parts
 from explorer.recordings import head_of
 from explorer.sources import EDITED, code_of, is_ours, our_text, statements, text_of, was_edited
-from explorer.payloads import difference, is_container, is_marked, kind_of, leaves, parts
-from explorer.stations import BY_KEY, FIELDS, NODES, NOVA, WrongUse
+from explorer.stations import BY_KEY, FIELDS, NODES, NOVA
 from explorer.trace import unpacked
 
 MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}

@@ -9,11 +9,10 @@ import json
 import re
 import shlex
 
-from explorer.cloud import Cloud
 from explorer.client import bare_request
+from explorer.cloud import Cloud
+from explorer.errors import WrongUse, shorten
 from explorer.explorations import Scenario, client_newest
-from explorer.shapes import short
-from explorer.stations import WrongUse
 
 VM_STATES = ('active', 'paused', 'stopped', 'suspended', 'building', 'rescued', 'resized', 'shelved_offloaded', 'error')
 TASK_STATES = ('', 'migrating', 'rebooting', 'powering-off', 'resize_prep', 'deleting')
@@ -102,7 +101,7 @@ def scenario_of(values, edited=''):
     """
     usual = {field['name']: field['value'] for field in form(Scenario())}
     values = usual | values
-    odd = [short(name) for name, value in values.items() if name not in usual or type(value) is not type(usual[name])]
+    odd = [shorten(name) for name, value in values.items() if name not in usual or type(value) is not type(usual[name])]
     if odd:
         raise WrongUse(f'the form is damaged: {odd[0]} can not be read; run the cell again')
     try:
@@ -158,7 +157,7 @@ def _of_request(values, kept, around):
     """Make a scenario of the HTTP request: with the client, where a command of it sends just that, else without."""
     method, _, path = values['line'].strip().partition(' ')
     if not re.fullmatch(r'[A-Za-z]+', method) or not path.strip().startswith('/'):
-        raise WrongUse(f'the request begins with {short(values["line"])}; write a method and a path, such as {LINE}')
+        raise WrongUse(f'the request begins with {shorten(values["line"])}; write a method and a path, such as {LINE}')
     headers, body = _headers(values['headers']), values['body']
     try:
         sent = {'body': json.loads(body)} if body.strip() else {}

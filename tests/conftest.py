@@ -10,7 +10,7 @@ import pytest
 import webob
 
 from explorer import Scenario, cloud, objects, pipeline, real_nova, run, seeds, services
-from explorer.stations import WrongUse
+from explorer.errors import WrongUse
 from tests import forks
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

@@ -13,7 +13,7 @@ import json
 import pathlib
 import sys
 
-from explorer.stations import STATIONS, WrongUse
+from explorer.stations import STATIONS
 from explorer.trace import codes, shortened
 
 VARARGS, VARKEYWORDS = 0x04, 0x08
@@ -66,11 +66,14 @@ def _nova():
     from nova import exception
     from nova.api.openstack import api_version_request
     from nova.api.openstack.compute import migrate_server, pause_server
-    from nova.api.openstack.compute.schemas import migrate_server as schemas, pause_server as pause_schemas
+    from nova.api.openstack.compute.schemas import migrate_server as schemas
+    from nova.api.openstack.compute.schemas import pause_server as pause_schemas
     from nova.compute import api, rpcapi  # noqa: F401 (rpcapi before the conductor, as in Nova's own order)
     from nova.conductor import manager
     from nova.conductor import rpcapi as conductor_rpcapi
-    from nova.policies import base, migrate_server as rules, pause_server as pause_rules, servers
+    from nova.policies import base, servers
+    from nova.policies import migrate_server as rules
+    from nova.policies import pause_server as pause_rules
 
     from explorer.objects import POLICIES
     policies = {rule.name: rule.check_str for rule in (

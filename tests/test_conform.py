@@ -6,7 +6,7 @@ import json
 import pytest
 
 from explorer import conform
-from explorer.stations import WrongUse
+from explorer.errors import WrongUse
 from tests.conftest import CASES
 
 DATA = json.loads(CASES.read_text())

@@ -9,8 +9,8 @@ import pytest
 
 from explorer import Scenario, boot, engines, run
 from explorer.cloud import Cloud
+from explorer.errors import WrongUse
 from explorer.recordings import PAUSES
-from explorer.stations import WrongUse
 
 GOOD = [pytest.param(Scenario(), 202, id='default'), pytest.param(Scenario(host='host2', block_migrate=True), 202, id='host'),
         pytest.param(Scenario(microversion='2.30', host='host2', force=True), 202, id='force'),

@@ -5,8 +5,9 @@ import datetime
 import pytest
 
 from explorer import EXPLORATIONS, STATIONS, Scenario, Trace, bare, run
+from explorer.errors import WrongUse
 from explorer.explorations import exploration, scenario_of_trace
-from explorer.stations import FIELDS, WrongUse
+from explorer.stations import FIELDS
 
 KEYS = ['client', 'service', 'routes', 'controller', 'compute-api', 'conductor-api', 'rpc']
 

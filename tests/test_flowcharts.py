@@ -7,8 +7,9 @@ import urllib.parse
 import pytest
 
 from explorer import EXPLORATIONS, Scenario, flowchart, flowcharts, run
+from explorer.errors import WrongUse
 from explorer.recordings import PAUSES
-from explorer.stations import NODES, WrongUse
+from explorer.stations import NODES
 from tests.conftest import ROOT
 
 KEYS = [row.key for row in EXPLORATIONS]

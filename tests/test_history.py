@@ -5,7 +5,8 @@ import re
 import pytest
 
 from explorer import history
-from explorer.stations import NOVA, STATIONS, WrongUse
+from explorer.errors import WrongUse
+from explorer.stations import NOVA, STATIONS
 from tests.conftest import ROOT
 
 KNOWN = [key for key in history.names().values() if key]

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from explorer import Lesson, Scenario
+from explorer.errors import WrongUse
 from explorer.flowcharts import turned_back
 from explorer.lesson import progress_rows
 from explorer.player import Player
 from explorer.questions import MYTHS, SEVEN, TASKS, myths
-from explorer.stations import WrongUse
 from explorer.tasks import Build, Choice, Diagnosis, Foretell, Sentence, Short, ask
 from explorer.views import asked, tell
 

@@ -8,7 +8,7 @@ import pytest
 
 from explorer import EXPLORATIONS, Scenario, compare, explore, flowcharts, player, run, views
 from explorer.content import content, drawing
-from explorer.stations import WrongUse
+from explorer.errors import WrongUse
 
 KEYS = [row.key for row in EXPLORATIONS]
 

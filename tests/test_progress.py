@@ -10,8 +10,8 @@ import time
 
 import pytest
 
+from explorer.errors import WrongUse
 from explorer.progress import LARGEST, MOST_ANSWERS, NAME, VARIABLE, Keeper, Progress, load, parse
-from explorer.stations import WrongUse
 
 GIVEN = Progress().answered('client.predict', 'b', False).answered('client.predict', 'd', True).hinted('client.check')
 

@@ -13,7 +13,8 @@ import pytest
 
 from explorer import Scenario, engines, real_nova, run
 from explorer.cloud import Cloud
-from explorer.stations import NOVA, WrongUse
+from explorer.errors import WrongUse
+from explorer.stations import NOVA
 from tests.conftest import ROOT
 
 KNOWN = f'print("{NOVA}")'  # what is found by who looks for the packages of a worker

@@ -9,7 +9,8 @@ import pytest
 
 from explorer import EXPLORATIONS, Scenario, conform, recordings, run
 from explorer.cloud import Cloud
-from explorer.stations import BY_KEY, NOVA, WrongUse
+from explorer.errors import WrongUse
+from explorer.stations import BY_KEY, NOVA
 from explorer.trace import Trace
 from tests.conftest import CASES
 

@@ -17,7 +17,7 @@ import urllib.request
 import pytest
 
 from explorer import cloud, objects, seeds, services
-from explorer.stations import WrongUse
+from explorer.errors import WrongUse
 from tests.conftest import RABBITMQ, ROOT, WEB_1
 
 BIN = pathlib.Path(sys.executable).parent

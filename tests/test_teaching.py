@@ -8,9 +8,9 @@ import re
 import pytest
 
 from explorer import EXPLORATIONS, Lesson, bare, present, teaching
+from explorer.errors import WrongUse
 from explorer.presenter import outline, page
 from explorer.questions import MYTHS, SEVEN, TASKS
-from explorer.stations import WrongUse
 from explorer.tasks import Choice
 from tests.conftest import ROOT
 

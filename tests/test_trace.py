@@ -11,7 +11,8 @@ import pytest
 
 from explorer import EXPLORATIONS, Scenario, Trace, payloads, pipeline, run, runner, trace
 from explorer.cloud import Cloud
-from explorer.stations import STATIONS, Station, WrongUse
+from explorer.errors import WrongUse
+from explorer.stations import STATIONS, Station
 
 # ---------------------------------------------------------------------------------------------------- the hook
 

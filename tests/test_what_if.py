@@ -7,7 +7,7 @@ import json
 import pytest
 
 from explorer import Scenario, run
-from explorer.stations import WrongUse
+from explorer.errors import WrongUse
 from explorer.what_if import LINE, REQUEST, SWITCHES, TROUBLES, form, parsed, scenario_of
 
 VERSIONS = (None, '2.1', '2.24', '2.25', '2.26', '2.27', '2.29', '2.30', '2.67', '2.68', '2.96')

@@ -41,6 +41,7 @@ from nova.scheduler.client import report
 from oslo_reports import guru_meditation_report
 
 from explorer import stations
+from explorer.errors import WrongUse
 from explorer.libraries import oslo_messaging
 from explorer.cloud import CELL1, CELL_DOWN, EPOCH, FLAVOR, Cloud
 from explorer.explorations import Scenario
@@ -86,7 +87,7 @@ def boot(folder, tell):
     paste = next((path for path in (pathlib.Path(sys.prefix) / 'etc/nova/api-paste.ini', pathlib.Path('/etc/nova/api-paste.ini'))
                   if path.is_file()), None)
     if paste is None:
-        raise stations.WrongUse('nova is only half installed: its api-paste.ini is missing; make nova sets it up anew')
+        raise WrongUse('nova is only half installed: its api-paste.ini is missing; make nova sets it up anew')
     factory = 'keystonemiddleware.auth_token:filter_factory'
     (folder / 'api-paste.ini').write_text(paste.read_text().replace(factory, 'explorer.in_nova.stand_ins:tokens_factory'))
     (folder / 'nova.conf').write_text(NOVA_CONF.format(folder=folder))
@@ -297,7 +298,7 @@ def serve(folder):
             for line in iter(_lines(folder).get, None):
                 say(**_answered(real, json.loads(line)))
                 gc.collect()
-    except stations.WrongUse as error:
+    except WrongUse as error:
         say(failed=str(error))
     except Exception as error:
         logging.getLogger('explorer').exception('the worker ends')
@@ -329,7 +330,7 @@ def _answered(real, asked):
     cloud = Cloud(**{**asked['cloud'], 'hosts': tuple(asked['cloud']['hosts'])})
     try:
         trace, response = real.answer(Scenario(**asked['scenario']), cloud, asked['whole'])
-    except stations.WrongUse as error:
+    except WrongUse as error:
         return {'wrong': str(error)}
     try:
         return {'trace': trace.to_json(), 'response': response}
