@@ -3,9 +3,10 @@
 import importlib
 
 _HOMES = {
-    'Scenario': 'explorations', 'EXPLORATIONS': 'explorations', 'STATIONS': 'stations', 'Trace': 'trace',
-    'run': 'engines', 'boot': 'engines', 'flowchart': 'flowcharts', 'explore': 'player',
-    'compare': 'comparison', 'Lesson': 'lesson', 'present': 'presenter', 'bare': 'explorations', 'Player': 'player',
+    'Scenario': 'explorations', 'EXPLORATIONS': 'explorations', 'bare': 'explorations', 'STATIONS': 'stations', 'Trace': 'trace',
+    'run': 'engines.running', 'boot': 'engines.running', 'flowchart': 'views.flowcharts', 'compare': 'views.comparison',
+    'explore': 'player.widget', 'Player': 'player.widget', 'Lesson': 'teaching.lesson', 'judge': 'teaching.judging',
+    'present': 'teaching.presenter',
 }
 __all__ = sorted(_HOMES)
 

@@ -118,18 +118,20 @@ def _url(text):
 
 def _trace(arguments):
     """send a request and tell its way, step by step"""
-    from explorer import engines, explorations, views
+    from explorer import explorations
+    from explorer.engines import running
+    from explorer.views.pages import tell
     scenario = explorations.Scenario(
         server=arguments.server, host=arguments.host, block_migrate=arguments.block_migrate, force=arguments.force,
         microversion=arguments.microversion, caller=arguments.caller)
-    trace = engines.run(scenario, engine=arguments.engine)
-    print(trace.to_json() if arguments.json else views.tell(trace))
+    trace = running.run(scenario, engine=arguments.engine)
+    print(trace.to_json() if arguments.json else tell(trace))
     return 0
 
 
 def _conform(arguments):
     """compare our answers with recordings of the real Nova"""
-    from explorer.conform import conform
+    from explorer.commands.conform import conform
     lines, agree = conform(arguments.cases, arguments.level, inside_only=arguments.inside_only,
                            engine=arguments.engine, answers=arguments.answers)
     print('\n'.join(lines))
@@ -140,8 +142,10 @@ def _record(arguments):
     """let the real Nova answer anew all that is recorded of it"""
     import functools
 
-    from explorer import besides, conform, engines, recordings
-    real = functools.partial(engines.run, engine='nova')
+    from explorer.commands import conform
+    from explorer.engines import recordings, running
+    from explorer.views import reasons
+    real = functools.partial(running.run, engine='nova')
     if arguments.cases and arguments.check:
         raise WrongUse('--check writes nothing, and --cases writes a file; give one of them')
     if arguments.cases:
@@ -151,13 +155,13 @@ def _record(arguments):
         lines = recordings.stale(real)
         print('\n'.join(lines) or 'all recordings are as the real Nova answers today')
         return 1 if lines else 0
-    print('\n'.join(recordings.record(real, functools.partial(besides.badges_of, engines.run))))
+    print('\n'.join(recordings.record(real, functools.partial(reasons.badges_of, running.run))))
     return 0
 
 
 def _history(arguments):
     """tell the past of a station, from Liberty to today"""
-    from explorer import history
+    from explorer.views import history
     if arguments.station:
         print(history.history(arguments.station))
     else:
@@ -168,63 +172,73 @@ def _history(arguments):
 
 def _beside(arguments):
     """lay a leg of the miniature beside the real Nova, station by station"""
-    from explorer import comparison, engines, explorations
+    from explorer import explorations
+    from explorer.engines import running
+    from explorer.views import comparison
     scenario = explorations.exploration(arguments.key).scenario
-    whole = comparison.compare(engines.run(scenario), engines.run(scenario, engine=arguments.engine))
+    whole = comparison.compare(running.run(scenario), running.run(scenario, engine=arguments.engine))
     print(f'{whole.words}\n\n{whole.leg(arguments.key)}')
     return 0
 
 
 def _serve(arguments):
     """serve the API, for the real nova and openstack commands"""
-    from explorer.services import serve
+    from explorer.commands.serve import serve
     serve(arguments.host, arguments.port, arguments.transport_url, arguments.database_url)
     return 0
 
 
 def _conductor(arguments):
     """take the messages from a broker, in a process of its own"""
-    from explorer.services import conduct
+    from explorer.commands.serve import conduct
     conduct(arguments.transport_url, arguments.database_url)
     return 0
 
 
 def _export(arguments):
     """write the player of an exploration, beside its comparison, as one HTML file"""
-    from explorer import engines, explorations, export
+    from explorer import explorations
+    from explorer.engines.running import run
+    from explorer.player import export
     row = explorations.exploration(arguments.key)
-    other = engines.run(row.compare) if row.compare else None
-    export.write(export.export(engines.run(row.scenario), row.key, other), arguments.file)
+    other = run(row.versus) if row.versus else None
+    export.write(export.export(run(row.scenario), row.key, other, _sheet(row.key)), arguments.file)
     print(arguments.file)
     return 0
 
 
+def _sheet(key):
+    from explorer.teaching.cards import sheet
+    from explorer.teaching.catalogue import QUESTIONS
+    return sheet(QUESTIONS[key].tasks)
+
+
 def _guide(arguments):
     """write INSTRUCTOR.md, the guide for teachers, anew"""
-    import pathlib
-
-    from explorer import export, teaching
-    path, text = pathlib.Path('INSTRUCTOR.md'), teaching.guide()
+    from explorer.player.export import write
+    from explorer.teaching.guide import FILE, guide
+    text = guide()
     if arguments.check:
-        same = path.is_file() and path.read_text(encoding='utf-8') == text
-        print(f'{path} is up to date' if same else f'{path} is not up to date; run nova-explorer guide')
+        same = FILE.is_file() and FILE.read_text(encoding='utf-8') == text
+        print(f'{FILE.name} is up to date' if same else f'{FILE.name} is not up to date; run nova-explorer guide')
         return 0 if same else 1
-    export.write(text, path)
-    print(path)
+    write(text, FILE)
+    print(FILE.name)
     return 0
 
 
 def _overlay(arguments):
     """lay the answers of a class over each other"""
-    from explorer import teaching
-    print(teaching.overlay(arguments.folder))
+    from explorer.teaching.overlay import overlay
+    print(overlay(arguments.folder))
     return 0
 
 
 def _diagrams(arguments):
     """draw the flowcharts in diagrams/"""
-    from explorer import engines, flowcharts
-    names = flowcharts.write_diagrams(engines.run(), check=arguments.check)
+    from explorer.commands.diagrams import write_diagrams
+    from explorer.engines import running
+    names = write_diagrams(running.run(), check=arguments.check)
     if arguments.check:
         print('\n'.join(f'{name} is not up to date; run nova-explorer diagrams' for name in names)
               or 'all diagrams are up to date')
@@ -235,8 +249,8 @@ def _diagrams(arguments):
 
 def _bench(arguments):
     """measure what the hook, the bus and the start cost"""
-    from explorer.bench import bench
-    rows = bench()
+    from explorer.commands.bench import bench
+    rows = bench(_sheet)
     if arguments.json:
         print(json.dumps(rows, indent=1))
         return 0

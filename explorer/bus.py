@@ -7,10 +7,9 @@ is woken, what it carries is text, and what nobody listens for is dropped, as by
 import queue
 import threading
 
+from explorer.libraries import oslo_messaging  # isort: split, as this comes first: it chooses threads
 from oslo_messaging._drivers import base, common, impl_fake
 from oslo_serialization import jsonutils
-
-from explorer.libraries import oslo_messaging  # first: it chooses threads
 
 
 class MemoryMessage(impl_fake.FakeIncomingMessage):

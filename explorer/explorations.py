@@ -133,7 +133,7 @@ class Exploration:
     """One leg of the walk.
 
     Shape: *focus* are keys of stations, in the order of the walk; *landmarks* are those of them that later pictures
-    keep; *follow* is a key of FIELDS; *compare* is a second scenario, on another way, and *compare_says* names it.
+    keep; *follow* is a key of FIELDS; *versus* is a second scenario, on another way, and *versus_says* names it.
     """
 
     key: str
@@ -143,8 +143,8 @@ class Exploration:
     landmarks: tuple[str, ...]
     follow: str
     scenario: Scenario = Scenario()
-    compare: Scenario | None = None
-    compare_says: str = ''
+    versus: Scenario | None = None
+    versus_says: str = ''
 
     @property
     def number(self):
@@ -164,24 +164,24 @@ EXPLORATIONS = (
          'ServersController.index', 'ServersController.show', 'Server.live_migrate', 'ServerManager.live_migrate',
          '_action', 'SessionClient.request', 'http'),
         ('do_live_migration', 'http'),
-        'block_migration', compare=Scenario(block_migrate=True), compare_says='with --block-migrate'),
+        'block_migration', versus=Scenario(block_migrate=True), versus_says='with --block-migrate'),
     Exploration(
         'service', 'Into the API service',
         'What happens to a request before Nova looks at what it asks?',
         ('URLMap', 'ComputeReqIdMiddleware', 'FaultWrapper', 'RequestBodySizeLimiter', 'AuthProtocol',
          'NovaKeystoneContext', 'RequestContext', 'check_is_admin'),
         ('URLMap', 'NovaKeystoneContext'),
-        'request_id', compare=Scenario(request={
+        'request_id', versus=Scenario(request={
             'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
             'headers': {'Content-Type': 'application/json'}, 'body': {'os-migrateLive': {}}}, caller='bad_token'),
-        compare_says='with a token that nobody knows'),
+        versus_says='with a token that nobody knows'),
     Exploration(
         'routes', 'From the path to a method',
         'How does a path that says only "action" lead to the method for live migration?',
         ('Router', 'routematch', '_dispatch', 'Resource', 'set_api_version_request', 'get_body', '_process_stack',
          '_get_method', 'action_peek', 'dispatch', 'serialize'),
         ('Resource', 'action_peek'),
-        'microversion', compare=Scenario(microversion='2.999'), compare_says='with a microversion that does not exist'),
+        'microversion', versus=Scenario(microversion='2.999'), versus_says='with a microversion that does not exist'),
     Exploration(
         'controller', 'The controller decides',
         'What must be true before the controller takes the request on?',
@@ -189,7 +189,7 @@ EXPLORATIONS = (
          'get_instance', 'API.get', '_get_instance_from_cell', 'scatter_gather_single_cell', 'Instance.get_by_uuid',
          'can', 'authorize'),
         ('_migrate_live', '_pause', 'get_instance', 'can'),
-        'block_migration', compare=Scenario(caller='reader'), compare_says='as a reader'),
+        'block_migration', versus=Scenario(caller='reader'), versus_says='as a reader'),
     Exploration(
         'compute-api', 'The compute API takes the server',
         'Which servers are turned back, and how is the one that is taken kept from others?',
@@ -198,16 +198,16 @@ EXPLORATIONS = (
          'live_migrate', 'pause', 'RequestSpec.get_by_instance_uuid', 'Instance.save',
          'instance_update_and_get_original', 'action_start'),
         ('check_instance_state', 'live_migrate', 'pause'),
-        'instance.task_state', compare=Scenario(caller='manager', state={'locked_by': 'owner'}),
-        compare_says='a locked server, as a manager'),
+        'instance.task_state', versus=Scenario(caller='manager', state={'locked_by': 'owner'}),
+        versus_says='a locked server, as a manager'),
     Exploration(
         'conductor-api', 'Cast or call?',
         'Who waits for the conductor, and who decides that?',
         ('live_migrate', 'ComputeTaskAPI.live_migrate_instance', 'rpcapi.live_migrate_instance',
          'rpcapi.migrate_server'),
         ('ComputeTaskAPI.live_migrate_instance',),
-        'host', scenario=Scenario(host='host2'), compare=Scenario(host='host2', microversion='2.29'),
-        compare_says='at microversion 2.29'),
+        'host', scenario=Scenario(host='host2'), versus=Scenario(host='host2', microversion='2.29'),
+        versus_says='at microversion 2.29'),
     Exploration(
         'rpc', 'Over the bus',
         'What exactly travels, and who picks it up?',
@@ -215,7 +215,7 @@ EXPLORATIONS = (
          '_make_message', 'send', '_process_incoming', 'RPCDispatcher.dispatch', 'deserialize_context',
          'manager.live_migrate_instance', 'manager.migrate_server', '_live_migrate'),
         (),
-        'async_', compare=Scenario(microversion='2.30'), compare_says='at microversion 2.30'),
+        'async_', versus=Scenario(microversion='2.30'), versus_says='at microversion 2.30'),
 )
 
 

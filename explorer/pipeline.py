@@ -4,6 +4,17 @@ Read it downwards and you travel with the request; a pause goes along, and takes
 is a file of Nova 34.0.0; names, parameters, schemas, rules and messages are Nova's, the code is ours. The path does not
 know that it may be watched. Where Nova keeps its database and its message bus in the process, ours are handed in: see the
 wiring at the end.
+
+The landmarks, in the order of a request:
+
+    URLMap                                          which application
+    PIPELINES, from CORS to NovaKeystoneContext     the filters
+    Resource.__call__, action_peek                  from the path to a method
+    MigrateServerController._migrate_live           the controller
+    API.get, API.live_migrate                       the compute API, behind its guards: check_instance_lock, check_instance_state
+    ComputeTaskAPI.live_migrate_instance            the conductor's API: cast or call
+    ComputeTaskRPCAPI, RPCClient                    the message
+    ComputeTaskManager.live_migrate_instance        the conductor takes it
 """
 
 import functools
@@ -1554,36 +1565,6 @@ def create_transport(url):
 
 # ------------------------------------------------------------------------------------- nova/conductor/manager.py
 
-# What ComputeTaskManager._live_migrate goes on to do in Nova, where our path ends: with a host to be found, with one given.
-_TASK = 'nova.conductor.tasks.live_migrate.LiveMigrationTask.'
-_FIRST = (
-    ('nova.objects.migration.Migration.create', 'writes the migration down, with the status accepted'),
-    (_TASK + '_execute', 'takes over'),
-    (_TASK + '_check_instance_is_active', 'asks for a server that runs or is paused'),
-    (_TASK + '_check_host_is_up', 'asks whether the source is alive'),
-    ('nova.conductor.tasks.migrate.replace_allocation_with_migration',
-     'moves the claim in Placement from the server to the migration'),
-)
-_LAST = (
-    ('nova.objects.migration.Migration.save', 'writes the destination down'),
-    ('nova.compute.rpcapi.ComputeAPI.live_migration', 'casts to the source host, where the memory begins to move'),
-)
-_ASK = ('nova.compute.rpcapi.ComputeAPI.check_can_live_migrate_destination', 'calls that host, and waits')
-NEXT_FIND = (
-    *_FIRST,
-    (_TASK + '_find_destination', 'looks for a host until one will do'),
-    ('nova.scheduler.rpcapi.SchedulerAPI.select_destinations', 'calls the scheduler, and waits'),
-    _ASK, *_LAST)
-NEXT_GIVEN = (
-    *_FIRST,
-    (_TASK + '_check_destination_is_not_source', 'refuses the host where the server is'),
-    (_TASK + '_check_host_is_up', 'asks whether the given host is alive'),
-    (_TASK + '_check_destination_has_enough_memory', 'compares what is free there'),
-    (_TASK + '_check_compatible_with_source_hypervisor', 'compares the hypervisors'),
-    ('nova.scheduler.utils.claim_resources_on_destination', 'claims in Placement what the server needs there'),
-    (_TASK + '_check_requested_destination', 'stays within the cell'),
-    _ASK, *_LAST)
-
 
 def targets_cell(fn):
     """Point the context at the server's cell before the method runs (nova.conductor.manager.targets_cell)."""
@@ -1636,11 +1617,9 @@ class ComputeTaskManager:
 
     def _build_live_migrate_task(self, context, instance, destination, block_migration, disk_over_commit, migration,
                                  request_spec=None):
-        """Say what Nova does next: our path ends here."""
-        following = NEXT_GIVEN if destination else NEXT_FIND
-        LOG.info('Live migration of %s to %s taken over. Nova would go on so:\n%s', instance.uuid,
-                 destination or 'a host that the scheduler finds or confirms',
-                 '\n'.join(f'  {name} {says}' for name, says in following))
+        """Take note: our path ends here. What Nova does next is in views/reasons.py."""
+        wanted = destination or 'a host that the scheduler finds or confirms'
+        LOG.info('Live migration of %s to %s taken over', instance.uuid, wanted)
 
 
 # -------------------------------------------------------------------------------------------------- the wiring

@@ -5,6 +5,7 @@ The hook resolves either name to code objects. A function that serves several ca
 or exploration: a visit takes them from the visit that called it.
 """
 
+import collections
 import dataclasses
 
 NOVA = '34.0.0'
@@ -44,72 +45,17 @@ class Station:
         return f'explorer.{home}.{owner}{"." if rest else ""}{rest}'
 
     @property
+    def name(self):
+        """Name the station as a reader of Nova would: class and method, or function; with the module where two share that."""
+        module, qualname = split(self.nova)
+        name = qualname.partition('.<locals>')[0]
+        return f'{module.rpartition(".")[2]}.{name}' if name in _SHARED else name
+
+    @property
     def nova_file(self):
         """Give the file of the function in the real library."""
         module = split(self.nova)[0]
         return f'{module.replace(".", "/")}{"/__init__" if module in PACKAGES else ""}.py'
-
-
-def split(name):
-    """Split the dotted name of a function into its module and its qualified name.
-
-    Shape: 'nova.compute.api.API.get' gives ('nova.compute.api', 'API.get').
-    """
-    parts = name.split('.')
-    first = next((i for i, part in enumerate(parts) if part.lstrip('_')[:1].isupper()), len(parts) - 1)
-    if '<locals>' in parts[:first]:
-        first = parts.index('<locals>') - 1
-    return '.'.join(parts[:first]), '.'.join(parts[first:])
-
-
-# Two classes of Nova would share a name in one file of ours. What ours are called instead:
-RENAMED = {
-    'nova.conductor.rpcapi.ComputeTaskAPI': 'ComputeTaskRPCAPI',
-    'nova.network.neutron.API': 'NeutronAPI',
-}
-
-# The modules in which stations live that are packages, so that their text is in an __init__.py.
-PACKAGES = ('nova.api.openstack', 'nova.api.validation', 'keystonemiddleware.auth_token')
-
-# The modules of Nova whose functions live in objects.py; those of all others live in pipeline.py.
-IN_OBJECTS = ('nova.context', 'nova.policy', 'nova.objects', 'nova.db')
-
-# Classes that carry the request: which attributes are their content. Of other classes that own a station, and of those
-# with (), only the name is shown: they are places. Anything else shows all its attributes.
-CARRIERS = {
-    'webob.request.BaseRequest': ('environ',),
-    'webob.response.Response': ('_status', '_headerlist', '_app_iter'),
-    'webob.exc.WSGIHTTPException': ('_status', 'explanation', '_headerlist'),
-    'requests.models.PreparedRequest': ('method', 'url', 'headers', 'body'),
-    'requests.models.Response': ('status_code', 'headers', '_content'),
-    'requests.structures.CaseInsensitiveDict': ('_store',),
-    'oslo_context.context.RequestContext': (
-        'user_id', 'project_id', 'roles', '_is_admin', 'request_id', 'auth_token', 'remote_address', 'cell_uuid'),
-    'oslo_messaging.target.Target': ('exchange', 'topic', 'namespace', 'version', 'server', 'fanout'),
-    'oslo_messaging._drivers.base.IncomingMessage': ('ctxt', 'message'),
-    'novaclient.base.Resource': ('_info',),
-    'novaclient.api_versions.APIVersion': ('ver_major', 'ver_minor'),
-    **{f'{home}.{name}': shown for home in ('explorer.pipeline', 'nova.api.openstack.wsgi') for name, shown in (
-        ('APIVersionRequest', ('ver_major', 'ver_minor')), ('ResponseObject', ('obj', 'code')),
-        ('WSGICodes', ('_codes',)), ('Fault', ('wrapped_exc',)))},
-    'routes.route.Route': ('routepath', 'conditions'),
-    **dict.fromkeys((
-        '_io._IOBase', 'concurrent.futures._base.Executor', 'concurrent.futures._base.Future',
-        'explorer.pipeline.Controller', 'explorer.pipeline.Middleware', 'explorer.pipeline.Resource',
-        'functools.partial', 'novaclient.base.Manager', 'novaclient.v2.client.Client', 'oslo_config.cfg.ConfigOpts',
-        'oslo_messaging.rpc.dispatcher.RPCDispatcher', 'oslo_messaging.transport.Transport',
-        'oslo_middleware.base.ConfigurableMiddleware', 'routes.mapper.Mapper', 'routes.util.URLGenerator',
-        'sqlalchemy.engine.base.Connection', 'sqlalchemy.engine.base.Engine', 'sqlalchemy.orm.state.InstanceState',
-        'sqlalchemy.sql.visitors.Visitable',
-    ), ()),
-}
-
-# Of a WSGI environ that a request carries, these are the server's own and the libraries'.
-NOISE = frozenset({
-    *(f'wsgi.{name}' for name in ('version', 'input', 'errors', 'multithread', 'multiprocess', 'run_once', 'url_scheme',
-                                  'file_wrapper', 'input_terminated')),
-    'webob.adhoc_attrs', 'webob.is_body_seekable', 'webob._body_file', 'webob._parsed_query_vars', 'routes.url',
-    'routes.route', 'GATEWAY_INTERFACE', 'SERVER_SOFTWARE', 'SERVER_PROTOCOL', 'REMOTE_HOST'})
 
 
 def _rows(exploration, node, service, *rows):
@@ -304,6 +250,35 @@ STATIONS = (
 
 BY_KEY = {station.key: station for station in STATIONS}
 
+
+def split(name):
+    """Split the dotted name of a function into its module and its qualified name.
+
+    Shape: 'nova.compute.api.API.get' gives ('nova.compute.api', 'API.get').
+    """
+    parts = name.split('.')
+    first = next((i for i, part in enumerate(parts) if part.lstrip('_')[:1].isupper()), len(parts) - 1)
+    if '<locals>' in parts[:first]:
+        first = parts.index('<locals>') - 1
+    return '.'.join(parts[:first]), '.'.join(parts[first:])
+
+
+# Class and method, or function, that stations of several modules have in common.
+_SHARED = frozenset(name for name, count in collections.Counter(
+    split(station.nova)[1].partition('.<locals>')[0] for station in STATIONS).items() if count > 1)
+
+# Two classes of Nova would share a name in one file of ours. What ours are called instead:
+RENAMED = {
+    'nova.conductor.rpcapi.ComputeTaskAPI': 'ComputeTaskRPCAPI',
+    'nova.network.neutron.API': 'NeutronAPI',
+}
+
+# The modules in which stations live that are packages, so that their text is in an __init__.py.
+PACKAGES = ('nova.api.openstack', 'nova.api.validation', 'keystonemiddleware.auth_token')
+
+# The modules of Nova whose functions live in objects.py; those of all others live in pipeline.py.
+IN_OBJECTS = ('nova.context', 'nova.policy', 'nova.objects', 'nova.db')
+
 # Functions of Nova in the recordings that are no stations here, and why.
 LEFT_OUT = {
     'nova.notifications.base.send_update':
@@ -328,3 +303,40 @@ FIELDS = {
     'async_': ((None, 'async_'), ('wait_for_reply',), ('message', 'method')),
     'request_id': (('openstack.request_id',), (None, 'req_id'), ('context', 'request_id'), ('ctxt', 'request_id')),
 }
+
+# Classes that carry the request: which attributes are their content. Of other classes that own a station, and of those
+# with (), only the name is shown: they are places. Anything else shows all its attributes.
+CARRIERS = {
+    'webob.request.BaseRequest': ('environ',),
+    'webob.response.Response': ('_status', '_headerlist', '_app_iter'),
+    'webob.exc.WSGIHTTPException': ('_status', 'explanation', '_headerlist'),
+    'requests.models.PreparedRequest': ('method', 'url', 'headers', 'body'),
+    'requests.models.Response': ('status_code', 'headers', '_content'),
+    'requests.structures.CaseInsensitiveDict': ('_store',),
+    'oslo_context.context.RequestContext': (
+        'user_id', 'project_id', 'roles', '_is_admin', 'request_id', 'auth_token', 'remote_address', 'cell_uuid'),
+    'oslo_messaging.target.Target': ('exchange', 'topic', 'namespace', 'version', 'server', 'fanout'),
+    'oslo_messaging._drivers.base.IncomingMessage': ('ctxt', 'message'),
+    'novaclient.base.Resource': ('_info',),
+    'novaclient.api_versions.APIVersion': ('ver_major', 'ver_minor'),
+    **{f'{home}.{name}': shown for home in ('explorer.pipeline', 'nova.api.openstack.wsgi') for name, shown in (
+        ('APIVersionRequest', ('ver_major', 'ver_minor')), ('ResponseObject', ('obj', 'code')),
+        ('WSGICodes', ('_codes',)), ('Fault', ('wrapped_exc',)))},
+    'routes.route.Route': ('routepath', 'conditions'),
+    **dict.fromkeys((
+        '_io._IOBase', 'concurrent.futures._base.Executor', 'concurrent.futures._base.Future',
+        'explorer.pipeline.Controller', 'explorer.pipeline.Middleware', 'explorer.pipeline.Resource',
+        'functools.partial', 'novaclient.base.Manager', 'novaclient.v2.client.Client', 'oslo_config.cfg.ConfigOpts',
+        'oslo_messaging.rpc.dispatcher.RPCDispatcher', 'oslo_messaging.transport.Transport',
+        'oslo_middleware.base.ConfigurableMiddleware', 'routes.mapper.Mapper', 'routes.util.URLGenerator',
+        'sqlalchemy.engine.base.Connection', 'sqlalchemy.engine.base.Engine', 'sqlalchemy.orm.state.InstanceState',
+        'sqlalchemy.sql.visitors.Visitable',
+    ), ()),
+}
+
+# Of a WSGI environ that a request carries, these are the server's own and the libraries'.
+NOISE = frozenset({
+    *(f'wsgi.{name}' for name in ('version', 'input', 'errors', 'multithread', 'multiprocess', 'run_once', 'url_scheme',
+                                  'file_wrapper', 'input_terminated')),
+    'webob.adhoc_attrs', 'webob.is_body_seekable', 'webob._body_file', 'webob._parsed_query_vars', 'routes.url',
+    'routes.route', 'GATEWAY_INTERFACE', 'SERVER_SOFTWARE', 'SERVER_PROTOCOL', 'REMOTE_HOST'})

@@ -231,7 +231,7 @@ class _Visit:
     """A step in the making."""
 
     __slots__ = ('station', 'plan', 'aside', 'code', 'frame', 'caller', 'thread', 'started_ns', 'ended_ns',
-                 'before', 'after', 'result', 'error', 'lines', 'besides')
+                 'before', 'after', 'result', 'error', 'lines', 'also_ran')
 
 
 @functools.cache
@@ -296,15 +296,15 @@ class Recorder:
 
     Shape: *stations* are rows of the table, *column* says which of their names to watch: 'ours' or 'nova'. *aside* is
     asked with the locals of every visit that begins an exchange with the API; where it says yes, only the stations of
-    the exploration `client` are recorded until the visit ends. *beside*, if given, is asked for the name of every other
-    function that runs, beside(file name, qualified name); those it names are counted with the visit in which they run.
+    the exploration `client` are recorded until the visit ends. *name_other*, if given, is asked for the name of every other
+    function that runs, name_other(file name, qualified name); those it names are counted with the visit in which they run.
     Raises: LookupError for a name that leads to no function; HookError, if the hook cannot see all of it: at the beginning,
     where that is known, or at the end, also for a callback that failed.
     """
 
-    def __init__(self, stations=STATIONS, column='ours', aside=lambda values: False, beside=None):
+    def __init__(self, stations=STATIONS, column='ours', aside=lambda values: False, name_other=None):
         self._stations, places, self._ways = _table(tuple(stations), column)
-        self._aside, self._beside, self._column, self._names = aside, beside, column, {}
+        self._aside, self._name_other, self._column, self._names = aside, name_other, column, {}
         self._copier = Copier(places)
         self._visits, self._stacks, self._failure = [], collections.defaultdict(list), None
         self._idle = threading.Condition()
@@ -312,7 +312,7 @@ class Recorder:
     def __enter__(self):
         self._see_that_nothing_was_reloaded()
         self._watch = watch([code for code, *_ in self._stations.values()], self._enter, self._liner(), self._leave,
-                            self._other if self._beside else None)
+                            self._other if self._name_other else None)
         self._watch.__enter__()
         return self
 
@@ -349,14 +349,14 @@ class Recorder:
             if caller is None:
                 aside = station.after == 'http' and self._aside(frame.f_locals)
             elif caller.station.last:
-                return self._other(code) if self._beside else None
+                return self._other(code) if self._name_other else None
             elif (aside := caller.aside) and station.exploration != 'client':
                 return None
             visit = _Visit()
             visit.station, visit.plan, visit.code, visit.frame, visit.lines = station, plan_, code, id(frame), set()
             visit.aside, visit.caller = aside, caller
             visit.thread = caller.thread if caller else threading.current_thread().name
-            visit.besides = visit.ended_ns = visit.after = visit.result = visit.error = None
+            visit.also_ran = visit.ended_ns = visit.after = visit.result = visit.error = None
             visit.before = self._copier.locals(frame.f_locals, plan_)
             stack.append(visit)
             self._visits.append(visit)
@@ -367,14 +367,14 @@ class Recorder:
     def _other(self, code):
         known = self._names.get(id(code))
         if known is None:
-            known = self._names[id(code)] = self._beside(code.co_filename, code.co_qualname), code  # which keeps the id taken
+            known = self._names[id(code)] = self._name_other(code.co_filename, code.co_qualname), code  # which keeps the id taken
         if known[0] is None:
             return False
         stack = self._stacks.get(threading.get_ident())
         if stack:
             visit = stack[-1]
-            visit.besides = visit.besides or collections.Counter()
-            visit.besides[known[0]] += 1
+            visit.also_ran = visit.also_ran or collections.Counter()
+            visit.also_ran[known[0]] += 1
         return None
 
     def _liner(self):
@@ -406,16 +406,16 @@ class Recorder:
             self._failure = self._failure or failure
 
     def records(self):
-        """Put the visits into causal order: (records, besides).
+        """Put the visits into causal order: (records, also_ran).
 
-        Shape: records are tuples of the fields of Step, payloads still packed; besides is what else ran in each visit,
+        Shape: records are tuples of the fields of Step, payloads still packed; also_ran is what else ran in each visit,
         {index of its record: {name: how often}}.
         Order: a visit comes before what it calls. What it sends to another thread comes after its calls, but what
         nobody waits for comes last.
         """
         ordered, hops = _causal(list(self._visits))
-        besides = {index: dict(visit.besides) for index, visit in enumerate(ordered) if visit.besides}
-        return _records(ordered, hops, self._column), besides
+        also_ran = {index: dict(visit.also_ran) for index, visit in enumerate(ordered) if visit.also_ran}
+        return _records(ordered, hops, self._column), also_ran
 
 
 def _causal(visits):
@@ -574,10 +574,10 @@ _SENT = object_of(method=TEXT, path=TEXT, headers=HEADERS, body={})
 _ANSWERED = object_of(status=NUMBER, headers=HEADERS, body={})
 _MESSAGE = object_of(kind={'enum': ['cast', 'call']}, method=TEXT, version=TEXT, args=OBJECT)
 TRACE = object_of(
-    'besides', schema=NUMBER, engine=TEXT, versions={'type': 'object', 'additionalProperties': TEXT},
+    'also_ran', schema=NUMBER, engine=TEXT, versions={'type': 'object', 'additionalProperties': TEXT},
     scenario={'anyOf': [{'type': 'object', 'maxProperties': 0}, {**SCENARIO, 'additionalProperties': False}]},
     request=or_null(_SENT), response=or_null(_ANSWERED), messages=list_of(_MESSAGE), outcome=or_null(OBJECT),
-    note=TEXT_OR_NULL, steps=list_of(_STEP), besides={'type': 'object', 'additionalProperties': {
+    note=TEXT_OR_NULL, steps=list_of(_STEP), also_ran={'type': 'object', 'additionalProperties': {
         'type': 'object', 'additionalProperties': NUMBER}})
 
 
@@ -591,7 +591,7 @@ class Trace:
 
     Shape: *request* {method, path, headers, body} and *response* {status, headers, body} of the last exchange, None if
     there was none; *messages* as `rpc` in the recordings, with real ids; *outcome* {vm_state_after, task_state_after,
-    actions, faults}: what the database holds of the server afterwards; *note*: what the client said, if it gave up; *besides*: what
+    actions, faults}: what the database holds of the server afterwards; *note*: what the client said, if it gave up; *also_ran*: what
     else of Nova ran in a step, {index as text: {dotted name: how often}}, where that was watched.
     """
 
@@ -604,7 +604,7 @@ class Trace:
     outcome: dict | None
     note: str | None
     packed: bytes = dataclasses.field(repr=False)
-    besides: dict = dataclasses.field(default_factory=dict)
+    also_ran: dict = dataclasses.field(default_factory=dict)
     schema: int = SCHEMA
 
     def __eq__(self, other):
@@ -644,6 +644,7 @@ class Trace:
             raise WrongUse('not a trace: it names no schema; give a text that Trace.to_json() wrote')
         if data['schema'] not in READABLE or type(data['schema']) is not int:
             raise WrongUse(f'a trace of schema {shorten(data["schema"])}, but this version reads {SCHEMA}: record it again')
+        data.setdefault('also_ran', data.pop('besides', {}))  # its name in schema 1
         check(data, TRACE, 'a damaged or foreign trace', 'record it again with this version')
         for index, step in enumerate(data['steps']):
             causes = [cause for cause in (step['parent'], step['hop_from']) if cause is not None]

@@ -11,7 +11,7 @@ import tempfile
 import nbformat
 from nbclient import NotebookClient
 
-from explorer.progress import VARIABLE
+from explorer.teaching.progress import VARIABLE
 
 NOTEBOOK = pathlib.Path(__file__).with_name('01_nova_api.ipynb')
 LIVE = 'application/vnd.jupyter.widget-view+json'

@@ -9,7 +9,9 @@ import sys
 import pytest
 import webob
 
-from explorer import Scenario, cloud, objects, pipeline, real_nova, run, seeds, services
+from explorer import Scenario, objects, pipeline, run
+from explorer.commands import serve
+from explorer.engines import cloud, real_nova, seeds
 from explorer.errors import WrongUse
 from tests import forks
 
@@ -80,7 +82,7 @@ class Api:
         seeds.seed_cloud(self.database, self.cloud)
         self.seed()
         self.transport = pipeline.create_transport('memory://')
-        self.application = pipeline.init_application(self.database, self.transport, services.tokens(self.cloud))
+        self.application = pipeline.init_application(self.database, self.transport, serve.tokens(self.cloud))
         self.conductor = pipeline.start_conductor(self.database, self.transport, pipeline.ComputeTaskManager())
 
     def seed(self, **state):

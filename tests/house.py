@@ -15,6 +15,55 @@ def files():
     return sorted(PACKAGE.rglob('*.py'))
 
 
+def imports(path):
+    """List the files of ours that a file imports, wherever in it, as paths below the package: 'views/facts.py'."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.ImportFrom) and (node.module or '').partition('.')[0] == 'explorer':
+            home = PACKAGE.joinpath(*node.module.split('.')[1:])
+            found |= {home.with_suffix('.py')} if home.with_suffix('.py').is_file() else {home / f'{alias.name}.py' for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {PACKAGE.joinpath(*alias.name.split('.')[1:]).with_suffix('.py') for alias in node.names
+                      if alias.name.startswith('explorer.')}
+    return {str(each.relative_to(PACKAGE)) for each in found if each.is_file()}
+
+
+def graph(name_of):
+    """Draw the imports: {name: names that it imports}, where name_of names a file; what has the name '' is left out."""
+    edges = {}
+    for path in files():
+        here = name_of(str(path.relative_to(PACKAGE)))
+        edges.setdefault(here, set()).update(name_of(other) for other in imports(path))
+    return {here: others - {here, ''} for here, others in edges.items() if here}
+
+
+def room(file):
+    """Name the room of a file: its package, or a file of the core; '' for __init__.py."""
+    package, slash, _ = file.partition('/')
+    return package if slash else file.removesuffix('.py').replace('__init__', '')
+
+
+def within(package):
+    """Name the files of one package, '' for all others."""
+    return lambda file: file.removesuffix('.py') if file.startswith(f'{package}/') and not file.endswith('__init__.py') else ''
+
+
+def longest_chain(edges):
+    """Find the longest chain of imports, from the top down.
+
+    Raises: ValueError where imports go round in a circle.
+    """
+    known = {}
+
+    def below(name, above=()):
+        if name in above:
+            raise ValueError(f'in a circle: {" -> ".join((*above, name))}')
+        if name not in known:
+            known[name] = max(([name, *below(other, (*above, name))] for other in sorted(edges.get(name, ()))), key=len, default=[name])
+        return known[name]
+    return max((below(name) for name in sorted(edges)), key=len, default=[])
+
+
 def statements(tree):
     """Count the statements of a module, a class or a function, its own line included where it has one."""
     return sum(_counts(node) for node in ast.walk(tree)) - sum(
@@ -44,6 +93,10 @@ def main():
     trees = {path: ast.parse(path.read_text(encoding='utf-8')) for path in files()}
     for path, tree in trees.items():
         print(f'{statements(tree):5} {path.relative_to(PACKAGE.parent)}')
+    rooms = graph(room)
+    print(f'{len(rooms)} rooms, {sum(map(len, rooms.values()))} edges, longest chain {" -> ".join(longest_chain(rooms))}')
+    for package in sorted(path.name for path in PACKAGE.iterdir() if (path / '__init__.py').is_file()):
+        print(f'{package}: longest chain {" -> ".join(longest_chain(graph(within(package))))}')
     print(f'{sum(map(statements, trees.values())):5} statements in all')
     sizes = sorted((size, path.stem, name) for path, tree in trees.items() for name, size in functions(tree))
     just = [size for size, *_ in sizes]

@@ -22,10 +22,11 @@ import tempfile
 from tests import forks
 
 TESTS = {
-    'pipeline': ('test_pipeline', 'test_bus', 'test_conform'), 'objects': ('test_objects', 'test_pipeline', 'test_conform'),
-    'trace': ('test_trace', 'test_engines'), 'snapshots': ('test_snapshots', 'test_trace'), 'comparison': ('test_comparison',),
-    'tasks': ('test_judging', 'test_lesson')}
-SHARES = {'pipeline': 32, 'objects': 18, 'trace': 16, 'snapshots': 14, 'comparison': 10, 'tasks': 10}  # of a hundred
+    'pipeline': ('test_pipeline', 'test_bus', 'commands/test_conform'),
+    'objects': ('test_objects', 'test_pipeline', 'commands/test_conform'),
+    'trace': ('test_trace', 'engines/test_running'), 'snapshots': ('test_snapshots', 'test_trace'),
+    'views/comparison': ('views/test_comparison',), 'teaching/tasks': ('teaching/test_judging', 'teaching/test_lesson')}
+SHARES = {'pipeline': 32, 'objects': 18, 'trace': 16, 'snapshots': 14, 'views/comparison': 10, 'teaching/tasks': 10}  # of a hundred
 LEFT_OUT = shutil.ignore_patterns('.venv*', '.git', 'build', '*.egg-info', '.pytest_cache')
 
 _SWAPS = {

@@ -226,7 +226,7 @@ def main():
     aside = {station.key for station in stations if station.node != 'client'}
     wrong, values, seen = [], 0, set()
     for row in EXPLORATIONS:
-        for scenario in (row.scenario, row.compare):
+        for scenario in (row.scenario, row.versus):
             NOTES.clear()
             trace = run(scenario)
             told, count = compared(trace, list(NOTES), stations, aside if 'python-novaclient' in trace.versions else ())

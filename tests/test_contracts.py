@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from explorer import conform, real_nova
+from explorer.commands import conform
+from explorer.engines import real_nova
 from explorer.stations import NOVA
 from tests.conftest import CASES, REAL, ROOT
 from tests.contracts import promises

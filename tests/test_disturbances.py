@@ -115,7 +115,7 @@ def test_a_debugger_that_takes_the_thread_of_the_conductor():
     assert RESTART in second
 
 
-@pytest.mark.parametrize('where', ['        if host_name:\n            nodes = objects', '        following = NEXT_GIVEN'])
+@pytest.mark.parametrize('where', ['        if host_name:\n            nodes = objects', '        wanted = destination or'])
 def test_a_breakpoint_in_a_station(copy, whole, where):
     indent = where[:len(where) - len(where.lstrip())]
     edited(copy, where, f'{indent}breakpoint()\n{where}')
@@ -159,9 +159,10 @@ def test_coverage_at_the_same_time(whole, core):
 @pytest.mark.parametrize('before', ['sent()', 'pass'])
 def test_a_module_that_is_reloaded(whole, reloads, before):
     lines = ran(f'''
-        from explorer import engines, pipeline
+        from explorer import pipeline
+        from explorer.engines import running
         {before}
-        if {before!r} == 'pass': engines.boot(); run(engine='recorded')
+        if {before!r} == 'pass': running.boot(); run(engine='recorded')
         {reloads}
         sent(); sent(BARE)''')
     if before == 'pass':
@@ -285,7 +286,7 @@ def test_what_the_user_has_configured_makes_no_difference(tmp_path, plain, given
 EDIT = '''
     import pathlib
     from explorer import explore, pipeline
-    from explorer.sources import EDITED
+    from explorer.views.sources import EDITED
     player = explore('controller').goto('_migrate_live')
     before = [source['lines'] for source in player.content['sources'].values()]
     path = pathlib.Path(pipeline.__file__)
@@ -322,14 +323,14 @@ def test_the_folders_of_killed_processes_are_collected_and_those_of_others_left(
     environment = {**os.environ, 'TMPDIR': str(tmp_path)}
     _, killed, there = ran('''
         import os, tempfile
-        from explorer import engines
+        from explorer.engines import running
         run()
-        mine = engines._miniature().folder
+        mine = running.miniature().nova.folder
         print(mine, flush=True)
         child = os.fork()
         if not child:
             run()
-            print(engines._miniature().folder, flush=True)
+            print(running.miniature().nova.folder, flush=True)
             os.kill(os.getpid(), 9)
         os.waitpid(child, 0)
         third = os.fork()
@@ -348,7 +349,7 @@ def test_a_working_folder_that_is_gone_is_one_line(tmp_path):
     line, = ran('''
         import os
         from explorer import Lesson
-        from explorer.stations import WrongUse
+        from explorer.errors import WrongUse
         os.rmdir(os.getcwd())
         try:
             Lesson()

@@ -31,8 +31,8 @@ def test_each_has_a_focus_that_its_request_reaches_and_a_field_to_follow(row):
 
 @pytest.mark.parametrize('row', EXPLORATIONS, ids=KEYS)
 def test_each_comparison_takes_another_way(row):
-    way, other = run(row.scenario), run(row.compare)
-    assert row.compare_says
+    way, other = run(row.scenario), run(row.versus)
+    assert row.versus_says
     assert (way.messages, way.response['status']) != (other.messages, other.response['status'])
 
 

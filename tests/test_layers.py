@@ -1,6 +1,5 @@
 """The house: imports point down, the path knows nothing of the hook, and names load when they are asked for."""
 
-import ast
 import lzma
 import pathlib
 import re
@@ -9,74 +8,107 @@ import subprocess
 import pytest
 
 import explorer
-from tests import forks
+from tests import forks, house
 from tests.conftest import ROOT
+from tests.house import PACKAGE
 
-PACKAGE = ROOT / 'explorer'
-# From the top of the house to its ground; a module imports from below its own floor, or along it in this order.
-FLOORS = (
-    ('__main__',), ('bench',), ('lesson', 'presenter', 'export'), ('teaching',), ('cards',), ('judging',), ('questions',), ('closing',),
-    ('tasks', 'reading'),
-    ('player', 'services', 'conform'), ('content',), ('comparison', 'what_if'), ('views', 'engines', 'flowcharts'), ('sources', 'recordings', 'besides'), ('real_nova',),
-    ('runner', 'seeds'), ('client',), ('explorations', 'trace', 'http_server', 'pipeline', 'progress'), ('snapshots', 'folders', 'payloads'), ('shapes', 'objects', 'cloud', 'history'),
-    ('stations', 'bus'), ('libraries', 'exception'))
-FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
-ALONG = {('views', 'flowcharts')}
-
-
-def imports(path):
-    """Give the modules of ours that a file imports, wherever in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-        if isinstance(node, ast.ImportFrom) and (node.module or '').split('.')[0] == 'explorer':
-            parts = node.module.split('.')[1:]
-            found |= set(parts[:1]) or {alias.name for alias in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {alias.name.split('.')[1] for alias in node.names if alias.name.startswith('explorer.')}
-    return found
+# What each room may import: those before it, but in the core only what is named.
+CORE = {
+    'libraries': set(), 'exception': set(), 'payloads': set(), 'stations': set(), 'errors': {'libraries'},
+    'bus': {'libraries'}, 'objects': {'exception', 'libraries'},
+    'pipeline': {'bus', 'exception', 'libraries', 'objects'},
+    'snapshots': {'stations'}, 'explorations': {'errors', 'payloads', 'stations'},
+    'trace': {'errors', 'explorations', 'payloads', 'snapshots', 'stations'}}
+PACKAGES = ('engines', 'views', 'player', 'teaching', 'commands', '__main__')  # each may import the core and those before it
+APART = {'commands': {'teaching'}}  # but not these
+PATH = ('pipeline', 'objects', 'bus', 'exception', 'libraries')
 
 
-def test_every_module_has_its_floor():
-    assert {path.stem for path in PACKAGE.glob('*.py')} - {'__init__'} == set(FLOOR)
+def test_imports_point_down():
+    edges = house.graph(house.room)
+    assert set(edges) == {*CORE, *PACKAGES}
+    for number, package in enumerate(PACKAGES):
+        assert edges[package] <= {*CORE, *PACKAGES[:number]} - APART.get(package, set()), package
+    for name, allowed in CORE.items():
+        assert edges[name] <= allowed, name
 
 
-@pytest.mark.parametrize('name', sorted(FLOOR))
-def test_imports_point_down(name):
-    for other in imports(PACKAGE / f'{name}.py'):
-        assert FLOOR[other] > FLOOR[name] or (name, other) in ALONG, f'{name} imports {other}'
+def test_the_house_can_be_seen_at_a_glance():
+    rooms = house.graph(house.room)
+    assert len(house.longest_chain(rooms)) <= 9
+    assert sum(map(len, rooms.values())) <= 80
+    for package in PACKAGES[:-1]:
+        assert 1 <= len(house.longest_chain(house.graph(house.within(package)))) <= 5, package
 
 
-@pytest.mark.parametrize('path', sorted(PACKAGE.glob('in_nova/*.py')), ids=lambda path: path.stem)
-def test_what_runs_in_the_process_of_the_real_nova_knows_nothing_of_our_path(path):
-    assert imports(path) <= {'in_nova', 'runner', 'explorations', 'trace', 'cloud', 'bus', 'libraries', 'stations'}
+def test_a_circle_of_imports_is_found():
+    assert house.longest_chain({'a': {'b'}, 'b': {'c'}, 'd': {'c'}}) == ['a', 'b', 'c']
+    with pytest.raises(ValueError, match='in a circle: a -> b -> a'):
+        house.longest_chain({'a': {'b'}, 'b': {'a'}})
 
 
-@pytest.mark.parametrize('name', ['pipeline', 'objects', 'bus', 'exception', 'libraries'])
+def test_functions_are_small():
+    sizes = sorted(size for path in house.files() for _, size in house.functions(house.ast.parse(path.read_text())))
+    assert sizes[len(sizes) // 2] <= 3
+    assert sizes[len(sizes) * 9 // 10] <= 11
+    assert sizes[-1] <= 30
+
+
+def test_imports_definitions_and_docstrings_are_told_apart():
+    tree = house.ast.parse("import a\n\nclass B(TypedDict):\n    c: int\n\ndef d():\n    'e'\n    f: int\n    return 1\n")
+    assert house.statements(tree) == 2  # def and return
+    assert list(house.functions(tree)) == [('d', 1)]
+
+
+@pytest.mark.parametrize('init', [path for path in house.files() if path.stem == '__init__' and path.parent != house.PACKAGE],
+                         ids=lambda path: path.parent.stem)
+def test_a_package_itself_is_a_docstring_and_nothing_else(init):
+    assert [type(node).__name__ for node in house.ast.parse(init.read_text()).body] == ['Expr']
+
+
+@pytest.mark.parametrize('name', ['worker', 'stand_ins'])
+def test_what_runs_in_the_process_of_the_real_nova_knows_nothing_of_our_path(name):
+    allowed = {'engines/runner.py', 'engines/cloud.py', 'engines/in_nova/stand_ins.py', 'bus.py', 'errors.py', 'explorations.py',
+               'libraries.py', 'stations.py', 'trace.py'}
+    assert house.imports(PACKAGE / f'engines/in_nova/{name}.py') <= allowed
+    loaded, todo = set(), [PACKAGE / f'engines/in_nova/{name}.py']
+    while todo:
+        new = {PACKAGE / other for other in house.imports(todo.pop())} - loaded
+        loaded |= new
+        todo += new
+    assert not {path.stem for path in loaded} & {'pipeline', 'objects', 'exception', 'seeds', 'miniature'}
+
+
+@pytest.mark.parametrize('name', PATH)
 def test_the_path_does_not_know_that_it_is_watched(name):
     text = (PACKAGE / f'{name}.py').read_text()
-    assert imports(PACKAGE / f'{name}.py') <= {'objects', 'exception', 'bus', 'libraries'}
+    assert {other.removesuffix('.py') for other in house.imports(PACKAGE / f'{name}.py')} <= set(PATH)
     assert not re.search(r'settrace|sys\.monitoring|Recorder', text)
 
 
 def test_the_hook_does_not_know_the_path():
-    assert imports(PACKAGE / 'trace.py') == {'payloads', 'shapes', 'snapshots', 'stations'}
+    assert not house.graph(house.room)['trace'] & {'pipeline', 'objects', 'bus', 'exception'}
 
 
 def test_a_student_can_delete_the_hook_and_still_run_the_path(tmp_path, python):
     import shutil
     shutil.copytree(PACKAGE, tmp_path / 'explorer')
-    for name in ('trace', 'snapshots', 'payloads', 'player', 'export', 'content', 'comparison', 'what_if', 'views', 'flowcharts', 'engines', 'runner'):
+    for name in ('trace', 'snapshots', 'payloads', 'engines/runner', 'engines/running', 'engines/miniature'):
         (tmp_path / f'explorer/{name}.py').unlink()
+    for package in ('views', 'player', 'teaching'):
+        shutil.rmtree(tmp_path / 'explorer' / package)
     said = python(f'''
 import sys; sys.path.insert(0, {str(tmp_path)!r})
 import webob
-from explorer import cloud, objects, pipeline, services
+from explorer import objects, pipeline
+from explorer.commands import serve
+from explorer.engines import cloud
 assert pipeline.__file__.startswith({str(tmp_path)!r})
 there = cloud.Cloud()
 database = objects.database('sqlite:///{tmp_path}/nova.db')
-services.seed(database, there)
+serve.seed(database, there)
 transport = pipeline.create_transport('memory://')
-application = pipeline.init_application(database, transport, services.tokens(there))
+application = pipeline.init_application(database, transport, serve.tokens(there))
 request = webob.Request.blank('/v2.1/servers/' + there.servers['web-1'] + '/action', method='POST', headers={{
     'X-Auth-Token': 'admin', 'OpenStack-API-Version': 'compute 2.34'}})
 request.json = {{'os-migrateLive': {{'host': None, 'block_migration': 'auto'}}}}
@@ -85,7 +117,7 @@ print(request.get_response(application).status_int)
     assert said == '202\n'
 
 
-NAMES = ['Scenario', 'explore', 'run', 'flowchart', 'Trace', 'EXPLORATIONS', 'STATIONS']
+NAMES = ['Scenario', 'explore', 'run', 'flowchart', 'Trace', 'EXPLORATIONS', 'STATIONS', 'judge']
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -116,7 +148,8 @@ for other in others:
     if os.waitpid(child, 0)[1]:
         print(first, other)
 '''
-MODULES = [f'explorer.{path.stem}' for path in sorted(PACKAGE.glob('*.py')) if path.stem not in ('__init__', '__main__')]
+MODULES = ['.'.join(path.relative_to(ROOT).with_suffix('').parts) for path in house.files()
+           if path.stem not in ('__init__', '__main__') and path.parent.stem != 'in_nova']
 PUBLIC = [f'explorer:{name}' for name in NAMES]
 
 

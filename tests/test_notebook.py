@@ -11,9 +11,9 @@ import nbformat
 import pytest
 
 from explorer import EXPLORATIONS
-from explorer.closing import CLOSING
-from explorer.progress import VARIABLE
-from explorer.questions import SEVEN, TASKS
+from explorer.teaching.catalogue import QUESTIONS, TASKS
+from explorer.teaching.progress import VARIABLE
+from explorer.teaching.questions.closing import CLOSING
 from tests import nbval_mutants
 from tests.conftest import NOTEBOOK, ROOT
 
@@ -84,10 +84,10 @@ def legs():
     return found
 
 
-@pytest.mark.parametrize('key', SEVEN)
+@pytest.mark.parametrize('key', QUESTIONS)
 def test_each_leg_goes_the_same_way(key):
     cells = legs()[key]
-    recall = [f"lesson.ask('{key}.recall')"] if list(SEVEN).index(key) >= 2 else []
+    recall = [f"lesson.ask('{key}.recall')"] if list(QUESTIONS).index(key) >= 2 else []
     way = [f"lesson.here('{key}')", *recall, f"lesson.ask('{key}.predict')", f"explore('{key}')", *(
         f"lesson.ask('{key}.{name}')" for name in ('look', 'change', 'check')), f"lesson.check('{key}', ...)", f"lesson.ask('{key}.say')"]
     at = [next((number for number, cell in enumerate(cells) if cell.cell_type == 'code' and call in cell.source), None) for call in way]
@@ -95,7 +95,7 @@ def test_each_leg_goes_the_same_way(key):
     assert at == sorted(at)
 
 
-@pytest.mark.parametrize('key', SEVEN)
+@pytest.mark.parametrize('key', QUESTIONS)
 def test_each_leg_says_where_the_article_and_the_code_differ_and_what_we_left_out(key):
     text = '\n\n'.join(cell.source for cell in legs()[key] if cell.cell_type == 'markdown')
     for note in ('The article and the code', 'What we left out'):
@@ -106,7 +106,7 @@ def test_each_leg_says_where_the_article_and_the_code_differ_and_what_we_left_ou
 
 def test_guidance_fades_from_leg_to_leg():
     words = []
-    for key in SEVEN:
+    for key in QUESTIONS:
         guiding = [paragraph for cell in legs()[key] if cell.cell_type == 'markdown' for paragraph in cell.source.split('\n\n')
                    if paragraph.lstrip().startswith(('**Run.**', '**Look.**', '**Check.**'))]
         words.append(sum(len(paragraph.split()) for paragraph in guiding))

@@ -232,8 +232,8 @@ def test_a_server_that_one_may_not_see_is_not_found(api):
 def test_the_conductor_says_whether_nova_would_ask_the_scheduler(api, caplog, version, fields, asks):
     with caplog.at_level(logging.INFO):
         assert api.migrate(version=version, **fields).status_int == 202
-    assert ('calls the scheduler' in caplog.text) == asks
-    assert ('claims in Placement' in caplog.text) != asks
+    assert ('to a host that the scheduler finds or confirms taken over' in caplog.text) == asks
+    assert ('to host2 taken over' in caplog.text) != asks
 
 
 # ---------------------------------------------------------------------------------------------------- another action

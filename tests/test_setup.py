@@ -43,7 +43,7 @@ def test_every_library_that_we_import_is_required():
     import sys
     named = {canonicalize_name(requirement.name) for requirement in REQUIREMENTS}
     homes = importlib.metadata.packages_distributions()
-    for path in [*ROOT.glob('explorer/*.py'), *ROOT.glob('notebooks/*.py')]:
+    for path in [*ROOT.glob('explorer/**/*.py'), *ROOT.glob('notebooks/*.py')]:
         for name in re.findall(r'^ *(?:import|from) (\w+)', path.read_text(), re.MULTILINE):
             if name in homes and name not in sys.stdlib_module_names and name != 'explorer':
                 homes_named = set(map(canonicalize_name, homes[name]))

@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from explorer import EXPLORATIONS, Scenario, Trace, payloads, pipeline, run, runner, trace
-from explorer.cloud import Cloud
+from explorer import EXPLORATIONS, Scenario, Trace, payloads, pipeline, run, trace
+from explorer.engines import runner
+from explorer.engines.cloud import Cloud
 from explorer.errors import WrongUse
 from explorer.stations import STATIONS, Station
 
@@ -238,11 +239,11 @@ def secrets_in(text, *known):
 
 
 def test_no_token_is_in_a_trace(monkeypatch):
-    from explorer import engines
+    from explorer.engines.miniature import Miniature
     tokens = []
     monkeypatch.setattr(runner.secrets, 'token_hex', lambda size: tokens.append(f'ab{len(tokens):030}') or tokens[-1])
-    miniature = engines.Miniature()
-    traced, _ = miniature.answer(Scenario(), Cloud())
+    nova = Miniature()
+    traced, _ = runner.Runner(nova, nova.folder).answer(Scenario(), Cloud())
     assert tokens
     assert secrets_in(traced.to_json(), *tokens) == []
     assert '***' in traced.to_json()
@@ -360,4 +361,4 @@ def test_plain_decorators_at_every_station_note_the_same_as_the_hook(python):
     count, values, stations = map(int, re.findall(r'\d+', last))
     assert count == 0
     assert values > 5000
-    assert stations == len({step.station for row in EXPLORATIONS for scenario in (row.scenario, row.compare) for step in run(scenario).steps})
+    assert stations == len({step.station for row in EXPLORATIONS for scenario in (row.scenario, row.versus) for step in run(scenario).steps})

@@ -5,9 +5,11 @@ import importlib
 import pathlib
 import sys
 
-for path in sorted(pathlib.Path(__file__).parent.parent.glob('explorer/*.py')):
-    if path.stem not in ('__init__', '__main__'):
-        importlib.import_module(f'explorer.{path.stem}')  # which loads the libraries as it needs them
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+for path in sorted(ROOT.glob('explorer/**/*.py')):
+    if path.stem not in ('__init__', '__main__') and path.parent.stem != 'in_nova':
+        importlib.import_module('.'.join(path.relative_to(ROOT).with_suffix('').parts))  # which loads the libraries as it needs them
 for name in [name for name in sys.modules if name.partition('.')[0] == 'explorer']:
     del sys.modules[name]
 

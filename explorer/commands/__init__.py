@@ -1,0 +1,1 @@
+"""What only the command line runs: serve, conform, diagrams, bench."""

@@ -1,0 +1,160 @@
+"""Compare an engine with recordings of the real Nova: `given` goes in, `expect` is what should come out."""
+
+import errno
+import json
+import os
+import re
+import tempfile
+
+from explorer.engines import running
+from explorer.engines.cloud import Cloud
+from explorer.errors import OBJECT, TEXT, WrongUse, check, list_of, object_of, or_null, write_whole
+from explorer.explorations import RACE, REPLY, REQUEST, STATE, Scenario
+from explorer.stations import NOVA
+
+_RPC = ('kind', 'topic', 'namespace', 'version', 'method', 'args')
+_AFTER = ('vm_state_after', 'task_state_after', 'actions')
+_HEADERS = ('content-type', 'openstack-api-version', 'x-openstack-nova-api-version', 'www-authenticate')
+
+# A file of recorded cases.
+_GIVEN = object_of(
+    'server', 'conductor_reply', 'race', caller=TEXT, server={'type': ['object', 'null'], **STATE}, request=REQUEST,
+    conductor_reply=or_null(REPLY), race=or_null(RACE))
+_EXPECT = object_of('rpc', rpc=or_null(OBJECT))
+RECORDINGS = object_of(
+    callers={'type': 'object', 'additionalProperties': object_of(user_id=TEXT, project_id=TEXT, roles=list_of(TEXT))},
+    project=TEXT, other_project=TEXT, hosts=list_of(object_of(host=TEXT, node=TEXT)),
+    server_defaults=object_of(**STATE['properties']),
+    cases=list_of(object_of('expect', 'outside_path', id=TEXT, given=_GIVEN, expect=or_null(_EXPECT), outside_path={})))
+
+
+def read_cases(path, *, inside_only=False):
+    """Read a file of recordings.
+
+    Returns: (cloud, cases).
+    Raises: WrongUse for a file that is none, or holds no case.
+    """
+    try:
+        with open(path, encoding='utf-8') as file:
+            data = json.load(file)
+    except OSError as error:
+        raise WrongUse(f'{path}: {error.strerror}; give a file of recorded cases') from error
+    except (ValueError, RecursionError) as error:
+        raise WrongUse(f'{path} holds no recordings: {error}; give a file like tests/data/cases.json') from error
+    check(data, RECORDINGS, f'{path} holds no recordings', 'give a file like tests/data/cases.json')
+    cloud = Cloud(
+        callers=data['callers'], hosts=tuple(data['hosts']), server_defaults=data['server_defaults'],
+        servers={'server': '5ca1ab1e-0000-4000-8000-00000000cafe'}, project=data['project'],
+        other_project=data['other_project'])
+    cases = [case for case in data['cases'] if not (inside_only and case.get('outside_path'))]
+    if not cases:
+        raise WrongUse(f'{path} holds no case to run')
+    return cloud, cases
+
+
+def answer(given, cloud, engine='miniature'):
+    """Let an engine answer what was *given*, in the form of `expect`."""
+    scenario = Scenario(server='server', caller=given['caller'], state=given.get('server') or {}, request=given['request'],
+                        conductor_reply=given.get('conductor_reply'), race=given.get('race'))
+    trace, response = running.answer(scenario, engine=engine, cloud=cloud, whole=False)
+    headers = {name.lower(): value for name, value in response['headers'].items()}
+    shown = {name: headers[name] for name in _HEADERS if name in headers}
+    if 'vary' in headers:
+        shown['vary'] = sorted(set(re.split(r',\s*', headers['vary'])))
+    return _normalised({
+        'status': response['status'], 'headers': shown, 'body': response['body'],
+        'rpc': trace.messages[0] if trace.messages else None, 'rpc_count': len(trace.messages), **trace.outcome,
+    }, cloud.servers['server'])
+
+
+def _normalised(value, uuid):
+    """Put the placeholders of the recordings in the place of ids."""
+    text = json.dumps(value).replace(uuid, '$SERVER').replace(uuid.upper(), '$SERVER_UPPER')
+    text = re.sub(r'req-[0-9a-f-]{36}', '$REQUEST_ID', text.replace(uuid.replace('-', ''), '$SERVER_HEX'))
+    return json.loads(text)
+
+
+def at_level(expect, level):
+    """Give the part of an answer that a level compares, as {field: value}; a level includes those before it."""
+    if level == 'full':
+        return dict(expect)
+    part = {'status': expect.get('status')}
+    if level != 'status':
+        body = expect.get('body')
+        inner = list(body.values())[0] if isinstance(body, dict) and len(body) == 1 else body
+        part['message'] = inner.get('message') if isinstance(inner, dict) else inner if isinstance(inner, str) else None
+    if level == 'rpc':
+        part['rpc'] = expect.get('rpc') and {name: expect['rpc'].get(name) for name in _RPC}
+        part.update({name: expect.get(name) for name in _AFTER})
+    return part
+
+
+def disagreements(expect, got, level):
+    """Name the fields in which two answers differ at a level: {field: (expected, got)}."""
+    expect, got = at_level(expect, level), at_level(got, level)
+    return {name: (expect.get(name), got.get(name)) for name in expect | got if expect.get(name) != got.get(name)}
+
+
+def conform(path, level='rpc', *, inside_only=False, engine='miniature', answers=None):
+    """Run every case of a file; give the lines to print, and whether all agree.
+
+    Shape: *answers* is the name of a file for the answers, {id: answer}.
+    """
+    cloud, cases = read_cases(path, inside_only=inside_only)
+    if answers:
+        _see_that_it_can_be_written(answers, 'the answers')
+    lines, given, agree = _conform(cases, cloud, level, engine, inside_only=inside_only)
+    if answers:
+        _write(answers, given, 'the answers')
+    return lines, agree
+
+
+def _see_that_it_can_be_written(path, what):
+    """See at once that a file can be written, since the cases take their time."""
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise WrongUse(f'{path} can not be written: {error.strerror}; give a file for {what}') from error
+
+
+def _write(path, data, what):
+    try:
+        write_whole(path, json.dumps(data, indent=1) + '\n')
+    except OSError as error:
+        raise WrongUse(f'{path} can not be written: {error.strerror}; give a file for {what}') from error
+
+
+def _conform(cases, cloud, level, engine, *, inside_only):
+    lines, given_answers, wrong, outside = [], {}, set(), set()
+    for case in cases:
+        got = given_answers[case['id']] = answer(case['given'], cloud, engine)
+        outside |= {case['id']} if case.get('outside_path') else set()
+        for name, (expected, found) in disagreements(case.get('expect') or {}, got, level).items():
+            wrong.add(case['id'])
+            lines.append(f'{case["id"]}: {name}: expected {json.dumps(expected)}, got {json.dumps(found)}')
+    if not inside_only:
+        lines.append(f'{len(outside - wrong)} of {len(outside)} cases marked outside_path agree at level {level}')
+    lines.append(f'{len(cases) - len(wrong)} of {len(cases)} cases agree at level {level}')
+    return lines, given_answers, not wrong
+
+
+def record(source, target, *, engine='nova'):
+    """Let the real Nova answer every case of a file anew, and write them to another; give the lines to print.
+
+    Shape: the new file is as the old one, but for the answers, and the version of Nova; `info`, which is not compared, goes.
+    Raises: WrongUse, if a file can't be read or written, or the real Nova can't be asked; then *target* is as it was.
+    """
+    cloud, cases = read_cases(source)
+    with open(source, encoding='utf-8') as file:
+        data = json.load(file)
+    _see_that_it_can_be_written(target, 'the cases')
+    fresh = [{**{name: value for name, value in case.items() if name != 'info'},
+              'expect': answer(case['given'], cloud, engine)} for case in cases]
+    _write(target, {**data, 'nova': NOVA, 'cases': fresh}, 'the cases')
+    changed = [case['id'] for case, new in zip(cases, fresh) if case.get('expect') and case['expect'] != new['expect']]
+    return [*(f'{name}: answered otherwise than in {source}' for name in changed),
+            f'{len(fresh)} cases answered by nova {NOVA}, {len(changed)} otherwise than before']

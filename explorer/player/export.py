@@ -1,0 +1,100 @@
+"""A trace, or two, as one HTML file for handing out: the player itself, with no kernel, no network and no other file."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from html import escape
+
+from explorer.errors import WrongUse, write_whole
+from explorer.explorations import exploration
+from explorer.player.content import content
+from explorer.player.widget import MODULE, STYLE
+from explorer.views.facts import answered, asked, in_focus, spoken
+
+# The module finds here what the kernel would tell it; a position is kept in the address.
+BOOT = """
+const bytes = Uint8Array.from(atob(document.getElementById("content").textContent), (c) => c.charCodeAt(0));
+const plain = new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
+const content = await plain.json();
+const state = { content, run: 0, step: content.start, message: "" };
+const player = document.getElementById("player"), text = document.createElement("section");
+text.append(...player.childNodes);
+const sheet = document.createElement("section");
+sheet.innerHTML = content.sheet;
+sheet.className = "sheet";
+text.className = "on-paper";
+player.after(text, sheet);
+render({ el: player, model: {
+  get: (name) => state[name], set: (name, value) => { state[name] = value; }, on: () => {},
+  save_changes: () => { try { history.replaceState(null, "", `#${content.key}@${state.step}`); } catch { /* no address */ } },
+} });
+player.querySelector("[data-explorer]").focus({ preventScroll: true });
+"""
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{script_hash}'; style-src '{style_hash}'; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main id="player">{text}</main>
+<script type="text/plain" id="content">{content}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+THEME = """
+:root { color-scheme: light dark; }
+body { margin: 8px; background: #fff; color: #1f2328; font-family: system-ui, sans-serif; }
+@media (prefers-color-scheme: dark) {
+  :root { --jp-ui-font-color1: #e6e6e6; --jp-border-color1: #555; --jp-layout-color1: #1b1b1b; --jp-layout-color2: #303030; --jp-brand-color1: #90caf9; }
+  body { background: #111; color: #e6e6e6; }
+}
+.on-paper { display: none; }
+.sheet { max-width: 62rem; }
+.sheet p.line { border-bottom: 1px solid; height: 1.6em; margin: 0; }
+@media print { .on-paper { display: block; } }
+"""
+
+
+def export(trace, key, other=None, sheet=''):
+    """Write the player of a trace, or of two side by side, as one page of HTML; below it a *sheet*, HTML of what is asked.
+
+    Returns: the page; without scripts it tells the steps in focus as text.
+    Raises: WrongUse for an unknown exploration.
+    """
+    row = exploration(key)
+    shown = {**content(trace, key, other), 'sheet': sheet}
+    packed = gzip.compress(json.dumps(shown, separators=(',', ':')).encode(), 9, mtime=0)
+    script, style = MODULE.read_text(encoding='utf-8') + BOOT, re.sub('^ +', '', THEME + STYLE.read_text(encoding='utf-8'), flags=re.M)
+    return PAGE.format(
+        title=escape(f'{row.number}. {row.title}'), text=_without_script(trace, key), style=style, script=script,
+        content=base64.b64encode(packed).decode(), script_hash=_hash(script), style_hash=_hash(style))
+
+
+def write(page, path):
+    """Write a page to a file, whole or not at all.
+
+    Raises: WrongUse, if it can't be written.
+    """
+    try:
+        write_whole(path, page)
+    except OSError as error:
+        raise WrongUse(f'{path} can not be written: {error.strerror}; give another file') from error
+
+
+def _without_script(trace, key):
+    steps = ''.join(f'<li value="{step.index}">{escape(spoken(step))}</li>' for step in in_focus(trace, key))
+    return (f'<h1>{escape(exploration(key).title)}</h1><p>{escape(exploration(key).question)}</p>'
+            f'<p>{escape(asked(trace))} → {escape(answered(trace))}</p><ol>{steps}</ol>')
+
+
+def _hash(text):
+    return f'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'

@@ -1,0 +1,42 @@
+"""Text as it is shown: nothing in it steers a terminal, and values read as in Python."""
+
+import json
+import re
+
+from explorer.payloads import is_marked
+
+_STEERING = re.compile('[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]')
+
+
+def visible(text):
+    """Escape what would steer a terminal or turn the order of characters round, and what is no Unicode."""
+    return _STEERING.sub(lambda found: f'\\u{ord(found[0]):04x}', text)
+
+
+def short(value, longest=72):
+    """Show plain data in one line of at most *longest* characters; of an error what it says."""
+    name = value[''] if isinstance(value, dict) and isinstance(value.get(''), str) and not is_marked(value) else ''
+    if name and isinstance(value.get('args'), list):
+        said = value['args'] or [value[key] for key in ('message', 'code') if value.get(key)]
+        return short_text(visible(f'{name}: {" ".join(str(said[0]).split())}' if said else name), longest)
+    shown = {key: part for key, part in value.items() if key} if name else value
+    return short_text(visible(f'{name} {literal(shown)}'.strip()), longest)
+
+
+def literal(value):
+    """Write plain data as Python does: what the functions hold is None and True, and only on the wire null and true."""
+    if is_marked(value):
+        if not isinstance(value.get('items'), list):
+            return str(value.get('value'))
+        items = (': '.join(map(literal, item)) if isinstance(item, list) else literal(item) for item in value['items'])
+        return f'{{{", ".join(items)}}}'
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):  # sorted, for the results of Routes have no order of their own
+        return f'{{{", ".join(f"{literal(key)}: {literal(value[key])}" for key in sorted(value))}}}'
+    return f'[{", ".join(map(literal, value))}]' if isinstance(value, list) else str(value)
+
+
+def short_text(text, longest):
+    """Cut a text to at most *longest* characters."""
+    return text if len(text) <= longest else f'{text[:longest - 1]}…'

@@ -1,0 +1,321 @@
+"""The player: a trace as a widget."""
+
+import html
+import json
+import re
+
+import pytest
+
+from explorer import EXPLORATIONS, Scenario, compare, explore, run
+from explorer.errors import WrongUse
+from explorer.player.content import content, drawing
+from explorer.player.widget import MODULE, Player
+from explorer.views import pages
+from explorer.views.facts import answered, made_within
+from explorer.views.flowcharts import flowchart, render
+from explorer.views.pages import tell
+
+KEYS = [row.key for row in EXPLORATIONS]
+
+
+def unfolded(shown, text):
+    """Put back what was put aside of a payload."""
+    return re.sub('\x02(\\d+);', lambda found: unfolded(shown, shown['folds'][int(found[1])]), text)
+
+
+def payload(widget, index):
+    return unfolded(widget.content, widget.content['runs'][widget.run]['steps'][index]['payload'])
+
+
+@pytest.mark.parametrize('key', KEYS)
+def test_each_exploration_has_its_player(key):
+    shown = explore(key)
+    assert shown.content['key'] == key
+    assert shown.content['runs'][0]['steps'][shown.step]['station'] in shown.content['focus']
+    assert str(shown).startswith(f'Player({key}: step ')
+    json.dumps(shown.content)
+
+
+def test_an_unknown_exploration_is_wrong_use():
+    with pytest.raises(WrongUse, match='no exploration'):
+        explore('moon')
+
+
+def test_the_flowchart_is_drawn_once_a_trace(walk):
+    render.cache_clear()
+    shown = Player(walk, 'rpc')
+    for shown.step in range(len(walk.steps)):
+        assert payload(shown, shown.step)
+    assert render.cache_info().misses == 1
+
+
+def test_every_station_can_be_clicked_and_none_is_there_twice(walk):
+    drawn = content(walk, 'client')['runs'][0]['flowchart']
+    assert sorted(re.findall('data-station="([^"]*)"', drawn)) == sorted({step.station for step in walk.steps})
+
+
+def test_the_drawing_says_the_same_as_that_of_graphviz_in_less(walk):
+    svg = render(flowchart(walk).source)[0]
+    drawn = drawing(svg)
+    assert len(drawn) < len(svg) / 2
+    assert re.findall('<text[^>]*>([^<]*)', drawn) == re.findall('<text[^>]*>([^<]*)', svg)
+    assert drawn.count('<rect') == svg.count('class="node') + svg.count('class="cluster') - svg.count('station bus')
+
+
+def test_what_was_put_aside_can_be_put_back(walk):
+    widget, within = Player(walk, 'routes'), made_within(walk)
+    for step in walk.steps:
+        assert payload(widget, step.index) == pages.payload(step, within[step.index])
+
+
+def test_the_bundle_has_text_and_html_for_where_nothing_runs(walk):
+    data = Player(walk, 'routes')._repr_mimebundle_()[0]
+    assert data['text/plain'].startswith('3. From the path to a method')
+    assert html.escape(EXPLORATIONS[2].question) in data['text/html']
+    assert 'application/vnd.jupyter.widget-view+json' in data
+
+
+# -------------------------------------------------------------------------------------------------------- a position
+
+
+@pytest.mark.parametrize(('position', 'station'), [
+    ('controller', 'expected_errors'), ('_migrate_live', '_migrate_live'), (0, 'shell'), ('rpc', 'rpcapi.live_migrate_instance')])
+def test_goto_takes_an_index_a_station_or_an_exploration(walk, position, station):
+    widget = Player(walk, 'client')
+    assert widget.goto(position) is widget
+    assert walk.steps[widget.step].station == station
+
+
+@pytest.mark.parametrize('position', ['moon', 1000, -1, None, True, 2.5, [], 'rpcapi.migrate_server'])
+def test_goto_says_what_this_trace_has_not_and_stays(walk, position):
+    widget = Player(walk, 'client').goto(7)
+    with pytest.raises(WrongUse, match=r'no step .* in this trace; give 0 to \d+, an exploration or a station'):
+        widget.goto(position)
+    assert widget.step == 7
+
+
+# ----------------------------------------------------------------------------------------------------------- what if
+
+
+def values(widget, **changed):
+    return {**{field['name']: field['value'] for field in widget.form['fields']}, **changed}
+
+
+def sent(widget, **changed):
+    widget._asked(widget, {'kind': 'send', 'values': values(widget, **changed), 'edited': next(iter(changed), '')}, [])
+
+
+def test_send_runs_what_stands_in_the_form():
+    widget = explore('controller')
+    sent(widget, caller='reader')
+    assert widget.trace.response['status'] == 403
+    assert html.escape(answered(widget.trace)) in widget.content['runs'][0]['asked']
+    assert 'as reader' in widget.content['runs'][0]['asked']
+    assert widget.message == ''
+    assert values(widget)['caller'] == 'reader'
+
+
+def test_what_is_edited_last_is_what_is_sent():
+    widget = explore('client')
+    sent(widget, body='{"os-migrateLive": {"host": null, "block_migration": true}}')
+    assert widget.trace.scenario['block_migrate'] is True
+    assert '--block-migrate' in values(widget)['command']
+    sent(widget, headers='Content-Type: application/json')
+    assert values(widget)['command'] == ''
+    assert widget.trace.response['status'] == 400  # without a version `auto` is no block_migration
+
+
+def test_what_the_exploration_suggests_is_changed_in_the_present_request():
+    widget = explore('controller')
+    sent(widget, command='nova --os-compute-api-version 2.50 live-migration web-1 host1')
+    beside = widget.compare()
+    assert (beside.a.scenario['host'], beside.a.scenario['caller']) == ('host1', 'admin')
+    assert (beside.b.scenario['host'], beside.b.scenario['microversion'], beside.b.scenario['caller']) == ('host1', '2.50', 'reader')
+
+
+def test_switches_show_what_can_be_read_in_a_request_that_no_client_sends():
+    widget = explore('conductor-api')
+    sent(widget, headers='Content-Type: application/json\nX-OpenStack-Nova-API-Version: 2.29')
+    shown = values(widget)
+    assert (shown['command'], shown['host'], shown['microversion']) == ('', 'host2', '2.29')
+    widget._asked(widget, {'kind': 'edit', 'values': {**shown, 'microversion': '2.30'}, 'edited': 'microversion'}, [])
+    assert values(widget)['command'] == 'nova --os-compute-api-version 2.30 live-migration web-1 host2'
+
+
+def test_a_refusal_of_a_bare_request_says_why():
+    widget = explore('client')
+    sent(widget, body='{"os-migrateLive": {"host": null, "block_migration": "maybe"}}')
+    assert 'Invalid input for field' in answered(widget.trace)
+
+
+def test_the_player_lays_the_real_nova_beside_what_it_shows():
+    widget = explore('rpc')
+    beside = widget.compare_with_real()
+    assert beside.with_real
+    assert [trace.engine for trace in widget.traces] == ['miniature', 'recorded']
+    again = widget.compare_with_real()  # from the real one that is shown now
+    assert again.words == beside.words
+
+
+def test_an_edit_changes_the_form_and_sends_nothing():
+    widget = explore('client')
+    before = widget.trace
+    widget._asked(widget, {'kind': 'edit', 'values': values(widget, host='host2'), 'edited': 'host'}, [])
+    assert values(widget)['command'] == 'nova live-migration web-1 host2'
+    assert json.loads(values(widget)['body'])['os-migrateLive']['host'] == 'host2'
+    assert widget.trace is before
+
+
+@pytest.mark.parametrize(('changed', 'says'), [
+    ({'microversion': 'abc'}, "'abc' is no microversion"), ({'caller': 'boss'}, "no caller 'boss'"),
+    ({'force': True, 'microversion': '2.20'}, '--force exists from 2.30'), ({'command': 'rm -rf'}, 'no command for the nova client'),
+    ({'headers': 'no colon'}, 'line 1 of the headers is none'), ({'rest': '{'}, 'the form is damaged'), ({'line': 'GET'}, 'write a method and a path'),
+    ({'headers': 'x-auth-token: foo'}, 'choose the caller')])
+def test_what_cannot_be_sent_is_said_in_one_line_and_nothing_is_lost(changed, says):
+    widget = explore('client')
+    before = widget.trace
+    sent(widget, **changed)
+    assert says in widget.message
+    assert '\n' not in widget.message
+    assert widget.trace is before
+    sent(widget)
+    assert widget.message == ''
+
+
+@pytest.mark.parametrize('said', [
+    {}, {'kind': 'fly'}, None, [], {'kind': 'send', 'values': None}, {'kind': 'send', 'values': {'self': 5}}, {'kind': 'send'},
+    {'kind': 'edit', 'values': {}}, {'kind': 'edit', 'values': {'host': 5}, 'edited': 'host'}, {'kind': 'before'}, {'kind': 'close'}])
+def test_odd_messages_from_the_browser_harm_nothing(said):
+    widget = explore('client')
+    widget._asked(widget, said, [])
+    assert widget.trace.response['status'] == 202
+    sent(widget)
+    assert widget.message == ''
+
+
+def test_a_refused_request_is_shown_where_it_is_refused():
+    widget = explore('controller')
+    sent(widget, caller='reader')
+    step = widget.content['runs'][0]['steps'][widget.step]
+    assert step['station'] == 'authorize'
+    assert step['refused']
+    assert 'turned back at step' in widget.content['runs'][0]['facts']
+    assert 'PolicyNotAuthorized: Policy' in widget.content['runs'][0]['more']
+
+
+def test_the_steps_of_the_leg_are_named():
+    assert explore('conductor-api').content['runs'][0]['leg'].startswith('this leg: ')
+    widget = explore('rpc')
+    sent(widget, caller='reader')
+    assert widget.content['runs'][0]['leg'] == 'this leg was not reached'
+
+
+# ----------------------------------------------------------------------------------------------------------- compare
+
+
+def test_compare_goes_the_other_way_and_shows_both():
+    widget = explore('rpc')
+    before = widget.trace
+    widget._asked(widget, {'kind': 'compare'}, [])
+    assert widget.trace.messages[0]['kind'] == 'call'
+    assert widget.traces[0] is before
+    assert all('call instead of cast' in shown['facts'] for shown in widget.content['runs'])
+    widget.run = 0
+    assert widget.trace is before
+    widget._asked(widget, {'kind': 'close'}, [])
+    assert widget.traces == (before,)
+    assert widget.content['differs'] is None
+
+
+def test_compare_keeps_the_first_run_however_often_it_is_asked():
+    widget = explore('rpc')
+    for _ in range(2):
+        widget._asked(widget, {'kind': 'compare'}, [])
+        assert [trace.messages[0]['kind'] for trace in widget.traces] == ['cast', 'call']
+    widget._asked(widget, {'kind': 'close'}, [])  # what is left is what was shown
+    widget._asked(widget, {'kind': 'compare'}, [])
+    assert [trace.messages[0]['kind'] for trace in widget.traces] == ['cast', 'call']
+
+
+def test_what_was_sent_can_be_compared_with_the_run_before():
+    widget = explore('controller')
+    assert 'data-action="before"' not in widget.content['page']
+    sent(widget, caller='reader')
+    assert 'data-action="before"' in widget.content['page']
+    widget._asked(widget, {'kind': 'before'}, [])
+    assert [trace.response['status'] for trace in widget.traces] == [202, 403]
+
+
+def test_compare_takes_a_scenario_or_a_trace(walk):
+    widget = explore('client')
+    told = widget.compare(Scenario(block_migrate=True))
+    assert told.words == compare(*widget.traces).words
+    assert widget.compare(walk).b is walk
+
+
+def test_each_step_that_differs_says_so():
+    widget = explore('client')
+    widget.compare()
+    told = {row[1]: row[2] for row in widget.content['differs'] if row[2]}
+    assert '--block-migrate' in html.unescape(told[0])
+
+
+# ------------------------------------------------------------------------------------------------------------ follow
+
+
+def test_each_field_is_followed_from_the_command_line_to_the_conductor():
+    widget = Player(run(Scenario(host='host2')), 'conductor-api')
+    rows = widget.content['fields']['host']
+    assert {row[0] for row in rows} == {'client', 'api', 'bus', 'conductor'}
+    assert widget.content['runs'][0]['given']['host'] == ('HOST', 'str', '"host2"')
+    assert {row[2] for row in rows} == {'str', 'NoneType'}
+
+
+def test_a_name_in_the_payload_leads_to_its_field():
+    widget = Player(run(Scenario(host='host2')), 'conductor-api')
+    tree = payload(widget, widget.trace.find('live_migrate')[0].index)
+    assert re.search('<code data-field="host">host_name</code>', tree)
+    assert re.search('<code data-field="instance.host">host</code>', tree)
+    assert set(re.findall('data-field="([^"]*)"', tree)) <= set(widget.content['fields'])
+
+
+def test_without_graphviz_the_boxes_are_a_list(walk, monkeypatch):
+    monkeypatch.setattr('explorer.player.content.render', lambda dot: (None, 'no picture: <why>'))
+    shown = content(walk, 'client')['runs'][0]['flowchart']
+    assert shown.startswith('<p>no picture: &lt;why&gt;</p><ol>')
+    assert 'data-station="live_migrate"' in shown
+
+
+def test_the_module_is_small():
+    assert MODULE.stat().st_size < 20_000
+    assert not re.search(r'https?:|import\(|import .* from', MODULE.read_text().replace('http://www.w3.org/2000/svg', ''))
+
+
+@pytest.mark.parametrize('said', [
+    {'step': -1}, {'step': 10 ** 9}, {'step': 'x'}, {'step': None}, {'step': 1.5}, {'step': True}, {'step': [1]}, {'run': 1}, {'run': -1}, {'run': '0'},
+    {'run': 5, 'step': 3}, {'content': {}}, {'content': {'runs': []}, 'step': 2}, {'form': {'fields': 5}}, {'message': '<img>'}, {'key': 'moon'},
+    {'traces': []}, {'_esm': 'alert(1)'}, {'layout': 'x'}, {'step': 2, 'form': {}}, {}])
+def test_whatever_the_browser_claims_of_the_state_is_checked(said):
+    widget = explore('client')
+    before = widget.content, widget.form, widget.run, widget.step, widget.message, widget.key, widget.traces
+    sent = []
+    widget.send_state = lambda key=None: sent.append(key)
+    widget.set_state(said)
+    good = {'step': said['step']} if said.get('step') in (2, 3) else {}
+    assert (widget.content, widget.form, widget.run, widget.step, widget.message, widget.key, widget.traces) == (
+        *before[:3], good.get('step', before[3]), *before[4:])
+    assert bool(sent) == bool(said)  # and what was claimed is undone in the browser
+    assert f'step {widget.step} ' in repr(widget)
+    assert widget._repr_mimebundle_()[0]['text/plain'] == str(tell(widget.trace, 'client'))
+
+
+def test_a_position_that_the_browser_says_is_taken_over():
+    widget = explore('conductor-api')
+    widget.compare()
+    widget.set_state({'run': 0, 'step': 7})
+    assert (widget.run, widget.step) == (0, 7)
+    widget.set_state({'step': len(widget.traces[0].steps) - 1})
+    assert widget.step == len(widget.traces[0].steps) - 1
+    widget.set_state({'run': 1})
+    assert widget.run == 1
+    assert 0 <= widget.step < len(widget.traces[1].steps)
