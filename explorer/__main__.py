@@ -1,6 +1,7 @@
 """The command line: `python -m explorer`, also `nova-explorer`. Standard output holds the result alone."""
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -22,15 +23,12 @@ def main(argv=None):
         sys.stdout.reconfigure(errors='backslashreplace')  # a terminal may lack a character
     try:
         arguments = _parser().parse_args(argv)
-        code = arguments.run(arguments)
+        code = int(arguments.run(arguments) or 0)
         sys.stdout.flush()
         return code
-    except WrongUse as error:
+    except (WrongUse, HookError) as error:
         print(f'nova-explorer: {error}', file=sys.stderr)
-        return 2
-    except HookError as error:
-        print(f'nova-explorer: {error}', file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, WrongUse) else 1
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -42,62 +40,63 @@ def main(argv=None):
 def _parser():
     parser = _Parser(prog='nova-explorer', description="Walk a live-migration request through OpenStack Nova's API.")
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
-
-    def command(run):
-        made = commands.add_parser(run.__name__.strip('_'), help=run.__doc__, description=run.__doc__, allow_abbrev=False)
-        made.set_defaults(run=run)
-        return made.add_argument
-
-    add = command(_trace)
-    add('server', nargs='?', default='web-1', metavar='SERVER')
-    add('--host', metavar='H', help='where to; left out, the scheduler chooses')
-    add('--block-migrate', action='store_true', help='take the disks along')
-    add('--force', action='store_true', help='do not ask the scheduler about the host; 2.30 to 2.67')
-    add('--microversion', metavar='V', help='such as 2.34; by default the client negotiates')
-    add('--as', dest='caller', default='admin', metavar='CALLER')
-    add('--engine', default='miniature', metavar='miniature|recorded|nova')
-    add('--json', action='store_true', help='print the trace as JSON')
-
-    add = command(_conform)
-    add('cases', metavar='CASES.json')
-    add('--level', choices=('status', 'message', 'rpc', 'full'), default='rpc')
-    add('--inside-only', action='store_true', help='leave out the cases that are marked outside_path')
-    add('--engine', default='miniature', metavar='miniature|nova')
-    add('--answers', metavar='OUT.json', help='write every answer there')
-
-    add = command(_record)
-    add('--check', action='store_true', help='write nothing, and tell what is no longer as it was recorded')
-    add('--cases', nargs=2, metavar=('IN', 'OUT'), help='answer every case of IN anew, and write them to OUT')
-
-    add = command(_history)
-    add('station', nargs='?', metavar='STATION', help='its key, or its dotted name in Nova; left out, what people ask first')
-
-    add = command(_beside)
-    add('key', metavar='KEY', help='an exploration')
-    add('--engine', default='recorded', choices=('recorded', 'nova'))
-
-    add = command(_serve)
-    add('--host', default='127.0.0.1')
-    add('--port', type=_port, default=8774, help='0 picks one')
-    add('--transport-url', type=_url, default=os.environ.get(TRANSPORT, 'memory://'), metavar='URL',
-        help=f'the bus; rabbit://USER:PASSWORD@HOST:PORT/, or @FILE, or in {TRANSPORT}, where no list of processes shows the password')
-    add('--database-url', type=_url, default=os.environ.get(DATABASE), metavar='URL',
-        help=f'by default a database that goes with the process; also @FILE, or in {DATABASE}')
-
-    add = command(_conductor)
-    for option, variable in (('--transport-url', TRANSPORT), ('--database-url', DATABASE)):
-        add(option, type=_url, default=os.environ.get(variable), required=variable not in os.environ, metavar='URL',
-            help=f'that of the API; also @FILE, or in {variable}')
-
-    add = command(_export)
-    add('key', metavar='KEY', help='an exploration: client, service, routes, controller, compute-api, conductor-api, rpc')
-    add('file', metavar='FILE.html')
-
-    command(_guide)('--check', action='store_true', help='say whether INSTRUCTOR.md is up to date')
-    command(_overlay)('folder', metavar='FOLDER', help='with the files of progress of a class')
-    command(_diagrams)('--check', action='store_true', help='name the files that are not up to date')
-    command(_bench)('--json', action='store_true')
+    for run, options in _commands().items():
+        command = commands.add_parser(run.__name__.strip('_'), help=run.__doc__, description=run.__doc__, allow_abbrev=False)
+        command.set_defaults(run=run)
+        for name, more in options.items():
+            command.add_argument(name, **more)
     return parser
+
+
+def _commands():
+    """List the commands and what each takes: {function: {argument: as add_argument has it}}."""
+    flag = {'action': 'store_true'}
+    return {
+        _trace: {
+            'server': {'nargs': '?', 'default': 'web-1', 'metavar': 'SERVER'},
+            '--host': {'metavar': 'H', 'help': 'where to; left out, the scheduler chooses'},
+            '--block-migrate': {**flag, 'help': 'take the disks along'},
+            '--force': {**flag, 'help': 'do not ask the scheduler about the host; 2.30 to 2.67'},
+            '--microversion': {'metavar': 'V', 'help': 'such as 2.34; by default the client negotiates'},
+            '--as': {'dest': 'caller', 'default': 'admin', 'metavar': 'CALLER'},
+            '--engine': {'default': 'miniature', 'metavar': 'miniature|recorded|nova'},
+            '--json': {**flag, 'help': 'print the trace as JSON'}},
+        _conform: {
+            'cases': {'metavar': 'CASES.json'},
+            '--level': {'choices': ('status', 'message', 'rpc', 'full'), 'default': 'rpc'},
+            '--inside-only': {**flag, 'help': 'leave out the cases that are marked outside_path'},
+            '--engine': {'default': 'miniature', 'metavar': 'miniature|nova'},
+            '--answers': {'metavar': 'OUT.json', 'help': 'write every answer there'}},
+        _record: {
+            '--check': {**flag, 'help': 'write nothing, and tell what is no longer as it was recorded'},
+            '--cases': {'nargs': 2, 'metavar': ('IN', 'OUT'), 'help': 'answer every case of IN anew, and write them to OUT'}},
+        _history: {
+            'station': {'nargs': '?', 'metavar': 'STATION',
+                        'help': 'its key, or its dotted name in Nova; left out, what people ask first'}},
+        _beside: {
+            'key': {'metavar': 'KEY', 'help': 'an exploration'},
+            '--engine': {'default': 'recorded', 'choices': ('recorded', 'nova')}},
+        _serve: {
+            '--host': {'default': '127.0.0.1'},
+            '--port': {'type': _port, 'default': 8774, 'help': '0 picks one'},
+            '--transport-url': {
+                'type': _url, 'default': os.environ.get(TRANSPORT, 'memory://'), 'metavar': 'URL',
+                'help': f'the bus; rabbit://USER:PASSWORD@HOST:PORT/, or @FILE, or in {TRANSPORT}, where no list of processes shows the '
+                        'password'},
+            '--database-url': {
+                'type': _url, 'default': os.environ.get(DATABASE), 'metavar': 'URL',
+                'help': f'by default a database that goes with the process; also @FILE, or in {DATABASE}'}},
+        _conductor: {
+            option: {'type': _url, 'default': os.environ.get(variable), 'required': variable not in os.environ, 'metavar': 'URL',
+                     'help': f'that of the API; also @FILE, or in {variable}'}
+            for option, variable in (('--transport-url', TRANSPORT), ('--database-url', DATABASE))},
+        _export: {
+            'key': {'metavar': 'KEY', 'help': 'an exploration: client, service, routes, controller, compute-api, conductor-api, rpc'},
+            'file': {'metavar': 'FILE.html'}},
+        _guide: {'--check': {**flag, 'help': 'say whether INSTRUCTOR.md is up to date'}},
+        _overlay: {'folder': {'metavar': 'FOLDER', 'help': 'with the files of progress of a class'}},
+        _diagrams: {'--check': {**flag, 'help': 'name the files that are not up to date'}},
+        _bench: {'--json': flag}}
 
 
 def _port(text):
@@ -118,15 +117,13 @@ def _url(text):
 
 def _trace(arguments):
     """send a request and tell its way, step by step"""
-    from explorer import explorations
-    from explorer.engines import running
+    from explorer.engines.running import run
+    from explorer.explorations import Scenario
     from explorer.views.pages import tell
-    scenario = explorations.Scenario(
+    trace = run(Scenario(
         server=arguments.server, host=arguments.host, block_migrate=arguments.block_migrate, force=arguments.force,
-        microversion=arguments.microversion, caller=arguments.caller)
-    trace = running.run(scenario, engine=arguments.engine)
+        microversion=arguments.microversion, caller=arguments.caller), engine=arguments.engine)
     print(trace.to_json() if arguments.json else tell(trace))
-    return 0
 
 
 def _conform(arguments):
@@ -135,76 +132,67 @@ def _conform(arguments):
     lines, agree = conform(arguments.cases, arguments.level, inside_only=arguments.inside_only,
                            engine=arguments.engine, answers=arguments.answers)
     print('\n'.join(lines))
-    return 0 if agree else 1
+    return not agree
 
 
 def _record(arguments):
     """let the real Nova answer anew all that is recorded of it"""
-    import functools
-
-    from explorer.commands import conform
-    from explorer.engines import recordings, running
-    from explorer.views import reasons
-    real = functools.partial(running.run, engine='nova')
+    from explorer.commands.conform import record_cases
+    from explorer.engines import recordings
+    from explorer.engines.running import run
+    from explorer.views.reasons import badges_of
+    real = functools.partial(run, engine='nova')
     if arguments.cases and arguments.check:
         raise WrongUse('--check writes nothing, and --cases writes a file; give one of them')
-    if arguments.cases:
-        print('\n'.join(conform.record(*arguments.cases)))
-        return 0
     if arguments.check:
         lines = recordings.stale(real)
         print('\n'.join(lines) or 'all recordings are as the real Nova answers today')
-        return 1 if lines else 0
-    print('\n'.join(recordings.record(real, functools.partial(reasons.badges_of, running.run))))
-    return 0
+        return bool(lines)
+    print('\n'.join(record_cases(*arguments.cases) if arguments.cases else
+                    recordings.record(real, functools.partial(badges_of, run))))
 
 
 def _history(arguments):
     """tell the past of a station, from Liberty to today"""
-    from explorer.views import history
+    from explorer.views.history import answers, history, known_names
     if arguments.station:
-        print(history.history(arguments.station))
+        print(history(arguments.station))
     else:
-        print('\n'.join(f'{question} {answer}' for question, answer in history.answers()))
-        print('\nThe past is known of:', ', '.join(key or name for name, key in history.names().items()))
-    return 0
+        print('\n'.join(f'{question} {answer}' for question, answer in answers()))
+        print('\nThe past is known of:', ', '.join(key or name for name, key in known_names().items()))
 
 
 def _beside(arguments):
     """lay a leg of the miniature beside the real Nova, station by station"""
-    from explorer import explorations
-    from explorer.engines import running
-    from explorer.views import comparison
-    scenario = explorations.exploration(arguments.key).scenario
-    whole = comparison.compare(running.run(scenario), running.run(scenario, engine=arguments.engine))
+    from explorer.engines.running import run
+    from explorer.explorations import exploration
+    from explorer.views.comparison import compare
+    scenario = exploration(arguments.key).scenario
+    whole = compare(run(scenario), run(scenario, engine=arguments.engine))
     print(f'{whole.words}\n\n{whole.leg(arguments.key)}')
-    return 0
 
 
 def _serve(arguments):
     """serve the API, for the real nova and openstack commands"""
     from explorer.commands.serve import serve
     serve(arguments.host, arguments.port, arguments.transport_url, arguments.database_url)
-    return 0
 
 
 def _conductor(arguments):
     """take the messages from a broker, in a process of its own"""
     from explorer.commands.serve import conduct
     conduct(arguments.transport_url, arguments.database_url)
-    return 0
 
 
 def _export(arguments):
     """write the player of an exploration, beside its comparison, as one HTML file"""
-    from explorer import explorations
     from explorer.engines.running import run
-    from explorer.player import export
-    row = explorations.exploration(arguments.key)
+    from explorer.explorations import exploration
+    from explorer.player.export import export, write
+    row = exploration(arguments.key)
     other = run(row.versus) if row.versus else None
-    export.write(export.export(run(row.scenario), row.key, other, _sheet(row.key)), arguments.file)
+    write(export(run(row.scenario), row.key, other, _sheet(row.key)), arguments.file)
     print(arguments.file)
-    return 0
 
 
 def _sheet(key):
@@ -216,35 +204,31 @@ def _sheet(key):
 def _guide(arguments):
     """write INSTRUCTOR.md, the guide for teachers, anew"""
     from explorer.player.export import write
-    from explorer.teaching.guide import FILE, guide
+    from explorer.teaching.guide import GUIDE_FILE, guide
     text = guide()
     if arguments.check:
-        same = FILE.is_file() and FILE.read_text(encoding='utf-8') == text
-        print(f'{FILE.name} is up to date' if same else f'{FILE.name} is not up to date; run nova-explorer guide')
-        return 0 if same else 1
-    write(text, FILE)
-    print(FILE.name)
-    return 0
+        same = GUIDE_FILE.is_file() and GUIDE_FILE.read_text(encoding='utf-8') == text
+        print(f'{GUIDE_FILE.name} is up to date' if same else f'{GUIDE_FILE.name} is not up to date; run nova-explorer guide')
+        return not same
+    write(text, GUIDE_FILE)
+    print(GUIDE_FILE.name)
 
 
 def _overlay(arguments):
     """lay the answers of a class over each other"""
     from explorer.teaching.overlay import overlay
     print(overlay(arguments.folder))
-    return 0
 
 
 def _diagrams(arguments):
     """draw the flowcharts in diagrams/"""
     from explorer.commands.diagrams import write_diagrams
-    from explorer.engines import running
-    names = write_diagrams(running.run(), check=arguments.check)
+    from explorer.engines.running import run
+    names = write_diagrams(run(), check=arguments.check)
     if arguments.check:
-        print('\n'.join(f'{name} is not up to date; run nova-explorer diagrams' for name in names)
-              or 'all diagrams are up to date')
-        return 1 if names else 0
-    print('\n'.join(names))
-    return 0
+        names = [f'{name} is not up to date; run nova-explorer diagrams' for name in names]
+    print('\n'.join(names or ['all diagrams are up to date']))
+    return arguments.check and bool(names)
 
 
 def _bench(arguments):
@@ -253,11 +237,10 @@ def _bench(arguments):
     rows = bench(_sheet)
     if arguments.json:
         print(json.dumps(rows, indent=1))
-        return 0
+        return
     for row in rows:
         bound = '' if row['bound'] is None else f'at most {row["bound"]}: {"yes" if row["value"] <= row["bound"] else "NO"}'
         print(f'{row["what"]:62} {row["value"]:10.3f} {row["unit"]:12} {bound}'.rstrip())
-    return 0
 
 
 if __name__ == '__main__':

@@ -230,6 +230,10 @@ def _kind(cls, places):
             return base.__name__ if base in _CONTAINERS else 'plain', read
     if enum.Enum in mro:
         return 'plain', lambda value: _instance_dict(value).get('_value_')
+    return _kind_of_object(cls, mro, places)
+
+
+def _kind_of_object(cls, mro, places):
     name, bases = _class_name(cls), [dotted(base) for base in mro]
     shown = next((CARRIERS[base] for base in bases if base in CARRIERS), None)
     versioned = 'oslo_versionedobjects.base.VersionedObject' in bases

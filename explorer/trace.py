@@ -40,7 +40,7 @@ from explorer.snapshots import Copier, decoded, encoded, plan
 from explorer.stations import BY_KEY, FIELDS, NODES, STATIONS, split
 
 SCHEMA, READABLE = 2, (1, 2)  # 2 marks what JSON cannot hold
-LARGEST = 64_000_000  # characters of a trace as JSON
+LARGEST_TRACE = 64_000_000  # characters of a trace as JSON
 
 # -------------------------------------------------------------------------------------------------------- the hook
 
@@ -176,14 +176,29 @@ def lasting_threads():
 
 @contextlib.contextmanager
 def _settrace(watched, enter, line, leave, other):
-    ids, quiet = frozenset(map(id, watched)), set()
-    returns, yields = opcode.opmap['RETURN_VALUE'], opcode.opmap['YIELD_VALUE']
     holder = sys.gettrace() or threading.gettrace()
     if _gate['now'] is not None:
         raise HookError(INSIDE)
     if holder not in (None, _through_gate):
         raise HookError(f'{type(holder).__module__} holds the trace function, which the hook needs before Python 3.12: end the '
                         'debugger or the measurement of coverage and restart the kernel, or use Python 3.12')
+    on_call = _tracer(frozenset(map(id, watched)), enter, line, leave, other)
+    threads_before, _gate['now'] = threading.gettrace(), on_call
+    threading.settrace(_through_gate)
+    sys.settrace(on_call)
+    try:
+        yield
+        if sys.gettrace() is not on_call or threading.gettrace() is not _through_gate:
+            raise HookError(f'a debugger took the trace function while the request ran, so steps are missing; {RESTART}')
+    finally:
+        sys.settrace(None)
+        threading.settrace(threads_before)
+        _gate['now'] = None
+
+
+def _tracer(ids, enter, line, leave, other):
+    """Make the trace function that calls back for the codes with these ids."""
+    quiet, returns, yields = set(), opcode.opmap['RETURN_VALUE'], opcode.opmap['YIELD_VALUE']
 
     def on_call(frame, event, arg):
         key = id(frame.f_code)
@@ -210,18 +225,7 @@ def _settrace(watched, enter, line, leave, other):
 
         enter(frame.f_code, frame)
         return on_event
-
-    threads_before, _gate['now'] = threading.gettrace(), on_call
-    threading.settrace(_through_gate)
-    sys.settrace(on_call)
-    try:
-        yield
-        if sys.gettrace() is not on_call or threading.gettrace() is not _through_gate:
-            raise HookError(f'a debugger took the trace function while the request ran, so steps are missing; {RESTART}')
-    finally:
-        sys.settrace(None)
-        threading.settrace(threads_before)
-        _gate['now'] = None
+    return on_call
 
 
 # ---------------------------------------------------------------------------------------------------- the recorder
@@ -634,8 +638,8 @@ class Trace:
 
         Raises: WrongUse for a text that is no trace, or one of another schema.
         """
-        if isinstance(text, str | bytes) and len(text) > LARGEST:
-            raise WrongUse(f'not a trace: {len(text):,} characters; the largest has {LARGEST:,}')
+        if isinstance(text, str | bytes) and len(text) > LARGEST_TRACE:
+            raise WrongUse(f'not a trace: {len(text):,} characters; the largest has {LARGEST_TRACE:,}')
         try:
             data = json.loads(text, parse_constant=_no_number)
         except (ValueError, TypeError, RecursionError) as error:

@@ -82,6 +82,18 @@ def _is_typed_dict(node):
     return any('TypedDict' in ast.unparse(base) for base in node.bases)
 
 
+def defined(tree):
+    """List the names that a module defines."""
+    found = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.append(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found += [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
+    return found
+
+
 def functions(tree):
     """Yield (name, number of statements inside) of each function, those in functions too."""
     for node in ast.walk(tree):

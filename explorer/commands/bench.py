@@ -26,7 +26,7 @@ BARE = Scenario(request={
     'headers': {'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.34'},
     'body': {'os-migrateLive': {'host': None, 'block_migration': 'auto'}}})
 ROUNDS, WARM, SERVERS, PLAYERS, MESSAGES, IDLE_SECONDS, STARTS, WORKS = 100, 10, 2_000, 7, 300, 2, 5, 20
-LIBRARIES = ('webob.dec', 'routes.middleware', 'paste.urlmap', 'microversion_parse', 'jsonschema', 'oslo_policy.policy',
+PATH_LIBRARIES = ('webob.dec', 'routes.middleware', 'paste.urlmap', 'microversion_parse', 'jsonschema', 'oslo_policy.policy',
              'oslo_middleware.cors', 'oslo_context.context', 'oslo_serialization.jsonutils', 'sqlalchemy',
              'oslo_versionedobjects.base', 'oslo_messaging', 'novaclient.shell')
 
@@ -253,7 +253,7 @@ def bus():
 def starts():
     """Time a first run in a fresh process against importing what the path stands on."""
     ways = {
-        'libraries': 'from explorer.libraries import jsonschema, oslo_messaging; import ' + ', '.join(LIBRARIES),
+        'libraries': 'from explorer.libraries import jsonschema, oslo_messaging; import ' + ', '.join(PATH_LIBRARIES),
         'first run': 'from explorer import run, Scenario; run(Scenario())',
     }
     times = {way: [] for way in ways}

@@ -52,7 +52,7 @@ def read_cases(path, *, inside_only=False):
     return cloud, cases
 
 
-def answer(given, cloud, engine='miniature'):
+def answer_case(given, cloud, engine='miniature'):
     """Let an engine answer what was *given*, in the form of `expect`."""
     scenario = Scenario(server='server', caller=given['caller'], state=given.get('server') or {}, request=given['request'],
                         conductor_reply=given.get('conductor_reply'), race=given.get('race'))
@@ -131,7 +131,7 @@ def _write(path, data, what):
 def _conform(cases, cloud, level, engine, *, inside_only):
     lines, given_answers, wrong, outside = [], {}, set(), set()
     for case in cases:
-        got = given_answers[case['id']] = answer(case['given'], cloud, engine)
+        got = given_answers[case['id']] = answer_case(case['given'], cloud, engine)
         outside |= {case['id']} if case.get('outside_path') else set()
         for name, (expected, found) in disagreements(case.get('expect') or {}, got, level).items():
             wrong.add(case['id'])
@@ -142,7 +142,7 @@ def _conform(cases, cloud, level, engine, *, inside_only):
     return lines, given_answers, not wrong
 
 
-def record(source, target, *, engine='nova'):
+def record_cases(source, target, *, engine='nova'):
     """Let the real Nova answer every case of a file anew, and write them to another; give the lines to print.
 
     Shape: the new file is as the old one, but for the answers, and the version of Nova; `info`, which is not compared, goes.
@@ -153,7 +153,7 @@ def record(source, target, *, engine='nova'):
         data = json.load(file)
     _see_that_it_can_be_written(target, 'the cases')
     fresh = [{**{name: value for name, value in case.items() if name != 'info'},
-              'expect': answer(case['given'], cloud, engine)} for case in cases]
+              'expect': answer_case(case['given'], cloud, engine)} for case in cases]
     _write(target, {**data, 'nova': NOVA, 'cases': fresh}, 'the cases')
     changed = [case['id'] for case, new in zip(cases, fresh) if case.get('expect') and case['expect'] != new['expect']]
     return [*(f'{name}: answered otherwise than in {source}' for name in changed),

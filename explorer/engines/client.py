@@ -145,10 +145,10 @@ def send_bare(application, request, uuid, cloud, token):
     response = blank.get_response(application)
     shown = {name: '***' if name == 'X-Auth-Token' else value for name, value in headers.items()}
     return (
-        {'method': request['method'], 'path': request['path'], 'headers': shown, 'body': parsed(text)},
+        {'method': request['method'], 'path': request['path'], 'headers': shown, 'body': parsed_body(text)},
         {'status': response.status_int,
          'headers': {name: ', '.join(response.headers.getall(name)) for name in response.headers},
-         'body': parsed(response.text)})
+         'body': parsed_body(response.text)})
 
 
 def filled(value, words):
@@ -160,7 +160,7 @@ def filled(value, words):
     return [filled(part, words) for part in value] if isinstance(value, list) else value
 
 
-def parsed(text):
+def parsed_body(text):
     """Read a body: JSON, else text, else None."""
     try:
         return json.loads(text)

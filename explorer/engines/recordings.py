@@ -21,7 +21,7 @@ from explorer.payloads import difference
 from explorer.stations import NOVA
 from explorer.trace import Trace
 
-FILE = pathlib.Path(__file__).with_name('recordings.jsonl.xz')
+RECORDINGS_FILE = pathlib.Path(__file__).with_name('recordings.jsonl.xz')
 REMEDY = '"python -m explorer record" writes them anew, where nova is installed'
 
 # Turned back, each somewhere else; and lost further in.
@@ -89,7 +89,7 @@ def scenarios():
     return found
 
 
-def record(run, badges, path=FILE):
+def record(run, badges, path=RECORDINGS_FILE):
     """Let an engine answer all that is recorded and write it down, whole or not at all.
 
     Shape: run(scenario) gives a trace of the real Nova; badges({name: trace}) says how the miniature stands to it, {key of
@@ -128,7 +128,7 @@ def _readable():
         raise error if isinstance(error, WrongUse) else WrongUse(f'the recordings are damaged: {error}; {REMEDY}') from error
 
 
-def head_of(path=FILE):
+def head_of(path=RECORDINGS_FILE):
     """Tell what was recorded: {nova, python, date, scenarios {name: scenario}, badges {station: badge}, places}.
 
     Shape: *places* is {station: [file, line]} in that version.
@@ -159,12 +159,12 @@ def _lines(path):
 
 
 @functools.cache
-def trace_of(name, path=FILE):
+def trace_of(name, path=RECORDINGS_FILE):
     """Give a recorded trace by its name."""
     return dataclasses.replace(Trace.from_json(_lines(path)[name]), engine='recorded')
 
 
-def recorded(scenario, path=FILE):
+def recorded(scenario, path=RECORDINGS_FILE):
     """Give the recording of a scenario.
 
     Raises: NotRecorded, if there is none; WrongUse, if the file is damaged.
@@ -206,7 +206,7 @@ def _refusal(step):
     return step.error.get('') if isinstance(step.error, dict) else step.error
 
 
-def stale(run, path=FILE):
+def stale(run, path=RECORDINGS_FILE):
     """Ask anew all that is recorded, be it of another version, and tell what is no longer so: a line for each difference."""
     head = _head(path)
     known = head['scenarios']

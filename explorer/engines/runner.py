@@ -14,7 +14,7 @@ import platform
 import secrets
 import typing
 
-from explorer.engines.client import bare_request, filled, parsed, send_bare, send_by_client
+from explorer.engines.client import bare_request, filled, parsed_body, send_bare, send_by_client
 from explorer.engines.http_server import HTTPServer
 from explorer.errors import HookError, WrongUse
 from explorer.libraries import oslo_messaging
@@ -222,8 +222,8 @@ def last_exchange(steps):
         return None, None
     sent, got = exchanges[-1].before['request'], exchanges[-1].result
     request = {'method': sent['method'], 'path': '/' + sent['url'].split('/', 3)[3],
-               'headers': _headers(sent), 'body': parsed(sent['body'] or '')}
-    return request, got and {'status': got['status_code'], 'headers': _headers(got), 'body': parsed(got['content'])}
+               'headers': _headers(sent), 'body': parsed_body(sent['body'] or '')}
+    return request, got and {'status': got['status_code'], 'headers': _headers(got), 'body': parsed_body(got['content'])}
 
 
 def _headers(payload):

@@ -55,7 +55,7 @@ def content(trace, key, other=None, *, form=(), before=False):
     runs[1:] = [dict(reversed(each.items())) for each in runs[1:]]
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'focus': row.focus, 'follow': row.follow, 'start': runs[0]['start'],
-        'page': page(row, form, before=before and not both), 'nodes': NODES,
+        'page': frame(row, form, before=before and not both), 'nodes': NODES,
         'stations': {station: [BY_KEY[station].name, BY_KEY[station].says] for station in BY_KEY if station in used},
         'sources': sources, 'folds': list(folds), 'runs': runs,
         'fields': _together([facts.journeys(each) for each in (trace, other) if each]),
@@ -160,7 +160,7 @@ def drawing_as_list(trace, why):
 # ------------------------------------------------------------------------------------------------ the page around it
 
 
-def page(row, form=(), *, before=False):
+def frame(row, form=(), *, before=False):
     """Lay out the player as HTML: data-part and data-pane name what the module fills."""
     actions = {'first': '|◀ first', 'previous': '◀ previous', 'next': 'next ▶', 'last': 'last ▶|', 'play': 'play'}
     buttons = ''.join(_button(*action) for action in actions.items())

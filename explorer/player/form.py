@@ -17,9 +17,9 @@ from explorer.explorations import Scenario, client_newest
 VM_STATES = ('active', 'paused', 'stopped', 'suspended', 'building', 'rescued', 'resized', 'shelved_offloaded', 'error')
 TASK_STATES = ('', 'migrating', 'rebooting', 'powering-off', 'resize_prep', 'deleting')
 SWITCHES = ('block_migrate', 'force', 'host', 'microversion')  # of the command line
-REQUEST = ('line', 'headers', 'body')  # of the HTTP request
+REQUEST_CONTROLS = ('line', 'headers', 'body')  # of the HTTP request
 LINE = 'POST /v2.1/servers/$SERVER/action'
-STATE = ('vm_state', 'task_state', 'locked_by')
+STATE_CONTROLS = ('vm_state', 'task_state', 'locked_by')
 TROUBLES = {
     'none': {}, 'the bus is away': {'conductor_reply': {'raise': 'MessageDeliveryFailure', 'kwargs': {}}},
     'the conductor finds no host': {'conductor_reply': {'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}},
@@ -49,7 +49,7 @@ def form(scenario):
               options=['2.1', '2.24', '2.25', '2.29', '2.30', '2.34', '2.67', '2.68', 'latest']),
         field(name='caller', label='caller', kind='select', value=scenario.caller, options=[*cloud.callers, 'no_token', 'bad_token']),
         *(field(name=name, label=name.replace('locked_by', 'locked by'), kind='select', value=state[name] or '', options=options)
-          for name, options in zip(STATE, (VM_STATES, TASK_STATES, ('', 'owner', 'admin')))),
+          for name, options in zip(STATE_CONTROLS, (VM_STATES, TASK_STATES, ('', 'owner', 'admin')))),
         field(name='trouble', label='trouble', kind='select', value=trouble,
               options=[*TROUBLES, *([GIVEN] if trouble == GIVEN else [])]),
         field(name='line', label='request', kind='text', value=line),
@@ -58,7 +58,7 @@ def form(scenario):
         # What the form does not show is kept.
         field(name='rest', label='', kind='hidden', value=json.dumps({
             'disk_over_commit': scenario.disk_over_commit, 'server': scenario.server,
-            'state': {name: part for name, part in scenario.state.items() if name not in STATE},
+            'state': {name: part for name, part in scenario.state.items() if name not in STATE_CONTROLS},
             **({'trouble': _trouble(scenario)} if trouble == GIVEN else {})})))
 
 
@@ -108,11 +108,11 @@ def scenario_of(values, edited=''):
         rest = json.loads(values['rest'])
         trouble = rest.get('trouble', {}) if values['trouble'] == GIVEN else TROUBLES[values['trouble']]
         around = {'caller': values['caller'], **trouble, 'state': {
-            **rest['state'], **{name: values[name] or None for name in STATE}}}
+            **rest['state'], **{name: values[name] or None for name in STATE_CONTROLS}}}
         kept = {'server': rest['server'], 'disk_over_commit': rest['disk_over_commit']}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise WrongUse(f'the form is damaged: {error!r}; run the cell again') from error
-    if edited == 'command' or (edited not in (*SWITCHES, *REQUEST) and values['command']):
+    if edited == 'command' or (edited not in (*SWITCHES, *REQUEST_CONTROLS) and values['command']):
         return Scenario(**parsed(values['command']), **around)
     if edited in SWITCHES:
         switches = {name: (values[name] or '').strip() or None for name in ('host', 'microversion')}

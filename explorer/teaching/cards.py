@@ -18,13 +18,13 @@ from explorer.views.pages import LEFT
 from explorer.views.text import short, visible
 
 _HERE = pathlib.Path(__file__).parent
-MODULE, STYLE = _HERE / 'card.js', _HERE / 'card.css'
+CARD_MODULE, CARD_STYLE = _HERE / 'card.js', _HERE / 'card.css'
 
 
 class HtmlWidget(anywidget.AnyWidget):
     """HTML that is made here and shown in the browser, which only sends messages; *said* is the line that it speaks."""
 
-    _esm, _css = MODULE, STYLE
+    _esm, _css = CARD_MODULE, CARD_STYLE
     html = traitlets.Unicode().tag(sync=True)
     title = traitlets.Unicode().tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)
@@ -50,7 +50,7 @@ class Card(HtmlWidget):
         self.html = self._page()
 
     def _page(self):
-        return ''.join(page(*each) for each in self._each())
+        return ''.join(card_html(*each) for each in self._each())
 
     def _asked(self, _widget, said, _buffers):
         match said:
@@ -77,7 +77,7 @@ class Card(HtmlWidget):
         return [(TASKS[key], told(TASKS[key], progress, self._lines.get(key, ''))) for key in self.tasks]
 
     def __str__(self):
-        return '\n\n'.join(outline(*each) for each in self._each())
+        return '\n\n'.join(card_text(*each) for each in self._each())
 
     def __repr__(self):
         return f'Card({", ".join(self.tasks)})'
@@ -113,7 +113,7 @@ def told(task, progress, line=''):
 # ------------------------------------------------------------------------------------------------------------- as text
 
 
-def outline(task, told):
+def card_text(task, told):
     """Show a task as text, with the call that answers it."""
     lines = [f'{task.heading}  [{task.key}]', told.asks]
     if task.options:
@@ -153,7 +153,7 @@ def sheet(tasks):
 # ------------------------------------------------------------------------------------------------------------- as HTML
 
 
-def page(task, told):
+def card_html(task, told):
     """Show a task as a form, and below it what was said."""
     name = f'<span class="name">{escape(task.heading)}</span> '
     hints = ''.join(f'<li>{marked(hint)}</li>' for hint in told.hints)

@@ -22,7 +22,7 @@ MYTHS: Mapping[str, str] = {
 }
 
 QUESTIONS: Mapping[str, Questions] = {
-    each.QUESTIONS.leg: each.QUESTIONS for each in (client, service, routes, controller, compute_api, conductor_api, rpc)}
+    each.LEG.leg: each.LEG for each in (client, service, routes, controller, compute_api, conductor_api, rpc)}
 TASKS: Mapping[str, Task] = {
     task.key: task for tasks in (*(each.tasks for each in QUESTIONS.values()), closing.CLOSING_TASKS, closing.PAUSE_TASKS)
     for task in tasks}

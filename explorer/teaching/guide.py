@@ -7,7 +7,7 @@ from explorer.teaching.catalogue import MYTHS, QUESTIONS, TASKS
 from explorer.teaching.questions.closing import CLOSING
 from explorer.teaching.tasks import LETTERS
 
-FILE = pathlib.Path(__file__).parents[2] / 'INSTRUCTOR.md'
+GUIDE_FILE = pathlib.Path(__file__).parents[2] / 'INSTRUCTOR.md'
 PLANS = (
     ('45 minutes', (
         (5, 'the journey in ninety seconds, the words, and a vote: has it moved when 202 comes?'),

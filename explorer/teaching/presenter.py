@@ -26,7 +26,7 @@ class Notes(HtmlWidget):
     """What the teacher has beside the player."""
 
     def __init__(self, key):
-        super().__init__(html=page(key), title="the presenter's notes")
+        super().__init__(html=notes_html(key), title="the presenter's notes")
 
 
 class Presenter(ipywidgets.Box):
@@ -43,10 +43,10 @@ class Presenter(ipywidgets.Box):
     def _repr_mimebundle_(self, **kwargs):
         data = super()._repr_mimebundle_(**kwargs)
         data = data[0] if isinstance(data, tuple) else data
-        return {**data, 'text/plain': outline(self.key), 'text/html': f'<pre>{escape(outline(self.key))}</pre>'}
+        return {**data, 'text/plain': notes_text(self.key), 'text/html': f'<pre>{escape(notes_text(self.key))}</pre>'}
 
 
-def outline(key):
+def notes_text(key):
     """Tell a presenter's notes as text, without the answers."""
     row, said = exploration(key), QUESTIONS[key]
     return '\n'.join([
@@ -58,7 +58,7 @@ def _notes(said):
     return ('Goal', said.goal), ('Ask', said.ask), ('On the board', said.board), ('Show', said.show)
 
 
-def page(key):
+def notes_html(key):
     """Write a presenter's notes as HTML; each answer is folded away."""
     row, said = exploration(key), QUESTIONS[key]
     notes = ''.join(f'<p><b>{name}.</b> {marked(text)}</p>' for name, text in _notes(said))

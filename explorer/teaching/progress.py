@@ -16,10 +16,10 @@ from collections.abc import Mapping
 
 from explorer.errors import WrongUse, check, shorten, write_whole
 
-SCHEMA = 1
+PROGRESS_SCHEMA = 1
 NAME = '01_nova_api.progress.json'
 VARIABLE = 'NOVA_EXPLORER_PROGRESS'  # names another file
-LARGEST = 20_000_000  # bytes
+LARGEST_FILE = 20_000_000  # bytes
 MOST_ANSWERS, MOST_HINTS = 10, 99  # kept of a task; of more answers the first and the last ones
 UNTIL_THE_END = 'your answers are kept until the kernel ends'
 
@@ -63,7 +63,7 @@ class Progress:
 
     def to_json(self):
         """Write it as JSON, in ASCII: half a character has no other form."""
-        return json.dumps({'schema': SCHEMA, 'answers': self.answers, 'hints': self.hints}, indent=1) + '\n'
+        return json.dumps({'schema': PROGRESS_SCHEMA, 'answers': self.answers, 'hints': self.hints}, indent=1) + '\n'
 
 
 def parse(text):
@@ -76,7 +76,7 @@ def parse(text):
     except (ValueError, RecursionError) as error:
         raise WrongUse(f'it is no JSON: {error}') from error
     schema = data.get('schema', 0) if isinstance(data, dict) else 0  # none, before there was one
-    if isinstance(schema, int) and schema > SCHEMA:
+    if isinstance(schema, int) and schema > PROGRESS_SCHEMA:
         raise Newer('it is from a newer version of the lesson')
     if isinstance(data, dict) and 'schema' not in data:
         data = {'hints': {}, **data, 'schema': 0}
@@ -94,7 +94,7 @@ def load(path):
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise NoFile('it is no file')
-    if found.st_size > LARGEST:
+    if found.st_size > LARGEST_FILE:
         raise WrongUse('it is too large')
     try:
         return parse(path.read_text(encoding='utf-8-sig'))
@@ -158,7 +158,7 @@ class ProgressFile:
             self._kept = progress
             return
         text, goal = progress.to_json(), pathlib.Path(os.path.realpath(self.path))  # through a link, not in its place
-        if len(text) > LARGEST:
+        if len(text) > LARGEST_FILE:
             self._remember(progress, 'would become too large; it is left as it is')
             return
         try:

@@ -24,7 +24,7 @@ HEADINGS = {
     'look-purpose': 'Look: what is it for?', 'change': 'Change one thing', 'check': 'Check', 'say': 'Say it'}
 KINDS = ('cast', 'call', 'none')
 NUMBERS = {'none': '0', 'one': '1', 'two': '2', 'three': '3', 'four': '4', 'five': '5'}
-LONGEST = 2000  # characters of a sentence
+LONGEST_ANSWER = 2000  # characters of a sentence
 LARGEST_REQUEST = 400_000  # characters of a request that is handed in, as JSON
 
 
@@ -289,7 +289,7 @@ class Word(Task):
     def read(self, answer):
         if isinstance(answer, bool) or not isinstance(answer, str | int) or not (text := str(answer).strip().strip('"\'`')):
             raise BadAnswer(f'{shorten(answer)} is no word and no number; answer with one, as it stands in the player')
-        return text[:LONGEST]
+        return text[:LONGEST_ANSWER]
 
     def judge(self, answer):
         return NUMBERS.get(answer.lower(), answer.lower()) == self.solution().lower(), ''
@@ -403,7 +403,7 @@ class Sentence(Task):
     def read(self, answer):
         if not isinstance(answer, str) or len(answer.split()) < 3:
             raise BadAnswer(f'{shorten(answer)} is no sentence; write three words or more')
-        return ' '.join(answer.split())[:LONGEST]
+        return ' '.join(answer.split())[:LONGEST_ANSWER]
 
     def judge(self, answer):
         return None, ''

@@ -258,7 +258,7 @@ def _rows(found, node, name, part):
     return rows
 
 
-def journey(trace, name):
+def field_rows(trace, name):
     """Tell where a field has which name, type and value: rows of texts, from the command line on.
 
     Shape: (index, where, station, dotted path, type, value); the index of the command line is ''.

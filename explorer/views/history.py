@@ -16,7 +16,7 @@ import re
 from explorer.errors import WrongUse
 from explorer.stations import BY_KEY, STATIONS, split
 
-FILE = pathlib.Path(__file__).with_name('releases.json')
+RELEASES_FILE = pathlib.Path(__file__).with_name('releases.json')
 _SETS = {'decorators': 'decorators', 'microversions': 'asks for microversions', 'rpc_versions': 'RPC versions',
          'caught': 'catches'}
 
@@ -24,17 +24,17 @@ _SETS = {'decorators': 'decorators', 'microversions': 'asks for microversions', 
 @functools.cache
 def releases():
     """Give what is known: {version: {name, facts, functions}}, oldest first."""
-    return json.loads(FILE.read_text(encoding='utf-8'))['releases']
+    return json.loads(RELEASES_FILE.read_text(encoding='utf-8'))['releases']
 
 
 @functools.cache
 def article():
     """Give the release whose code the article of 2018 shows, and its name."""
-    about = json.loads(FILE.read_text(encoding='utf-8'))['article']
+    about = json.loads(RELEASES_FILE.read_text(encoding='utf-8'))['article']
     return about['snapshot_tag'], releases()[about['snapshot_tag']]['name']
 
 
-def names():
+def known_names():
     """Give {dotted name: key of the station, or None}: every function whose past is known."""
     found = {}
     for release in releases().values():
@@ -105,7 +105,7 @@ def history(station):
 
     Raises: WrongUse for one whose past is not known.
     """
-    known = names()
+    known = known_names()
     row = BY_KEY.get(station)
     function = _base(row.nova) if row else station
     if function not in known:
@@ -239,7 +239,7 @@ def _stretches(variants):
 
 def chart():
     """Draw the past of all stations whose past is known, and of what the article tells beside them."""
-    found = [name for name, key in names().items() if key or name in _OF_THE_ARTICLE]
+    found = [name for name, key in known_names().items() if key or name in _OF_THE_ARTICLE]
     shown = [split(name)[1] for name in found]
     return Chart(tuple((each if shown.count(each) == 1 else f'{split(name)[0].rpartition(".")[2]}.{each}',
                         tuple(row.variant for row in history(name).releases)) for name, each in zip(found, shown)))

@@ -19,7 +19,7 @@ from explorer.views.facts import (
     changes,
     field_of,
     in_focus,
-    journey,
+    field_rows,
     letter,
     made_within,
     refusal,
@@ -28,7 +28,7 @@ from explorer.views.facts import (
 from explorer.views.sources import EDITED, code_of, is_ours, our_text, text_of, was_edited
 from explorer.views.text import literal, visible
 
-LONGEST = 160  # characters of a value that is shown unfolded
+LONGEST_VALUE = 160  # characters of a value that is shown unfolded
 _MISSING = object()
 
 
@@ -50,7 +50,7 @@ def tell(trace, key=None):
     if row:
         lines += ['', f'{row.follow} on its way']
         lines += [f'{index:4} {where:14} {station}: {path} = {text} ({kind})'
-                  for index, where, station, path, kind, text in journey(trace, row.follow)]
+                  for index, where, station, path, kind, text in field_rows(trace, row.follow)]
         lines.append(f'and {len(trace.steps) - len(steps)} more steps')
     return '\n'.join(['' if line.isspace() else line for line in lines])
 
@@ -77,7 +77,7 @@ def page(trace, key):
 def journey_html(trace, name):
     """Show the names, types and values of a field as a table."""
     rows = [(goto(index), where, _code(station), _code(path), kind, escape(text))
-            for index, where, station, path, kind, text in journey(trace, name)]
+            for index, where, station, path, kind, text in field_rows(trace, name)]
     return _table(('step', 'where', 'station', 'name', 'type', 'value'), rows, f'{name} on its way')
 
 
@@ -256,6 +256,6 @@ def _brief(value):
 def _folded(value):
     """Show a value that holds nothing; what is long is folded."""
     text = visible(literal(value))
-    if len(text) <= LONGEST:
+    if len(text) <= LONGEST_VALUE:
         return f'<bdi>{escape(text)}</bdi>'
-    return f'<details><summary>{escape(text[:LONGEST - 40])}…</summary><bdi>{escape(text)}</bdi></details>'
+    return f'<details><summary>{escape(text[:LONGEST_VALUE - 40])}…</summary><bdi>{escape(text)}</bdi></details>'

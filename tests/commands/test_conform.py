@@ -21,13 +21,13 @@ def write(path, **change):
 def answers():
     """What the miniature answers to every recorded case, {id: answer}; each is asked once, and compared at each level."""
     cloud, cases = conform.read_cases(CASES)
-    return {case['id']: conform.answer(case['given'], cloud) for case in cases}
+    return {case['id']: conform.answer_case(case['given'], cloud) for case in cases}
 
 
 @pytest.mark.parametrize('level', ['status', 'message', 'rpc', 'full'])
 def test_every_recorded_case_agrees(answers, monkeypatch, level):
     asked = iter(answers.values())
-    monkeypatch.setattr(conform, 'answer', lambda *_: next(asked))
+    monkeypatch.setattr(conform, 'answer_case', lambda *_: next(asked))
     lines, agree = conform.conform(CASES, level)
     assert agree, lines[:20]
     assert lines == [f'68 of 68 cases marked outside_path agree at level {level}', f'489 of 489 cases agree at level {level}']
@@ -91,7 +91,7 @@ def test_a_lower_level_does_not_compare_what_a_higher_one_does(tmp_path, path):
 
 def test_the_expectation_is_not_given_to_the_engine(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(conform, 'answer', lambda given, *rest: seen.append(given) or CAST['expect'])
+    monkeypatch.setattr(conform, 'answer_case', lambda given, *rest: seen.append(given) or CAST['expect'])
     conform.conform(write(tmp_path / 'c', cases=[CAST]))
     assert seen == [CAST['given']]
 
@@ -135,7 +135,7 @@ def test_answers_that_were_there_stay_until_all_is_answered(tmp_path, monkeypatc
 
     def interrupted(*_):
         raise KeyboardInterrupt
-    monkeypatch.setattr(conform, 'answer', interrupted)
+    monkeypatch.setattr(conform, 'answer_case', interrupted)
     with pytest.raises(KeyboardInterrupt):
         conform.conform(write(tmp_path / 'c', cases=[CAST]), answers=out)
     assert out.read_text() == 'before'

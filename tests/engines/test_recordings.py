@@ -23,7 +23,7 @@ NAMES = list(recordings.scenarios())
 def copy(tmp_path):
     """The recordings, in a file of their own."""
     path = tmp_path / 'recordings.jsonl.xz'
-    path.write_bytes(recordings.FILE.read_bytes())
+    path.write_bytes(recordings.RECORDINGS_FILE.read_bytes())
     return path
 
 
@@ -61,13 +61,13 @@ def test_they_are_labelled_with_versions_and_date_and_small():
     assert re.fullmatch(r'3\.\d+\.\d+', head['python'])
     assert datetime.date.fromisoformat(head['date'])
     assert list(head['scenarios']) == NAMES
-    assert recordings.FILE.stat().st_size < 150_000
+    assert recordings.RECORDINGS_FILE.stat().st_size < 150_000
     trace = recordings.trace_of('client')
     assert (trace.versions['nova'], bool(trace.versions['oslo.messaging'])) == (NOVA, True)
 
 
 def test_no_secret_and_no_path_of_a_machine_is_in_them():
-    text = lzma.decompress(recordings.FILE.read_bytes()).decode()
+    text = lzma.decompress(recordings.RECORDINGS_FILE.read_bytes()).decode()
     assert '***' in text
     assert not re.search(r'"/(root|home|work|tmp|usr|var)/', text)
     assert not re.search(r'(?i)"(auth_token|x-auth-token|password)": "[0-9a-f]{20,}', text)
@@ -99,7 +99,7 @@ def test_what_is_not_recorded_is_said_with_what_would_do(call, says):
 
 @pytest.mark.parametrize(('content', 'says'), [
     (b'', 'damaged'), (b'not xz', 'damaged'), (lzma.compress(b'{}'), 'damaged'), (lzma.compress(b'[1]\n'), 'damaged'),
-    (recordings.FILE.read_bytes()[:5000], 'damaged'), (None, 'No such file')])
+    (recordings.RECORDINGS_FILE.read_bytes()[:5000], 'damaged'), (None, 'No such file')])
 def test_a_file_that_is_missing_or_damaged_is_told_in_one_line(copy, content, says):
     copy.unlink() if content is None else copy.write_bytes(content)
     with pytest.raises(WrongUse, match=says) as error:
@@ -190,7 +190,7 @@ def test_cases_are_answered_anew_and_what_changed_is_said(tmp_path, engine):
     lines, agree = conform.conform(old, 'full', engine=engine)
     assert not agree
     assert [line.split(':')[0] for line in lines if ': status: expected' in line] == changed
-    lines = conform.record(old, new, engine=engine)
+    lines = conform.record_cases(old, new, engine=engine)
     assert [line.split(':')[0] for line in lines[:-1]] == changed
     assert lines[-1].startswith(f'6 cases answered by nova {NOVA}, 2 otherwise')
     lines, agree = conform.conform(new, 'full', engine=engine)
@@ -205,7 +205,7 @@ def test_cases_that_cannot_be_written_are_wrong_use_and_nothing_is_left(tmp_path
     (tmp_path / 'folder').mkdir()
     for target in (tmp_path / 'folder', tmp_path / 'no/new.json'):
         with pytest.raises(WrongUse, match='can not be written'):
-            conform.record(tmp_path / 'old.json', target, engine='miniature')
+            conform.record_cases(tmp_path / 'old.json', target, engine='miniature')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['folder', 'old.json']
 
 

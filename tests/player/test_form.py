@@ -8,7 +8,7 @@ import pytest
 
 from explorer import Scenario, run
 from explorer.errors import WrongUse
-from explorer.player.form import LINE, REQUEST, SWITCHES, TROUBLES, form, parsed, scenario_of
+from explorer.player.form import LINE, REQUEST_CONTROLS, SWITCHES, TROUBLES, form, parsed, scenario_of
 
 VERSIONS = (None, '2.1', '2.24', '2.25', '2.26', '2.27', '2.29', '2.30', '2.67', '2.68', '2.96')
 CAN_FORCE = ('2.30', '2.67')
@@ -32,7 +32,7 @@ def test_the_form_shows_just_what_the_client_sends(scenario):
         'Content-Type', 'OpenStack-API-Version', 'X-OpenStack-Nova-API-Version')}
 
 
-@pytest.mark.parametrize('edited', ['', 'command', *SWITCHES, *REQUEST, 'caller'])
+@pytest.mark.parametrize('edited', ['', 'command', *SWITCHES, *REQUEST_CONTROLS, 'caller'])
 def test_whatever_is_edited_the_other_views_say_the_same(edited):
     for scenario in SCENARIOS:
         shown = values(scenario)

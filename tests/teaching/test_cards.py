@@ -68,7 +68,7 @@ def test_the_reveal_is_not_there_until_there_is_an_answer(lesson, task):
 
 @EACH
 def test_each_control_has_a_name(task):
-    page = cards.page(task, cards.told(task, Progress()))
+    page = cards.card_html(task, cards.told(task, Progress()))
     for control in Reader(page).controls:
         assert control['tag'] == 'button' or 'name' in control
     assert page.count('<form') == page.count('<fieldset') == page.count('<legend') == 1
@@ -202,7 +202,7 @@ def test_a_leg_takes_eight_to_twelve_minutes_and_all_of_them_about_ninety():
 
 
 def test_the_module_is_small():
-    assert cards.MODULE.stat().st_size < 8_000
+    assert cards.CARD_MODULE.stat().st_size < 8_000
 
 
 def test_every_kind_of_task_says_what_an_answer_looks_like():

@@ -10,10 +10,10 @@ import pytest
 from explorer import EXPLORATIONS, Lesson, bare, present
 from explorer.errors import WrongUse
 from explorer.teaching.catalogue import MYTHS, QUESTIONS, TASKS
-from explorer.teaching import guide as guides
+from explorer.teaching import guide, guide as guides
 from explorer.teaching.guide import OPENING, PLANS
 from explorer.teaching.overlay import overlay
-from explorer.teaching.presenter import outline, page
+from explorer.teaching.presenter import notes_html, notes_text
 from explorer.teaching.tasks import Choice
 from tests.conftest import ROOT
 
@@ -30,7 +30,7 @@ def test_the_guide_is_up_to_date(explorer):
 
 def test_a_guide_that_is_not_up_to_date_is_told(tmp_path, monkeypatch, capsys):
     from explorer.__main__ import main
-    monkeypatch.setattr(guides, 'FILE', tmp_path / 'INSTRUCTOR.md')
+    monkeypatch.setattr(guide, 'GUIDE_FILE', tmp_path / 'INSTRUCTOR.md')
     assert main(['guide', '--check']) == 1
     assert 'not up to date; run nova-explorer guide' in capsys.readouterr().out
     assert main(['guide']) == 0
@@ -121,13 +121,13 @@ def test_answers_of_another_kind_in_a_file_do_no_harm(tmp_path):
 
 @pytest.mark.parametrize('key', QUESTIONS)
 def test_a_presenters_notes_fold_every_answer_away(key):
-    shown = page(key)
+    shown = notes_html(key)
     for task in QUESTIONS[key].tasks:
         answer = re.search(f'<details data-name="{task.key} answer"><summary>answer</summary>(.*?)</details>', shown)
         assert answer
         assert ' open' not in shown.partition(f'data-name="{task.key}')[2].partition('>')[0]
         assert f'<p>{task.right()}. ' in answer[0] if isinstance(task, Choice) else True
-    told = outline(key)
+    told = notes_text(key)
     for task in QUESTIONS[key].tasks:
         assert task.explained() not in told
     for part in _said(key):
@@ -139,7 +139,7 @@ def test_present_gives_the_player_and_the_notes():
     assert shown.player.key == 'controller'
     assert 'data-part="timer" data-minutes="12"' in shown.notes.html
     assert 'explorer-presenter' in shown._dom_classes
-    assert shown._repr_mimebundle_()['text/plain'] == outline('controller')
+    assert shown._repr_mimebundle_()['text/plain'] == notes_text('controller')
     with pytest.raises(WrongUse, match='no exploration'):
         present('moon')
 

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from explorer.errors import WrongUse
-from explorer.teaching.progress import LARGEST, MOST_ANSWERS, NAME, VARIABLE, Progress, ProgressFile, load, parse
+from explorer.teaching.progress import LARGEST_FILE, MOST_ANSWERS, NAME, VARIABLE, Progress, ProgressFile, load, parse
 
 GIVEN = Progress().answered('client.predict', 'b', False).answered('client.predict', 'd', True).hinted('client.check')
 
@@ -99,7 +99,7 @@ def test_a_second_damaged_file_does_not_take_the_place_of_the_first(path):
 
 
 def test_an_enormous_file_is_set_aside_unread(path):
-    path.write_text(' ' * (LARGEST + 1))
+    path.write_text(' ' * (LARGEST_FILE + 1))
     keeper = ProgressFile(path)
     assert keeper.read() == Progress()
     assert 'too large' in keeper.told()
@@ -225,7 +225,7 @@ def test_of_many_answers_the_first_and_the_last_are_kept(path):
 def test_what_would_not_be_read_again_is_not_written(path):
     keeper = ProgressFile(path)
     keeper.write(GIVEN)
-    keeper.change(lambda progress: progress.answered('a.check', 'x' * LARGEST, False))
+    keeper.change(lambda progress: progress.answered('a.check', 'x' * LARGEST_FILE, False))
     assert 'would become too large' in keeper.told()
     assert ProgressFile(path).read() == GIVEN
 

@@ -9,7 +9,7 @@ from explorer.stations import NOVA, STATIONS
 from explorer.views import history
 from tests.conftest import ROOT
 
-KNOWN = [key for key in history.names().values() if key]
+KNOWN = [key for key in history.known_names().values() if key]
 
 
 def test_it_goes_from_liberty_to_the_release_of_the_table():

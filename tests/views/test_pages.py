@@ -24,7 +24,6 @@ from explorer.views.facts import (
     circumstances,
     field_of,
     in_focus,
-    journey,
     journeys,
     letter,
     made_within,
@@ -129,7 +128,7 @@ def test_text_page_widget_and_export_hold_the_same_steps_and_values(row):
 @pytest.mark.parametrize('row', EXPLORATIONS, ids=lambda row: row.key)
 def test_all_forms_follow_a_field_through_the_same_rows(row):
     trace = run(row.scenario)
-    rows, held = journey(trace, row.follow), content(trace, row.key)
+    rows, held = field_rows(trace, row.follow), content(trace, row.key)
     from_content = [(steps[0], path, kind, value) for _, path, kind, value, steps in held['fields'][row.follow]]
     assert [(row[0], *row[3:]) for row in rows if row[0] != ''] == from_content
     given = held['runs'][0]['given']

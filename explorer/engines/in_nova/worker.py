@@ -84,16 +84,7 @@ def boot(folder, tell):
 
     Returns: (application, bus).
     """
-    paste = next((path for path in (pathlib.Path(sys.prefix) / 'etc/nova/api-paste.ini', pathlib.Path('/etc/nova/api-paste.ini'))
-                  if path.is_file()), None)
-    if paste is None:
-        raise WrongUse('nova is only half installed: its api-paste.ini is missing; make nova sets it up anew')
-    factory = 'keystonemiddleware.auth_token:filter_factory'
-    (folder / 'api-paste.ini').write_text(paste.read_text().replace(factory, 'explorer.engines.in_nova.stand_ins:tokens_factory'))
-    (folder / 'nova.conf').write_text(NOVA_CONF.format(folder=folder))
-    (folder / 'policy.yaml').write_text('{}\n')
-    os.environ['OS_NOVA_CONFIG_DIR'] = str(folder)
-    sys.argv[1:] = []
+    _configure(folder)
     guru_meditation_report.TextGuruMeditation.setup_autorun = lambda *args, **kwargs: None  # it wants signals of its own
     transports = {}
 
@@ -121,6 +112,20 @@ def boot(folder, tell):
     report.PLACEMENTCLIENT = Placement([])
     tell('wiring the application')
     return wsgi_app.init_application('osapi_compute', 'nova-api-os-compute'), one_bus('')._driver
+
+
+def _configure(folder):
+    """Write Nova's configuration, with our stand-in for the filter that would ask Keystone."""
+    paste = next((path for path in (pathlib.Path(sys.prefix) / 'etc/nova/api-paste.ini', pathlib.Path('/etc/nova/api-paste.ini'))
+                  if path.is_file()), None)
+    if paste is None:
+        raise WrongUse('nova is only half installed: its api-paste.ini is missing; make nova sets it up anew')
+    factory = 'keystonemiddleware.auth_token:filter_factory'
+    (folder / 'api-paste.ini').write_text(paste.read_text().replace(factory, 'explorer.engines.in_nova.stand_ins:tokens_factory'))
+    (folder / 'nova.conf').write_text(NOVA_CONF.format(folder=folder))
+    (folder / 'policy.yaml').write_text('{}\n')
+    os.environ['OS_NOVA_CONFIG_DIR'] = str(folder)
+    sys.argv[1:] = []
 
 
 _STATIONS = frozenset(station.nova for station in stations.STATIONS)

@@ -42,7 +42,7 @@ def _lacks_false(trace, ask):
     return '' if value is False else f'the body says block_migration: {value!r}'
 
 
-TASKS = (
+_TASKS = (
     Choice(
         'client.predict',
         'The client holds a token already. You type `nova live-migration web-1`, and nothing else. How many HTTP requests '
@@ -114,11 +114,11 @@ TASKS = (
         _exchanges),
 )
 
-QUESTIONS = Questions(
+LEG = Questions(
     'client', 12,
     goal='To tell what leaves the client for a command, and who filled in which value.',
     ask='Who has typed "auto"? Where does the microversion come from?',
     board=('Four arrows from client to API, each with method and path; over them the version that was agreed on. Leave the '
          'fourth open until the run.'),
     show='Step from one Session.send to the next. Then `--block-migrate`, and "Compare with the run before".',
-    tasks=TASKS)
+    tasks=_TASKS)

@@ -52,7 +52,7 @@ def _lacks_500_untouched(trace, ask):
     return 'the action was noted' if trace.outcome['actions'] else ''
 
 
-TASKS = (
+_TASKS = (
     Choice(
         'compute-api.recall',
         'From the third leg: a body with two keys, `os-migrateLive` and `pause`. The answer?',
@@ -129,10 +129,10 @@ TASKS = (
         _race),
 )
 
-QUESTIONS = Questions(
+LEG = Questions(
     'compute-api', 12,
     goal='To tell which servers are turned back and by whom, and why the mark is written under a condition.',
     ask='Two people press Enter at the same moment. What must not happen?',
     board='Nine doors in a row, the last two with names: lock, state. Behind them a row in a table: None → migrating, "only if".',
     show='`Instance.save`, and trouble "another request is faster".',
-    tasks=TASKS)
+    tasks=_TASKS)

@@ -44,7 +44,7 @@ def _lacks_call_with_auto(trace, ask):
     return '' if value == 'auto' else f'the body says block_migration: {value!r}'
 
 
-TASKS = (
+_TASKS = (
     Choice(
         'conductor-api.recall',
         'From the first and the third leg: a request without any header of a microversion, complete by the oldest rules. Once '
@@ -121,10 +121,10 @@ TASKS = (
         _no_host),
 )
 
-QUESTIONS = Questions(
+LEG = Questions(
     'conductor-api', 12,
     goal='To tell who waits, from which microversion on, and where a host that was named has gone.',
     ask='What does a caller gain by waiting, and what does it cost? Who asks the scheduler?',
     board='A line of microversions: 2.25 auto, 2.30 wish, 2.34 cast, 2.68 no force. Put each example of the class on it.',
     show='The table of five versions; follow `host` in the player.',
-    tasks=TASKS)
+    tasks=_TASKS)

@@ -46,7 +46,7 @@ def _lacks_body_before_rights(trace, ask):
     return '' if asked == 403 else f'{trace.scenario["caller"]} may well do that: a complete order gets {asked}'
 
 
-TASKS = (
+_TASKS = (
     Choice(
         'controller.recall',
         'From the second leg: a reader with a token that nobody knows sends an order that is incomplete. Which answer?',
@@ -125,10 +125,10 @@ TASKS = (
         _manager_names_host),
 )
 
-QUESTIONS = Questions(
+LEG = Questions(
     'controller', 12,
     goal='To tell the order of judgement: version, body, server, right; and which error is told if two things are wrong.',
     ask='Two things are wrong at once. Which one is the caller told? Why in that order?',
     board='A ladder: 401, 404 (path), 406, 400 (body), 404 (server), 403. Let the class put the rungs in order.',
     show='The stack of schemas, of which one validates; then "Compare: as a reader", and how the error became the answer.',
-    tasks=TASKS)
+    tasks=_TASKS)

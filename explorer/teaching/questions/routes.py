@@ -54,7 +54,7 @@ def _wants_one_key(ask):
     return {'message': message(ask(bare({'os-migrateLive': {}, 'os-nope': {}})))}
 
 
-TASKS = (
+_TASKS = (
     Choice(
         'routes.recall',
         'From the first leg: which part of the request says that this is a live migration?',
@@ -128,10 +128,10 @@ TASKS = (
         _route_action),
 )
 
-QUESTIONS = Questions(
+LEG = Questions(
     'routes', 11,
     goal='To tell how a path that all actions share leads to one method.',
     ask='Which part of this request says what is wanted? Could the table of routes know?',
     board='Three boxes: path, word "action", key of the body; an arrow from the last two to the method.',
     show='`_get_method`: the line that fails, and the line that it falls back on.',
-    tasks=TASKS)
+    tasks=_TASKS)

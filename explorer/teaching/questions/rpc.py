@@ -48,7 +48,7 @@ def _lacks_lost(trace, ask):
     return '' if lost(trace) else 'nothing went wrong behind the bus'
 
 
-TASKS = (
+_TASKS = (
     Choice(
         'rpc.recall',
         'From the sixth leg: the command `openstack server migrate --live-migration web-1` sends its order at 2.30. What goes '
@@ -128,10 +128,10 @@ TASKS = (
         _address),
 )
 
-QUESTIONS = Questions(
+LEG = Questions(
     'rpc', 12,
     goal='To tell what is on the bus, who takes it, and what is left behind if it fails.',
     ask='The API has answered 202. What do we know? What does the database say if the broker is gone?',
     board='An envelope: topic outside, namespace, method and version on the letter. Beside it the row: migrating.',
     show='The message; then trouble "the bus is away".',
-    tasks=TASKS)
+    tasks=_TASKS)

@@ -47,7 +47,7 @@ def _lacks_early_end(trace, ask):
     return '' if status(trace) >= 400 else f'it was not turned back: {status(trace)}'
 
 
-TASKS = (
+_TASKS = (
     Choice(
         'service.predict',
         'A request with a token that nobody knows, and with an order that is incomplete: `{{"os-migrateLive": {{}}}}`. What '
@@ -122,10 +122,10 @@ TASKS = (
         _makes_context),
 )
 
-QUESTIONS = Questions(
+LEG = Questions(
     'service', 11,
     goal='To tell how far a request gets, and what it has gained on the way: an id, a person, roles.',
     ask='What does the API know of a request before it has read it? What could it refuse already?',
     board='An onion with eight skins; write at each what it does. Cross out those that a bad token never sees.',
     show='The environment growing in the payload; then "Compare: with a token that nobody knows".',
-    tasks=TASKS)
+    tasks=_TASKS)
