@@ -37,41 +37,12 @@ class NovaException(Exception, metaclass=_NovaClass):
 
 class Forbidden(NovaException): code, msg_fmt = 403, 'Forbidden'
 class PolicyNotAuthorized(Forbidden): msg_fmt = "Policy doesn't allow %(action)s to be performed."
-class VTPMSecretForbidden(Forbidden): pass
-class AdminRequired(Forbidden): msg_fmt = 'User does not have admin privileges'
-class ExternalNetworkAttachForbidden(Forbidden):
-    msg_fmt = 'It is not allowed to create an interface on external network %(network_uuid)s'
-class BootFromVolumeRequiredForZeroDiskFlavor(Forbidden):
-    msg_fmt = 'Only volume-backed servers are allowed for flavors with zero disk.'
-class ImageNUMATopologyForbidden(Forbidden):
-    msg_fmt = "Image property '%(name)s' is not permitted to override NUMA configuration set against the flavor"
-class ImagePCINUMAPolicyForbidden(Forbidden):
-    msg_fmt = (
-        "Image property 'hw_pci_numa_affinity_policy' is not permitted to override the 'hw:pci_numa_affinity_policy' "
-        'flavor extra spec.')
-class ImageCPUPinningForbidden(Forbidden):
-    msg_fmt = "Image property 'hw_cpu_policy' is not permitted to override CPU pinning policy set against the flavor"
-class ImageCPUThreadPolicyForbidden(Forbidden):
-    msg_fmt = (
-        "Image property 'hw_cpu_thread_policy' is not permitted to override CPU thread pinning policy set against the "
-        'flavor')
 class Unauthorized(NovaException): code, msg_fmt = 401, 'Not authorized.'
 
 class NotSupported(NovaException): code, msg_fmt = 400, 'Bad Request - Feature is not supported in Nova'
 class ForbiddenWithAccelerators(NotSupported): msg_fmt = 'Feature not supported with instances that have accelerators.'
 class ForbiddenSharesNotSupported(NotSupported): msg_fmt = 'Feature not supported until computes have not been updated.'
 class ForbiddenWithShare(NotSupported): msg_fmt = 'Feature not supported with instances that have shares.'
-class ForbiddenSharesNotConfiguredCorrectly(NotSupported):
-    msg_fmt = 'Feature not supported because either compute or instance are not configured correctly.'
-class ForbiddenWithRemoteManagedPorts(NotSupported):
-    msg_fmt = 'This feature is not supported when remote-managed ports are in use.'
-class MultiattachNotSupportedByVirtDriver(NotSupported):
-    msg_fmt = "Volume %(volume_id)s has 'multiattach' set, which is not supported for this instance."
-class NotSupportedComputeForEvacuateV295(NotSupported):
-    msg_fmt = (
-        'Starting with microversion 2.95, evacuate API will stop instance on destination. To evacuate before upgrades are '
-        'complete please use an older microversion. Required version for compute %(expected), current version '
-        '%(currently)s')
 class ForbiddenPortsWithAccelerator(NotSupported): msg_fmt = 'Feature not supported with Ports that have accelerators.'
 class OperationNotSupportedForMemEncryption(NotSupported):
     msg_fmt = "Operation '%(operation)s' not supported for mem encryption enabled instance (%(instance_uuid)s)."
@@ -124,9 +95,7 @@ class InvalidLocalStorage(NovaException): msg_fmt = '%(path)s is not on local st
 
 class MigrationError(NovaException): msg_fmt = 'Migration error: %(reason)s'
 class MigrationPreCheckError(MigrationError): msg_fmt = 'Migration pre-check error: %(reason)s'
-class MigrationSchedulerRPCError(MigrationError): msg_fmt = 'Migration select destinations error: %(reason)s'
 class NoValidHost(NovaException): msg_fmt = 'No valid host was found. %(reason)s'
-class MaxRetriesExceeded(NoValidHost): msg_fmt = 'Exceeded maximum number of retries. %(reason)s'
 class MalformedRequestBody(NovaException): msg_fmt = 'Malformed message body: %(reason)s'
 class FlavorImageConflict(NovaException):
     msg_fmt = 'Conflicting values for %(setting)s found in the flavor (%(flavor_val)s) and the image (%(image_val)s).'
@@ -145,6 +114,39 @@ class ComputeHostNotFound(HostNotFound): msg_fmt = 'Compute host %(host)s could 
 class MarkerNotFound(NotFound): msg_fmt = 'Marker %(marker)s could not be found.'
 
 
+# Those that the path never names: a conductor may raise them, and they count as their base does.
+_BY_NAME = {
+    'VTPMSecretForbidden': (Forbidden, None),
+    'AdminRequired': (Forbidden, 'User does not have admin privileges'),
+    'ExternalNetworkAttachForbidden': (
+        Forbidden, 'It is not allowed to create an interface on external network %(network_uuid)s'),
+    'BootFromVolumeRequiredForZeroDiskFlavor': (
+        Forbidden, 'Only volume-backed servers are allowed for flavors with zero disk.'),
+    'ImageNUMATopologyForbidden': (
+        Forbidden, "Image property '%(name)s' is not permitted to override NUMA configuration set against the flavor"),
+    'ImagePCINUMAPolicyForbidden': (
+        Forbidden, "Image property 'hw_pci_numa_affinity_policy' is not permitted to override the 'hw:pci_numa_affinity_policy' "
+        'flavor extra spec.'),
+    'ImageCPUPinningForbidden': (
+        Forbidden, "Image property 'hw_cpu_policy' is not permitted to override CPU pinning policy set against the flavor"),
+    'ImageCPUThreadPolicyForbidden': (
+        Forbidden, "Image property 'hw_cpu_thread_policy' is not permitted to override CPU thread pinning policy set against the "
+        'flavor'),
+    'ForbiddenSharesNotConfiguredCorrectly': (
+        NotSupported, 'Feature not supported because either compute or instance are not configured correctly.'),
+    'ForbiddenWithRemoteManagedPorts': (
+        NotSupported, 'This feature is not supported when remote-managed ports are in use.'),
+    'MultiattachNotSupportedByVirtDriver': (
+        NotSupported, "Volume %(volume_id)s has 'multiattach' set, which is not supported for this instance."),
+    'NotSupportedComputeForEvacuateV295': (
+        NotSupported, 'Starting with microversion 2.95, evacuate API will stop instance on destination. To evacuate before upgrades are '
+        'complete please use an older microversion. Required version for compute %(expected), current version '
+        '%(currently)s'),
+    'MigrationSchedulerRPCError': (MigrationError, 'Migration select destinations error: %(reason)s'),
+    'MaxRetriesExceeded': (NoValidHost, 'Exceeded maximum number of retries. %(reason)s'),
+}
+
+
 @functools.cache
 def _others():
     """Return the names of those of Nova's errors that the path treats all alike."""
@@ -153,12 +155,13 @@ def _others():
 
 def named(name):
     """Return the class of Nova's error with a *name*, None if Nova has none. One that the path does not tell apart is made here."""
-    if name in _others():
-        return globals().setdefault(name, _NovaClass(name, (NovaException,), {'__module__': __name__}))
+    if name in _others() or name in _BY_NAME:
+        base, msg_fmt = _BY_NAME.get(name, (NovaException, None))
+        return globals().setdefault(name, _NovaClass(name, (base,), {'__module__': __name__, 'msg_fmt': msg_fmt or base.msg_fmt}))
     found = globals().get(name)
     return found if isinstance(found, _NovaClass) else None
 
 
 def names():
     """List the names of all of Nova's errors."""
-    return sorted({*_others(), *(name for name, found in globals().items() if isinstance(found, _NovaClass))})
+    return sorted({*_others(), *_BY_NAME, *(name for name, found in globals().items() if isinstance(found, _NovaClass))})

@@ -44,6 +44,18 @@ def _row(what, value, unit='', bound=None):
     return {'what': what, 'value': round(value, 3), 'unit': unit, 'bound': bound}
 
 
+def _in_turn(ways, rounds, warm=0):
+    """Time several ways in turn, so that a slow machine slows all alike: {way: seconds of each round, without the first}."""
+    found = [[work() for work in ways.values()] for _ in range(warm + rounds)][warm:]
+    return dict(zip(ways, zip(*found)))
+
+
+def _seconds(work, *words, **more):
+    start = time.perf_counter()
+    work(*words, **more)
+    return time.perf_counter() - start
+
+
 # -------------------------------------------------------------------------------------------------- traced requests
 
 
@@ -56,17 +68,16 @@ def requests(name, scenario, bound=None):
         del ways['idle settrace']
     with contextlib.suppress(ImportError):
         ways['OpenTelemetry'] = functools.partial(_opentelemetry, _tracer())
-    times = {way: [] for way in ways}
-    for number in range(ROUNDS + WARM):
-        for way, watching in ways.items():
-            uuid = runner.seed(scenario, cloud)
-            token = runner.token('admin')
-            start = time.perf_counter()
-            with watching():
-                runner.send(scenario, uuid, token)
-                runner.join()
-            if number >= WARM:
-                times[way].append(time.perf_counter() - start)
+
+    def request(watching):
+        uuid, token = runner.seed(scenario, cloud), runner.token('admin')
+        start = time.perf_counter()
+        with watching():
+            runner.send(scenario, uuid, token)
+            runner.join()
+        return time.perf_counter() - start
+
+    times = _in_turn({way: functools.partial(request, watching) for way, watching in ways.items()}, ROUNDS, WARM)
     count = len(runner.answer(scenario, cloud)[0].steps)
     rows = [_row(f'{name}, {way}', 1e3 * statistics.median(times[way]), 'ms') for way in ways]
 
@@ -200,9 +211,7 @@ def _opened_ms(trace):
     from explorer.player.widget import Player
     from explorer.views.flowcharts import render
     render.cache_clear()
-    started_ns = time.perf_counter_ns()
-    Player(trace, 'rpc')._repr_mimebundle_()
-    return (time.perf_counter_ns() - started_ns) / 1e6
+    return 1e3 * _seconds(lambda: Player(trace, 'rpc')._repr_mimebundle_())
 
 
 # --------------------------------------------------------------------------------------------------------------- bus
@@ -256,12 +265,8 @@ def starts():
         'libraries': 'from explorer.libraries import jsonschema, oslo_messaging; import ' + ', '.join(PATH_LIBRARIES),
         'first run': 'from explorer import run, Scenario; run(Scenario())',
     }
-    times = {way: [] for way in ways}
-    for _ in range(STARTS):
-        for way, program in ways.items():
-            start = time.perf_counter()
-            subprocess.run([sys.executable, '-c', program], check=True)
-            times[way].append(time.perf_counter() - start)
+    times = _in_turn({way: functools.partial(_seconds, subprocess.run, [sys.executable, '-c', program], check=True)
+                      for way, program in ways.items()}, STARTS)
     heavy = subprocess.run(
         [sys.executable, '-c', 'import sys, explorer; print(len({"pandas", "ipywidgets"} & set(sys.modules)))'],
         check=True, capture_output=True, text=True).stdout
@@ -284,14 +289,9 @@ def real():
         worker.answer(BARE, Cloud())
     except WrongUse as error:
         return [_row(f'not measured: {error}', 0)]
-    times = {name: [] for name in ('a bare HTTP request', 'from the client to the conductor')}
     python = tuple(map(int, worker.answer(BARE, Cloud())[0].versions['python'].split('.')))
-    for number in range(WORKS + 2):
-        for name, scenario in zip(times, (BARE, WHOLE)):
-            start = time.perf_counter()
-            worker.answer(scenario, Cloud())
-            if number >= 2:
-                times[name].append(time.perf_counter() - start)
+    times = _in_turn({name: functools.partial(_seconds, worker.answer, scenario, Cloud()) for name, scenario in (
+        ('a bare HTTP request', BARE), ('from the client to the conductor', WHOLE))}, WORKS, 2)
     for scenario in recordings.scenarios().values():
         worker.answer(scenario, Cloud())
     status = dict(line.split(':', 1) for line in open(f'/proc/{worker.pid}/status')) if os.path.isdir('/proc/self') else {}

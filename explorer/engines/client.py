@@ -4,7 +4,7 @@ The client runs in a world of its own: what it reads of the environment, and of 
 and nothing of the user's. Other threads keep the environment and the standard output of the process.
 """
 
-import collections.abc
+import collections
 import contextlib
 import io
 import json
@@ -47,46 +47,32 @@ class _ByThread:
     def __init__(self, theirs, ours, thread):
         self._theirs, self._ours, self._thread = theirs, ours, thread
 
-    def _seen(self):
+    @property
+    def data(self):
         return self._ours if threading.get_ident() == self._thread else self._theirs
 
     def __getattr__(self, name):
-        return getattr(self._seen(), name)
+        return getattr(self.data, name)
 
 
 class _Stream(_ByThread):
     """A standard stream."""
 
     def write(self, text):
-        return self._seen().write(text)
+        return self.data.write(text)
 
 
-class _Environ(_ByThread, collections.abc.MutableMapping):
+class _Environ(_ByThread, collections.UserDict):
     """The environment of the process."""
 
-    def __getitem__(self, name):
-        return self._seen()[name]
-
-    def __setitem__(self, name, value):
-        self._seen()[name] = value
-
-    def __delitem__(self, name):
-        del self._seen()[name]
-
-    def __iter__(self):
-        return iter(self._seen())
-
-    def __len__(self):
-        return len(self._seen())
-
     def __or__(self, other):
-        return {**self._seen(), **other}
+        return {**self.data, **other}
 
     def __ror__(self, other):
-        return {**other, **self._seen()}
+        return {**other, **self.data}
 
     def copy(self):
-        return dict(self._seen())
+        return dict(self.data)
 
 
 # ------------------------------------------------------------------------------------------------------ the clients
