@@ -23,6 +23,7 @@ from explorer.views.facts import (
     changes,
     circumstances,
     field_of,
+    field_rows,
     in_focus,
     journeys,
     letter,
