@@ -384,8 +384,9 @@ function render({ model, el }) {
   document.addEventListener("click", onLink);
   window.addEventListener("hashchange", onHash);
 
-  // What comes with new content can be told before it; then the content's turn shows it all.
-  const on = (name, follow) => model.on(`change:${name}`, () => model.get("content") === content && follow());
+  // What comes with new content can be told before it, so it waits its turn. Whether the content is still the same object says
+  // nothing: the browser may be sent the whole state again.
+  const on = (name, follow) => model.on(`change:${name}`, () => queueMicrotask(follow));
   model.on("change:content", build);
   on("form", fill);
   on("message", tellMessage);

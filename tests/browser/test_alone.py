@@ -9,6 +9,7 @@ import pytest
 from explorer import Scenario, explore, run
 from explorer.player.export import export
 from explorer.player.widget import MODULE
+from explorer.teaching import cards
 from explorer.teaching.catalogue import QUESTIONS
 from tests.browsing import LATENCY, SHOTS, chromium, hard_to_read, hard_to_use
 
@@ -21,7 +22,8 @@ HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.h
 def sheet(tmp_path_factory):
     """Give the address of a page that compares a call with a cast."""
     path = tmp_path_factory.mktemp('sheet') / 'page.html'
-    path.write_text(export(run(Scenario(host='host2', microversion='2.34')), 'conductor-api', run(Scenario(host='host2', microversion='2.30'))))
+    path.write_text(export(run(Scenario(host='host2', microversion='2.34')), 'conductor-api', run(Scenario(host='host2', microversion='2.30')),
+                           cards.sheet(QUESTIONS['conductor-api'].tasks)))
     return path.as_uri()
 
 
