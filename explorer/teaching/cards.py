@@ -14,7 +14,7 @@ from explorer.stations import NODES
 from explorer.teaching.catalogue import QUESTIONS, TASKS
 from explorer.teaching.progress import Progress
 from explorer.teaching.tasks import KINDS, LETTERS, Verdict
-from explorer.views.pages import LEFT
+from explorer.views.pages import LEFT, html_table
 from explorer.views.text import short, visible
 
 _HERE = pathlib.Path(__file__).parent
@@ -228,10 +228,8 @@ class Sheet:
     __repr__ = __str__
 
     def _repr_html_(self):
-        def row(cells, tag):
-            return f'<tr>{"".join(f"<{tag} align=left>{escape(str(cell))}</{tag}>" for cell in cells)}</tr>'
-        line = f'<p>{escape(self.line)}</p>' if self.line else ''
-        return f'{LEFT}<table>{row(self.head, "th")}{"".join(row(cells, "td") for cells in self.rows)}</table>{line}'
+        cells = [[escape(str(cell)) for cell in row] for row in self.rows]
+        return f'{LEFT}{html_table(self.head, cells)}{f"<p>{escape(self.line)}</p>" if self.line else ""}'
 
 
 @dataclasses.dataclass(frozen=True)

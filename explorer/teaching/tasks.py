@@ -117,6 +117,7 @@ class Task:
 
     how = ''  # what an answer looks like
     control = ''  # with what it is answered in a card: choice, parts, line, text, or nothing
+    call_form = "lesson.answer({0.key!r}, '…')"
     options = ()
     explains_at_once = False  # what is right, to a wrong answer
     is_judged = True
@@ -145,7 +146,7 @@ class Task:
     @property
     def call(self):
         """Write the call that answers it."""
-        return f'lesson.answer({self.key!r}, {"…"!r})'
+        return self.call_form.format(self)
 
     def found(self):
         """Run what the task is about: {name: fact}.
@@ -227,7 +228,7 @@ class Choice(Task):
 
     options: tuple[Option, ...] = ()
 
-    control, explains_at_once = 'choice', True
+    control, explains_at_once, call_form = 'choice', True, "lesson.answer({0.key!r}, 'LETTER')"
 
     @property
     def how(self):
@@ -257,10 +258,6 @@ class Choice(Task):
 
     def heap(self, answer):
         return answer
-
-    @property
-    def call(self):
-        return f'lesson.answer({self.key!r}, {"LETTER"!r})'
 
     solution = right
 
@@ -309,6 +306,7 @@ class Build(Task):
     tries: tuple[Scenario, ...] = ()
 
     how = "a Scenario(...), a command line such as 'nova live-migration web-1', or a player in which you sent it"
+    call_form = 'lesson.check({0.leg!r}, Scenario(…))'
 
     def read(self, answer):
         answer = getattr(answer, 'trace', answer)  # of a player
@@ -346,10 +344,6 @@ class Build(Task):
     def in_short(self):
         return f'for example `{written(self.solution())}`'
 
-    @property
-    def call(self):
-        return f'lesson.check({self.leg!r}, Scenario(…))'
-
     def found(self):
         return {**super().found(), 'solution': written(self.solution())}
 
@@ -361,7 +355,7 @@ class Foretell(Task):
     scenario: Scenario = Scenario()
 
     how = "status=..., message='cast', 'call' or 'none', task_state='...' or 'none'"
-    control, explains_at_once = 'parts', True
+    control, explains_at_once, call_form = 'parts', True, 'lesson.answer({0.key!r}, status=…, message=…, task_state=…)'
 
     def read(self, answer):
         parts = ('status', 'message', 'task_state')
@@ -385,10 +379,6 @@ class Foretell(Task):
 
     def heap(self, answer):
         return ', '.join(map(str, answer.values()))
-
-    @property
-    def call(self):
-        return f'lesson.answer({self.key!r}, status=…, message=…, task_state=…)'
 
     def found(self):
         return {**super().found(), **self.solution()}

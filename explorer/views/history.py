@@ -15,6 +15,7 @@ import re
 
 from explorer.errors import WrongUse
 from explorer.stations import BY_KEY, STATIONS, split
+from explorer.views.pages import LEFT, html_table
 
 RELEASES_FILE = pathlib.Path(__file__).with_name('releases.json')
 _SETS = {'decorators': 'decorators', 'microversions': 'asks for microversions', 'rpc_versions': 'RPC versions',
@@ -81,15 +82,9 @@ class History:
         return pandas.DataFrame([{**dataclasses.asdict(row), 'changes': '; '.join(row.changes)} for row in self.releases])
 
     def _repr_html_(self):
-        lines = []
-        for row in self.releases:
-            place = f'{row.file}:{row.line}' if row.file else ''
-            changes = ''.join(f'<div>{html.escape(change)}</div>' for change in row.changes)
-            lines.append(''.join(f'<td align="left" style="text-align: left">{cell}</td>' for cell in (
-                row.version, html.escape(row.name), f'<code>{html.escape(place)}</code>', row.variant or '', changes)))
-        heads = ''.join(f'<th align="left" style="text-align: left">{head}</th>' for head in ('release', 'name', 'place', 'text', 'what changed'))
-        body = ''.join(f'<tr>{line}</tr>' for line in lines)
-        return (f'<p><code>{html.escape(self.function)}</code></p><table><tr>{heads}</tr>{body}</table>'
+        rows = [(row.version, html.escape(row.name), f'<code>{html.escape(f"{row.file}:{row.line}" if row.file else "")}</code>',
+                 row.variant or '', ''.join(f'<div>{html.escape(change)}</div>' for change in row.changes)) for row in self.releases]
+        return (f'{LEFT}<p><code>{html.escape(self.function)}</code></p>{html_table(("release", "name", "place", "text", "what changed"), rows)}'
                 f'<p>never changed: {html.escape(", ".join(self.never) or "nothing")}</p>')
 
     def __str__(self):

@@ -69,7 +69,7 @@ def page(trace, key):
         '<br>'.join(f'{mark} {_code(path)} {escape(text)}'
                     for mark, path, text in changes(trace, step, within[step.index]))) for step in steps]
     return (f'{LEFT}<h4>{row.number}. {escape(row.title)}</h4><p>{escape(row.question)}<br>{_code(asked(trace))} '
-            f'→ {escape(answered(trace))}</p>{refusal_html(trace)}{_table(("step", "where", "station", "what it did"), rows)}'
+            f'→ {escape(answered(trace))}</p>{refusal_html(trace)}{html_table(("step", "where", "station", "what it did"), rows)}'
             f'{journey_html(trace, row.follow)}'
             f'<p>and {len(trace.steps) - len(steps)} more steps. {escape(caption(trace))}</p>')
 
@@ -78,14 +78,14 @@ def journey_html(trace, name):
     """Show the names, types and values of a field as a table."""
     rows = [(goto(index), where, _code(station), _code(path), kind, escape(text))
             for index, where, station, path, kind, text in field_rows(trace, name)]
-    return _table(('step', 'where', 'station', 'name', 'type', 'value'), rows, f'{name} on its way')
+    return html_table(('step', 'where', 'station', 'name', 'type', 'value'), rows, f'{name} on its way')
 
 
 def refusal_html(trace):
     """Show how a request was turned back, as a table; nothing, if it was not."""
     rows = [(escape(layer), escape(what), goto(index), _code(station), f'{_code(line)} {_code(text)}' if line else '')
             for layer, what, index, station, line, text in refusal(trace)]
-    return _table(('layer', 'what', 'step', 'station', 'line'), rows, 'how it was turned back') if rows else ''
+    return html_table(('layer', 'what', 'step', 'station', 'line'), rows, 'how it was turned back') if rows else ''
 
 
 def refusal_line(trace):
@@ -108,8 +108,8 @@ def _code(text):
     return f'<code>{escape(text)}</code>'
 
 
-def _table(heads, rows, title=''):
-    """Lay out cells of HTML; notebooks align to the right what does not say otherwise."""
+def html_table(heads, rows, title=''):
+    """Lay out cells of HTML in rows; notebooks align to the right what does not say otherwise."""
     head = ''.join(f'<th align="left">{head}</th>' for head in heads)
     body = ''.join('<tr>' + ''.join(f'<td align="left">{cell}</td>' for cell in row) + '</tr>' for row in rows)
     caption = f'<caption>{escape(title)}</caption>' if title else ''

@@ -261,7 +261,7 @@ def test_a_request_that_is_not_recorded_is_asked_of_the_live_one():
 
 def test_a_request_that_is_not_recorded_is_refused_where_there_is_no_nova(monkeypatch):
     monkeypatch.setenv('NOVA_EXPLORER_PYTHON', '/nowhere/python')
-    monkeypatch.setattr(running, 'live_nova', lambda fresh=real_nova.RealNova(): fresh)
+    monkeypatch.setitem(running.ENGINES, 'nova', lambda fresh=real_nova.RealNova(): fresh)
     with pytest.raises(WrongUse, match='of this request there is no recording, and NOVA_EXPLORER_PYTHON names'):
         run_real(Scenario(host='host1', microversion='2.50'))
     assert run(Scenario()).response['status'] == 202

@@ -19,7 +19,6 @@ import queue
 import shutil
 import sys
 import threading
-from unittest import mock
 
 from nova import monkey_patch
 
@@ -170,8 +169,11 @@ class InstalledNova:
                 connection.execute(sa.update(_INSTANCES).where(_INSTANCES.c.uuid == uuid).values(task_state=task_state))
             return save(server, context)
 
-        with mock.patch.object(objects.Instance, '_save_info_cache', late):
+        objects.Instance._save_info_cache = late
+        try:
             yield
+        finally:
+            objects.Instance._save_info_cache = save
 
     # ------------------------------------------------------------------------------------------------- the rows
 
