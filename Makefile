@@ -11,9 +11,10 @@ NOTEBOOK := notebooks/01_nova_api.ipynb
 # JupyterLab refuses to run as root unless told otherwise, and in a container there is no other user.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 LABPORT := $(if $(findstring --port,$(LABFLAGS)),,--port=$(PORT))
-# JupyterLab does not ask about news from the network, nor look for Node.js, nor warn about its own default timeout.
+# JupyterLab does not ask about news from the network, nor look for Node.js. Its server does not ping the browser: it warns about its
+# own default timeout, and a shorter one cuts the connection, after which widgets miss what the kernel says.
 LAB_SETTINGS := {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}, "buildAvailable": false, "buildCheck": false}
-SERVER_SETTINGS := {"ServerApp": {"tornado_settings": {"ws_ping_timeout": 30000}}}
+SERVER_SETTINGS := {"ServerApp": {"tornado_settings": {"ws_ping_interval": 0}}}
 # Tests run in as many processes as there are processors, up to four. TESTFLAGS="-n 0" runs them in one; TESTS names some of them.
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
