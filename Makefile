@@ -15,6 +15,8 @@ LABPORT := $(if $(findstring --port,$(LABFLAGS)),,--port=$(PORT))
 # own default timeout, and a shorter one cuts the connection, after which widgets miss what the kernel says.
 LAB_SETTINGS := {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}, "buildAvailable": false, "buildCheck": false}
 SERVER_SETTINGS := {"ServerApp": {"tornado_settings": {"ws_ping_interval": 0}}}
+# Nor does a kernel warn that it talks without encryption, to a browser on the same machine.
+KERNEL_SETTINGS := {"IPKernelApp": {"log_level": 40}}
 # Tests run in as many processes as there are processors, up to four. TESTFLAGS="-n 0" runs them in one; TESTS names some of them.
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
@@ -49,9 +51,10 @@ help:
 $(READY): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) with the libraries that everything here needs: about 600 MB, one to three minutes, once."
 	$(call create,$(VENV),requirements.lock,-e .)
-	@mkdir -p $(VENV)/etc/jupyter/labconfig
+	@mkdir -p $(VENV)/etc/jupyter/labconfig $(VENV)/etc/ipython
 	@echo '$(LAB_SETTINGS)' >$(VENV)/etc/jupyter/labconfig/page_config.json
 	@echo '$(SERVER_SETTINGS)' >$(VENV)/etc/jupyter/jupyter_server_config.json
+	@echo '$(KERNEL_SETTINGS)' >$(VENV)/etc/ipython/ipython_kernel_config.json
 	@touch $@
 
 lab: $(READY)
