@@ -112,7 +112,7 @@ def _url(text):
         with open(text[1:], encoding='utf-8') as file:
             return file.readline().strip()
     except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f'{text[1:]!r} can not be read: {getattr(error, "strerror", error)}; give a file with the URL') from error
+        raise argparse.ArgumentTypeError(f'{text[1:]!r} cannot be read: {getattr(error, "strerror", error)}; give a file with the URL') from error
 
 
 def _trace(arguments):

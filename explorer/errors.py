@@ -85,5 +85,5 @@ def check(data, shape, what, remedy):
     while error.context:  # of several shapes the last one is the one that is no null
         error = [inner for inner in error.context if inner.schema_path[0] == len(error.validator_value) - 1][0]
     place = '.'.join(map(str, error.absolute_path)) or 'all of it'
-    reason = {'enum': f'{shorten(error.instance)} is unknown here', 'pattern': f'{shorten(error.instance)} can not be one'}
+    reason = {'enum': f'{shorten(error.instance)} is unknown here', 'pattern': f'{shorten(error.instance)} cannot be one'}
     raise WrongUse(f'{what}: {place}: {reason.get(error.validator) or cut(error.message)}; {remedy}')

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from explorer import EXPLORATIONS, Scenario, run
 from explorer.__main__ import _parser
 from tests.conftest import ROOT
+from tests.test_layers import committed
 
 PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
 REQUIREMENTS = [Requirement(text) for text in [*PROJECT['dependencies'], *PROJECT['optional-dependencies']['test']]]
@@ -154,3 +155,14 @@ def test_a_port_among_the_flags_takes_the_place_of_the_usual_one(tmp_path, flags
 
 def test_make_alone_says_what_there_is():
     assert 'make lab' in make().stdout
+
+
+def test_every_file_that_the_prose_names_is_there():
+    named = {path.name for path in committed()}
+    of_nova = {'pipeline.py', 'objects.py', 'exception.py'}  # whose banners and docstrings name files of Nova
+    for path in [*ROOT.glob('explorer/**/*.py'), *ROOT.glob('explorer/**/*.js'), *ROOT.glob('*.md')]:
+        text = path.read_text(encoding='utf-8')
+        for name in re.findall(r'\bexplorer/[\w/]+\.(?:py|js|css|json|txt)\b', text):
+            assert (ROOT / name).exists(), f'{path.name}: {name}'
+        for name in re.findall(r'(?<![\w/.])(\w+\.py)\b', text) if path.name not in of_nova else ():
+            assert name in named, f'{path.name}: {name}'

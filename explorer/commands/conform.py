@@ -1,5 +1,6 @@
 """Compare an engine with recordings of the real Nova: `given` goes in, `expect` is what should come out."""
 
+import contextlib
 import errno
 import json
 import os
@@ -109,23 +110,26 @@ def conform(path, level='rpc', *, inside_only=False, engine='miniature', answers
     return lines, agree
 
 
+@contextlib.contextmanager
+def _writing(path, what):
+    """Turn what can be wrong with a file to be written into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise WrongUse(f'{path} cannot be written: {error.strerror}; give a file for {what}') from error
+
+
 def _see_that_it_can_be_written(path, what):
     """See at once that a file can be written, since the cases take their time."""
-    folder = os.path.dirname(os.path.abspath(path))
-    try:
+    with _writing(path, what):
         if os.path.isdir(path):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise WrongUse(f'{path} can not be written: {error.strerror}; give a file for {what}') from error
+        tempfile.TemporaryFile(dir=os.path.dirname(os.path.abspath(path))).close()
 
 
 def _write(path, data, what):
-    try:
+    with _writing(path, what):
         write_whole(path, json.dumps(data, indent=1) + '\n')
-    except OSError as error:
-        raise WrongUse(f'{path} can not be written: {error.strerror}; give a file for {what}') from error
 
 
 def _conform(cases, cloud, level, engine, *, inside_only):

@@ -130,7 +130,7 @@ class RealNova:
             self._process = _worker(interpreter, self._folder)
         except OSError as error:
             shutil.rmtree(self._folder or '', ignore_errors=True)
-            raise WrongUse(f'the real Nova can not be started: {error.strerror}; is there room in {tempfile.gettempdir()}?') from error
+            raise WrongUse(f'the real Nova cannot be started: {error.strerror}; is there room in {tempfile.gettempdir()}?') from error
         self._lines = queue.SimpleQueue()
         threading.Thread(target=_read, args=(self._process.stdout, self._lines), name='nova', daemon=True).start()
         try:

@@ -106,7 +106,7 @@ def record(run, badges, path=RECORDINGS_FILE):
     try:
         write_whole(path, lzma.compress(text.encode(), preset=9))
     except OSError as error:
-        raise WrongUse(f'{path} can not be written: {error.strerror}; what was recorded before is still there') from error
+        raise WrongUse(f'{path} cannot be written: {error.strerror}; what was recorded before is still there') from error
     for cached in (_head, _lines, trace_of):
         cached.cache_clear()
     return list(traces)
@@ -123,7 +123,7 @@ def _readable():
     try:
         yield
     except OSError as error:
-        raise WrongUse(f'the recordings can not be read: {error.strerror}; {REMEDY}') from error
+        raise WrongUse(f'the recordings cannot be read: {error.strerror}; {REMEDY}') from error
     except (ValueError, lzma.LZMAError, EOFError) as error:
         raise error if isinstance(error, WrongUse) else WrongUse(f'the recordings are damaged: {error}; {REMEDY}') from error
 

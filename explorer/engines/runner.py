@@ -144,6 +144,7 @@ class Runner:
                             f'{"" if done else ", and not to their end"}: a debugger may have taken the trace function; {RESTART}')
 
     def seed(self, scenario, cloud):
+        """Write cloud and server of a scenario into the database; return the server's uuid."""
         if cloud != self._cloud:
             self._cloud, identities = None, cloud.identities()  # none is known until all is written
             self.nova.seed_cloud(cloud)
@@ -166,6 +167,7 @@ class Runner:
         return uuid
 
     def token(self, caller):
+        """Return the token that a caller sends, None for none."""
         if caller in ('no_token', 'bad_token'):
             return None if caller == 'no_token' else secrets.token_hex(16)
         if caller not in self._caller_tokens:

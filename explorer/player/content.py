@@ -1,6 +1,6 @@
 """What the player shows of a trace, or of two, as plain data: for the widget and for the page that is handed out.
 
-Every fragment of HTML is made here and by the pure functions of views.py; the browser puts it in its place.
+Every fragment of HTML is made here and by the pure functions of explorer/views/; the browser puts it in its place.
 """
 
 import itertools
@@ -31,7 +31,7 @@ LEGEND = (
 def content(trace, key, other=None, *, form=(), before=False):
     r"""Put together what the browser shows of a trace, or of two side by side, as plain data; Graphviz runs once for each.
 
-    Shape: *form* are the controls of `what_if.form`, none where there is nobody to send to; *before* says that there is a run
+    Shape: *form* are the controls of `form.form`, none where there is nobody to send to; *before* says that there is a run
     before this one to compare with. `page` is HTML in which \x01 stands for a name of its own; `runs` are one or two; what
     steps share stands once, in `sources` and `folds`: \x02N; in a payload is the text of `folds[N]`.
     """

@@ -87,7 +87,7 @@ def write(page, path):
     try:
         write_whole(path, page)
     except OSError as error:
-        raise WrongUse(f'{path} can not be written: {error.strerror}; give another file') from error
+        raise WrongUse(f'{path} cannot be written: {error.strerror}; give another file') from error
 
 
 def _without_script(trace, key):

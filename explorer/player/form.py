@@ -103,7 +103,7 @@ def scenario_of(values, edited=''):
     values = usual | values
     odd = [shorten(name) for name, value in values.items() if name not in usual or type(value) is not type(usual[name])]
     if odd:
-        raise WrongUse(f'the form is damaged: {odd[0]} can not be read; run the cell again')
+        raise WrongUse(f'the form is damaged: {odd[0]} cannot be read; run the cell again')
     try:
         rest = json.loads(values['rest'])
         trouble = rest.get('trouble', {}) if values['trouble'] == GIVEN else TROUBLES[values['trouble']]
@@ -130,7 +130,7 @@ def parsed(command):
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise WrongUse(f'the command can not be read: {error}; close the quotes') from error
+        raise WrongUse(f'the command cannot be read: {error}; close the quotes') from error
     found = vars(_parser().parse_args(words[1:] if words[:1] == ['nova'] else words))
     version = found.pop('microversion')
     return {**found, 'microversion': 'latest' if version == '2.latest' else version}

@@ -1,5 +1,5 @@
 // The player's side in the browser. It knows the position and nothing else: all that it shows, Python has made.
-// Fragments of HTML come from views.py, which escapes whatever comes from a payload; plain texts go in as text.
+// Fragments of HTML come from explorer/views/, which escapes whatever comes from a payload; plain texts go in as text.
 
 const KEYS = { Home: "first", ArrowLeft: "previous", ArrowRight: "next", End: "last", " ": "play" };
 

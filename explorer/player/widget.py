@@ -34,7 +34,7 @@ class Player(anywidget.AnyWidget):
     """Step through a trace: flowchart, source, payload; change the request and send it; compare two runs.
 
     Shape: *content* as `content()` gives it; *run* says which of its runs is shown, *step* is the index of the current step;
-    *form* are the controls as `what_if.form` gives them; *message* is the one line that says what went wrong.
+    *form* are the controls as `form.form` gives them; *message* is the one line that says what went wrong.
     """
 
     _esm, _css = MODULE, STYLE

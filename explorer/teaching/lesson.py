@@ -99,7 +99,7 @@ class Lesson:
         try:
             return Sheet(*journey(ask(Scenario())))
         except (WrongUse, LookupError, TypeError, AttributeError) as error:  # of a path that was edited
-            return Verdict(None, f'the journey can not be shown: {raised(error)}')
+            return Verdict(None, f'the journey cannot be shown: {raised(error)}')
 
     def myths(self):
         """List what people get wrong, and the task in which a run settles it."""

@@ -41,7 +41,7 @@ def _read(folder):
         paths = sorted(path for path in folder.iterdir() if path.suffix == '.json' 
                        and not re.search(r'\.(old|damaged)\d*\.json$', path.name))
     except (OSError, ValueError) as error:
-        raise WrongUse(f'{shorten(str(folder))} can not be read: {error}; give a folder with files of progress') from error
+        raise WrongUse(f'{shorten(str(folder))} cannot be read: {error}; give a folder with files of progress') from error
     for path in paths:
         try:
             read.append(load(path))

@@ -80,7 +80,7 @@ def parse(text):
         raise Newer('it is from a newer version of the lesson')
     if isinstance(data, dict) and 'schema' not in data:
         data = {'hints': {}, **data, 'schema': 0}
-    check(data, _PROGRESS, 'it is no progress', 'see explorer/progress.py')
+    check(data, _PROGRESS, 'it is no progress', 'see explorer/teaching/progress.py')
     return Progress({key: tuple(entries) for key, entries in data['answers'].items() if entries},
                     {key: min(int(count), MOST_HINTS) for key, count in data['hints'].items()})
 
@@ -144,13 +144,13 @@ class ProgressFile:
         except FileNotFoundError:
             return Progress()
         except (NoFile, Newer) as error:
-            return self._remember(Progress(), f'can not be used: {error}; it is left as it is')
+            return self._remember(Progress(), f'cannot be used: {error}; it is left as it is')
         except OSError as error:
-            return self._remember(Progress(), f'can not be read: {error.strerror}')
+            return self._remember(Progress(), f'cannot be read: {error.strerror}')
         except WrongUse as error:
             return self._set_aside(error)
         except ValueError as error:  # of a name that no file can have
-            return self._remember(Progress(), f'can not be read: {error}')
+            return self._remember(Progress(), f'cannot be read: {error}')
 
     def write(self, progress):
         """Write progress, whole or not at all; where that can't be done, keep it in memory."""
@@ -166,7 +166,7 @@ class ProgressFile:
                 left.unlink(missing_ok=True)
             write_whole(goal, text)
         except OSError as error:
-            self._remember(progress, f'can not be written: {error.strerror}')
+            self._remember(progress, f'cannot be written: {error.strerror}')
 
     def change(self, change):
         """Apply a function to what is kept; nobody else writes meanwhile."""
@@ -188,7 +188,7 @@ class ProgressFile:
             old = self._beside('old')
         except OSError as error:
             self._kept = Progress()
-            return f'{self.path.name} can not be moved: {error.strerror}; the lesson begins anew all the same, until the kernel ends'
+            return f'{self.path.name} cannot be moved: {error.strerror}; the lesson begins anew all the same, until the kernel ends'
         return f'the lesson begins anew; what you had answered is in {old.name}'
 
     def told(self):
@@ -205,7 +205,7 @@ class ProgressFile:
         try:
             aside = self._beside('damaged')
         except OSError:
-            return self._remember(Progress(), f'can not be read: {error}')
+            return self._remember(Progress(), f'cannot be read: {error}')
         self._tell(f'{self.path.name} could not be read: {error}; it is kept as {aside.name}, and a new one was begun')
         return Progress()
 

@@ -55,7 +55,7 @@ def ask(scenario):
     except WrongUse:
         raise
     except (Exception, SystemExit) as error:  # whatever an edited path does, the lesson goes on
-        raise BrokenPath(f'the path can not be run: {raised(error)}; undo what was edited, and restart the kernel') from error
+        raise BrokenPath(f'the path cannot be run: {raised(error)}; undo what was edited, and restart the kernel') from error
 
 
 def raised(error):
@@ -216,10 +216,10 @@ class Task:
         except WrongUse as error:
             return Verdict(None, str(error)), None
         except Exception as error:  # of an answer that fights back
-            return Verdict(None, f'that can not be judged: {raised(error)}'), None
+            return Verdict(None, f'that cannot be judged: {raised(error)}'), None
 
     def _stale(self, why):
-        return NoAnswer(f'{self.key} can not be answered any more: {why}; the path has changed under it, so its claims need a look')
+        return NoAnswer(f'{self.key} cannot be answered any more: {why}; the path has changed under it, so its claims need a look')
 
 
 @dataclasses.dataclass(frozen=True)

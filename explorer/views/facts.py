@@ -30,7 +30,7 @@ def asked(trace):
     if 'python-novaclient' in trace.versions:
         request = f'nova {shlex.join(scenario_of_trace(trace).command())}: {request}'
     elif trace.request and not trace.scenario.get('request'):
-        request = f'without the nova client, which can not ask so: {request}'
+        request = f'without the nova client, which cannot ask so: {request}'
     return visible(f'{request} ({", ".join(how)})' if how else request)
 
 

@@ -173,7 +173,7 @@ def test_a_url_with_a_password_need_not_stand_on_the_command_line(explorer, tmp_
         assert 'c3cr3t' not in done.stderr
     done = explorer('serve', '--transport-url', f'@{tmp_path}/nowhere')
     assert (done.returncode, done.stderr.count('\n')) == (2, 1)
-    assert 'can not be read: No such file' in done.stderr
+    assert 'cannot be read: No such file' in done.stderr
 
 
 def test_a_database_of_another_program_is_left_alone(tmp_path):

@@ -106,7 +106,7 @@ def test_a_worker_that_dies_hangs_or_prints_garbage_is_one_clear_error_and_a_fre
 def test_no_room_for_its_folder_is_one_line(fake, monkeypatch, tmp_path):
     real = fake('')
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'no such folder'))
-    assert 'can not be started: No such file or directory; is there room in' in refused(real)
+    assert 'cannot be started: No such file or directory; is there room in' in refused(real)
 
 
 def test_what_it_says_while_it_starts_is_told(fake):

@@ -136,9 +136,9 @@ def test_what_cannot_be_recorded_leaves_what_there_was(copy, tmp_path):
         recordings.record(fails, lambda traces: {}, copy)
     assert copy.read_bytes() == before
     (tmp_path / 'no').mkdir()
-    with pytest.raises(WrongUse, match='can not be written'):
+    with pytest.raises(WrongUse, match='cannot be written'):
         recordings.record(replayed(), lambda traces: {}, tmp_path / 'no')
-    with pytest.raises(WrongUse, match='can not be written'):
+    with pytest.raises(WrongUse, match='cannot be written'):
         recordings.record(replayed(), lambda traces: {}, tmp_path / 'nowhere/recordings')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['no', 'recordings.jsonl.xz']
 
@@ -204,7 +204,7 @@ def test_cases_that_cannot_be_written_are_wrong_use_and_nothing_is_left(tmp_path
     changed_cases(tmp_path / 'old.json')
     (tmp_path / 'folder').mkdir()
     for target in (tmp_path / 'folder', tmp_path / 'no/new.json'):
-        with pytest.raises(WrongUse, match='can not be written'):
+        with pytest.raises(WrongUse, match='cannot be written'):
             conform.record_cases(tmp_path / 'old.json', target, engine='miniature')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['folder', 'old.json']
 

@@ -46,7 +46,7 @@ def test_what_the_client_asks_first_is_in_the_trace_and_short(walk):
     (lambda: run(Scenario(server='web-9')), "no server 'web-9'; there are web-1, web-2, web-3"),
     (lambda: run(Scenario(caller='boss')), "no caller 'boss'; there are admin"),
     (lambda: run(Scenario(state={'vmstate': 'active'})), "a server has no 'vmstate'; its state has vm_state"),
-    (lambda: run(Scenario(conductor_reply={'raise': 'os.system'})), 'conductor_reply.raise: .os.system. can not be one'),
+    (lambda: run(Scenario(conductor_reply={'raise': 'os.system'})), 'conductor_reply.raise: .os.system. cannot be one'),
     (lambda: run(Scenario(force=True, microversion='2.29', host='host2')), '--force exists from 2.30 to 2.67'),
 ])
 def test_wrong_use_is_told_in_one_line_and_the_next_request_works(call, says):

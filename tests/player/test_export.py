@@ -77,7 +77,7 @@ def test_the_command_line_writes_one(explorer, tmp_path):
 
 
 @pytest.mark.parametrize(('key', 'file', 'says'), [
-    ('moon', 'page.html', 'no exploration'), ('rpc', 'away/page.html', 'can not be written'), ('rpc', '.', 'can not be written')])
+    ('moon', 'page.html', 'no exploration'), ('rpc', 'away/page.html', 'cannot be written'), ('rpc', '.', 'cannot be written')])
 def test_what_cannot_be_written_is_said_in_one_line(explorer, tmp_path, key, file, says):
     done = explorer('export', key, str(tmp_path / file))
     assert done.returncode == 2

@@ -184,8 +184,8 @@ def test_a_task_that_has_gone_stale_says_so_in_its_card(lesson, monkeypatch):
     task = dataclasses.replace(TASKS['client.predict'], facts=lambda ask: {}['moon'])
     monkeypatch.setitem(TASKS, 'client.predict', task)
     card = lesson.ask('client.predict')
-    assert 'can not be answered any more' in Reader(card.html).text
-    assert 'can not be answered any more' in lesson.answer('client.predict', 'a').says
+    assert 'cannot be answered any more' in Reader(card.html).text
+    assert 'cannot be answered any more' in lesson.answer('client.predict', 'a').says
 
 
 def test_you_are_here_says_so_for_every_leg(lesson):

@@ -98,7 +98,7 @@ def test_a_folder_without_answers_is_told_in_one_line(tmp_path, explorer, name):
 
 @pytest.mark.parametrize('folder', [None, 5, b'x', 'a\0b'], ids=str)
 def test_what_is_no_folder_is_told(folder):
-    with pytest.raises(WrongUse, match='no folder|can not be read'):
+    with pytest.raises(WrongUse, match='no folder|cannot be read'):
         overlay(folder)
 
 

@@ -264,7 +264,7 @@ def test_what_is_no_path_is_told(path):
 def test_a_name_that_no_file_can_have_is_told():
     keeper = ProgressFile('a\0b')
     assert keeper.read() == Progress()
-    assert 'can not be read' in keeper.told()
+    assert 'cannot be read' in keeper.told()
 
 
 def test_a_reset_and_a_change_do_not_meet(path):

@@ -69,7 +69,7 @@ _TASKS = (
     Choice(
         'client.look-happened',
         'Step through the exchanges, from step {step} on: which is the first one that carries the header of a microversion?',
-        'It is number {answer}. Before, the client can not know which to ask for; from then on every request carries it.',
+        'It is number {answer}. Before, the client cannot know which to ask for; from then on every request carries it.',
         _first_header, options=(
             Option(1, 'The first.', 'A header belongs to every request.', 'The first asks which versions there are.'),
             Option(2, 'The second.', 'After the first answer both know what they can speak.', ''),

@@ -1,6 +1,6 @@
 """The closing of the lesson as data: how does it end, what had happened, and another action through the same path.
 
-None of the cases was shown before; what they are answered by are runs, as in questions.py.
+None of the cases was shown before; what they are answered by are runs, as in the other files.
 """
 
 from explorer.explorations import Scenario, bare

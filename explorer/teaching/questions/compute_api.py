@@ -61,7 +61,7 @@ _TASKS = (
             Option(202, '202: the first one counts', 'Most readers take what comes first.',
                    'Here nobody takes one of two: the keys are counted first.'),
             Option(400, '400: malformed', 'There has to be exactly one.', ''),
-            Option(409, '409: they are in conflict', 'A server can not do both.', 'Nobody has asked what they mean.'))),
+            Option(409, '409: they are in conflict', 'A server cannot do both.', 'Nobody has asked what they mean.'))),
     Choice(
         'compute-api.predict',
         'The owner has locked the server. An administrator orders a live migration, then a manager does. The two answers?',

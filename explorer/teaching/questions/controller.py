@@ -53,7 +53,7 @@ _TASKS = (
         'It is {status_1}: the filters stand before everything that this leg is about.',
         statuses(bare({'os-migrateLive': {}}, caller='bad_token')), options=(
             Option(400, '400', 'The order is incomplete.', 'Nobody has opened it.'),
-            Option(403, '403', 'A reader may not migrate.', 'Who it is can not be told from that token.'),
+            Option(403, '403', 'A reader may not migrate.', 'Who it is cannot be told from that token.'),
             Option(401, '401', 'The token comes first.', ''))),
     Choice(
         'controller.predict',
@@ -63,7 +63,7 @@ _TASKS = (
         _manager_names_host, options=(
             Option(202, '202', 'Who may migrate a server, may say where to.',
                    'These are two rules: one for moving, one for saying where to. Hosts are not a matter of projects.', myth='may'),
-            Option(400, '400', 'A manager can not know the names of hosts.', 'Whether the host exists would be looked at later.'),
+            Option(400, '400', 'A manager cannot know the names of hosts.', 'Whether the host exists would be looked at later.'),
             Option(403, '403', 'Hosts are for administrators.', ''),
             Option(409, '409', 'It is in conflict with what the scheduler thinks.', 'The scheduler is still far away.'))),
     Choice(

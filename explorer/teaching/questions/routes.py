@@ -93,7 +93,7 @@ _TASKS = (
         'routes.look-purpose',
         'What does `action_peek` do with the body?',
         'It finds the key, and no more: an order that is incomplete gets past it, and is turned back by `{later}`. Two keys '
-        'it can not choose between: {two}, "{message}".',
+        'it cannot choose between: {two}, "{message}".',
         _peek, options=(
             Option('finds', 'It finds the one key, by which the method is chosen.', 'There is nothing else to choose by.', ''),
             Option('checks', 'It checks whether the body is complete.', 'Better to know before the method runs.',
@@ -108,7 +108,7 @@ _TASKS = (
             Option(202, '202: the API takes the newest that it has', 'Newer clients should work with older clouds.',
                    'So they do: by asking first, as in the first leg.'),
             Option(400, '400: bad request', 'The header is wrong.', 'It is well formed. An ill-formed one would get that.'),
-            Option(406, '406: not acceptable', 'It can not answer in that version.', ''),
+            Option(406, '406: not acceptable', 'It cannot answer in that version.', ''),
             Option(404, '404: not found', 'There is no such version.',
                    'The path was found before; a wrong path would have been a 404.'))),
     Build(
