@@ -1,19 +1,22 @@
-"""The bus: oslo.messaging, and its in-memory driver for where there is no broker.
+"""The bus: oslo.messaging, with an in-memory driver for use without a broker.
 
-The library's own in-memory driver looks for messages every 50 ms, and hands the sender's objects to the receiver; ours
-is woken, what it carries is text, and what nobody listens for is dropped, as by a broker that has no queue for it.
+The library's own in-memory driver looks for messages every 50 ms and hands the sender's objects to the receiver. This
+one is notified, carries text, and drops messages that nobody listens for, like a broker that has no queue for them.
 """
 
 import queue
 import threading
 
-from explorer.libraries import oslo_messaging  # isort: split, as this comes first: it chooses threads
+from explorer.libraries import oslo_messaging
+
+# The import above comes first because it selects threads.
+# isort: split
 from oslo_messaging._drivers import base, common, impl_fake
 from oslo_serialization import jsonutils
 
 
 class MemoryMessage(impl_fake.FakeIncomingMessage):
-    """A message as it arrives: read again from its text."""
+    """A message as it arrives, parsed from its text."""
 
     def __init__(self, ctxt, message, reply_q, requeue, replied):
         super().__init__(jsonutils.loads(ctxt), jsonutils.loads(message), reply_q, requeue)
@@ -26,7 +29,7 @@ class MemoryMessage(impl_fake.FakeIncomingMessage):
 
 
 class MemoryListener(impl_fake.FakeListener):
-    """A listener that is woken, instead of looking every 50 ms."""
+    """A listener that is notified instead of polling every 50 ms."""
 
     def __init__(self, exchange_manager, targets, driver):
         super().__init__(exchange_manager, targets)
@@ -53,15 +56,15 @@ class MemoryListener(impl_fake.FakeListener):
 
 
 class MemoryDriver(impl_fake.FakeDriver):
-    """oslo.messaging's in-memory driver, but messages travel as text, so that nobody shares an object."""
+    """oslo.messaging's in-memory driver, but messages travel as text, so sender and receiver share no object."""
 
     def __init__(self, conf, url, default_exchange=None, allowed_remote_exmods=None):
         super().__init__(conf, url, default_exchange, allowed_remote_exmods)
         self._exchange_manager._exchanges = {}
-        self.outage = None  # an exception to raise instead of delivering: a broker that is away
+        self.outage = None  # an exception to raise instead of delivering, as if the broker were unreachable
         self.changed = threading.Condition()
-        self._unanswered, self.taken = 0, 0  # messages under way; those that a listener has taken
-        self._queues = set()  # (topic, server) of those that somebody listens to, or did
+        self._unanswered, self.taken = 0, 0  # messages in progress; messages that a listener has taken
+        self._queues = set()  # (topic, server) of each queue that has or had a listener
 
     def _send(self, target, ctxt, message, wait_for_reply=None, timeout=None, transport_options=None):
         reply_q = queue.SimpleQueue() if wait_for_reply else None
@@ -72,7 +75,8 @@ class MemoryDriver(impl_fake.FakeDriver):
         with self.changed:
             if (target.topic, target.server) in self._queues:
                 self._unanswered += 1
-                exchange.deliver_message(target.topic, *texts, server=target.server, fanout=target.fanout, reply_q=reply_q)
+                exchange.deliver_message(
+                    target.topic, *texts, server=target.server, fanout=target.fanout, reply_q=reply_q)
                 self.changed.notify_all()
         if not wait_for_reply:
             return None
@@ -98,6 +102,6 @@ class MemoryDriver(impl_fake.FakeDriver):
             self.changed.notify_all()
 
     def join(self, timeout):
-        """Wait until every message has been worked off; say whether it came to that within *timeout* seconds."""
+        """Wait up to *timeout* seconds until every message has been handled; return whether that happened."""
         with self.changed:
             return self.changed.wait_for(lambda: not self._unanswered, timeout)

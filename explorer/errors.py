@@ -1,11 +1,15 @@
-"""What goes wrong, told in one line; and data from outside, checked against JSON schemas, and files, written whole."""
+"""Error messages of one line, JSON schemas for data from outside, and files that are written whole or not at all."""
 
 import contextlib
 import pathlib
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from explorer.libraries import jsonschema
 
 LONGEST_REASON = 120  # characters
+
+Schema: TypeAlias = Mapping[str, object]  # a JSON schema
 
 
 class WrongUse(ValueError):
@@ -13,31 +17,34 @@ class WrongUse(ValueError):
 
 
 class HookError(RuntimeError):
-    """The hook could not see the whole request. The message is one line: why, and what to do. The request did not notice."""
+    """The hook could not see the whole request. The message is one line: why, and what to do.
+
+    The request itself was not affected.
+    """
 
 
-def shorten(value):
-    """Show what was given in an error's one line, whatever it is."""
+def shorten(value: object) -> str:
+    """Shorten the repr of a value for an error message; never raise."""
     try:
         return cut(repr(value))
-    except Exception:  # a number may be too long for it, and what others write may raise anything
+    except Exception:  # a number may have too many digits, and the __repr__ of a foreign class may raise anything
         return f'a {type(value).__name__}'
 
 
-def one_line(error):
-    """Return what an error says in one short line."""
+def one_line(error: Exception) -> str:
+    """Return the message of an error as one short line."""
     return cut(' '.join(str(error).split()))
 
 
-def cut(text):
-    """Cut a text to the length of a reason."""
+def cut(text: str) -> str:
+    """Cut a text to LONGEST_REASON characters; an ellipsis shows that something is missing."""
     return text if len(text) <= LONGEST_REASON else f'{text[:LONGEST_REASON]}…'
 
 
-def write_whole(path, content):
-    """Write a file of text or bytes, whole or not at all.
+def write_whole(path: str | pathlib.Path, content: str | bytes) -> None:
+    """Write text or bytes to a file, whole or not at all.
 
-    Raises: OSError if it cannot be written; then what was there is as it was.
+    Raises: OSError if the file cannot be written; its previous content is then unchanged.
     """
     path = pathlib.Path(path)
     part = path.with_name(f'.{path.name}.part')
@@ -50,40 +57,42 @@ def write_whole(path, content):
         raise
 
 
-# ----------------------------------------------------------------------------------- the shape of data from outside
+# ------------------------------------------------------------------------------------- schemas of data from outside
 
 TEXT, FLAG, NUMBER, OBJECT = ({'type': kind} for kind in ('string', 'boolean', 'integer', 'object'))
 TEXT_OR_NULL = {'type': ['string', 'null']}
 
 
-def or_null(shape):
-    """Describe what has a shape or is null."""
+def or_null(shape: Schema) -> Schema:
+    """Return a schema for data that matches *shape* or is null."""
     return {'anyOf': [{'type': 'null'}, shape]}
 
 
-def list_of(shape):
-    """Describe a list of what has a shape."""
+def list_of(shape: Schema) -> Schema:
+    """Return a schema for a list whose items match *shape*."""
     return {'type': 'array', 'items': shape}
 
 
-def object_of(*optional, **properties):
-    """Describe an object: its *properties*, all required but those named as *optional*."""
-    return {'type': 'object', 'properties': properties, 'required': [name for name in properties if name not in optional]}
+def object_of(*optional: str, **properties: Schema) -> Schema:
+    """Return a schema for an object; all *properties* are required except those named in *optional*."""
+    return {'type': 'object', 'properties': properties,
+            'required': [name for name in properties if name not in optional]}
 
 
-def check(data, shape, what, remedy):
-    """See that plain *data* has a *shape*.
+def check(data: object, shape: Schema, what: str, remedy: str) -> None:
+    """Validate plain *data* against the schema *shape*.
 
-    Raises: WrongUse, 'WHAT: PLACE: reason; REMEDY', for the first thing that has not.
+    Raises: WrongUse for the first violation. The message is 'WHAT: PLACE: reason; REMEDY'.
     """
     try:
         error = next(jsonschema.Draft202012Validator(shape).iter_errors(data), None)
-    except (RecursionError, ValueError) as odd:  # and a number of more digits than Python writes
+    except (RecursionError, ValueError) as odd:  # ValueError: a number has more digits than Python writes
         raise WrongUse(f'{what}: {one_line(odd)}; {remedy}') from odd
     if error is None:
         return
-    while error.context:  # of several shapes the last one is the one that is no null
-        error = [inner for inner in error.context if inner.schema_path[0] == len(error.validator_value) - 1][0]
-    place = '.'.join(map(str, error.absolute_path)) or 'all of it'
-    reason = {'enum': f'{shorten(error.instance)} is unknown here', 'pattern': f'{shorten(error.instance)} cannot be one'}
+    while error.context:  # or_null: the last alternative is the one that is not null
+        error = next(inner for inner in error.context if inner.schema_path[0] == len(error.validator_value) - 1)
+    place = '.'.join(map(str, error.absolute_path)) or 'top level'
+    reason = {'enum': f'{shorten(error.instance)} is unknown here',
+              'pattern': f'{shorten(error.instance)} is not valid here'}
     raise WrongUse(f'{what}: {place}: {reason.get(error.validator) or cut(error.message)}; {remedy}')

@@ -1,6 +1,6 @@
-"""Nova's domain errors: the first of the three layers of errors (nova/exception.py).
+"""Nova's domain errors: the first of the three error layers (nova/exception.py).
 
-Names, bases, codes and messages are Nova's. CLASSES is the table of them; each row becomes a class of this module.
+Names, bases, codes and messages are Nova's. CLASSES lists them; each row becomes a class of this module.
 """
 
 import functools
@@ -8,14 +8,14 @@ import pathlib
 
 
 class _NovaClass(type):
-    """Show a class under Nova's module: a 500 prints the name to the client."""
+    """Show a class under Nova's module name, because a 500 prints it to the client."""
 
     def __repr__(cls):
         return super().__repr__().replace(__name__, 'nova.exception')
 
 
 class NovaException(Exception, metaclass=_NovaClass):
-    """Format *msg_fmt* with the keyword arguments; where they don't fit, show it as it is."""
+    """Format *msg_fmt* with the keyword arguments; if they do not fit, leave it as it is."""
 
     msg_fmt = 'An unknown exception occurred.'
     code = 500
@@ -33,7 +33,7 @@ class NovaException(Exception, metaclass=_NovaClass):
         return self.args[0]
 
 
-# Name, base, message (None: the base's), and the status where it is not the base's. A base stands above its rows.
+# Name, base, message (None: the base's), and the status if it differs from the base's. A base precedes its rows.
 CLASSES = (
     ('Forbidden', 'NovaException', 'Forbidden', 403),
     ('PolicyNotAuthorized', 'Forbidden', "Policy doesn't allow %(action)s to be performed."),
@@ -136,7 +136,7 @@ CLASSES = (
 
 
 def _define(name, base, msg_fmt, code=None):
-    """Make the class of a row, in this module, where oslo.messaging looks for an error that came over the bus."""
+    """Define the class of a row in this module, where oslo.messaging looks for an error that came over the bus."""
     base = globals()[base]
     return globals().setdefault(name, _NovaClass(name, (base,), {
         '__module__': __name__, 'msg_fmt': msg_fmt or base.msg_fmt, 'code': code or base.code}))
@@ -148,7 +148,7 @@ for _row in CLASSES:
 
 @functools.cache
 def _others():
-    """Return the names of the errors of Nova that are in no row, because the path treats them all alike."""
+    """Return the names of Nova's errors that have no row because the path treats them all alike."""
     return frozenset(pathlib.Path(__file__).with_name('exception_names.txt').read_text(encoding='utf-8').split())
 
 
@@ -161,5 +161,5 @@ def named(name):
 
 
 def names():
-    """List the names of all of Nova's errors."""
+    """Return the names of all of Nova's errors, sorted."""
     return sorted({*_others(), *(name for name, found in globals().items() if isinstance(found, _NovaClass))})

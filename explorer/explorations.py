@@ -1,33 +1,50 @@
-"""The seven explorations as data, in the order of the article, and what a client can choose: the scenario.
+"""The seven explorations as data, in the order of the article, and the scenario: what a client can choose.
 
-Notebook, flowcharts, player, tests and README derive from these rows.
+The notebook, the flowcharts, the player, the tests and the README derive from these rows.
 """
 
 import dataclasses
 import json
 import re
 from collections.abc import Mapping
+from typing import Protocol
 
-from explorer.errors import FLAG, OBJECT, TEXT, TEXT_OR_NULL, WrongUse, check, object_of, one_line, or_null, shorten
-from explorer.payloads import unmarked
-from explorer.stations import STATIONS
+from explorer.errors import (
+    FLAG,
+    OBJECT,
+    TEXT,
+    TEXT_OR_NULL,
+    Schema,
+    WrongUse,
+    check,
+    object_of,
+    one_line,
+    or_null,
+    shorten,
+)
+from explorer.payloads import Plain, Value, unmarked
+from explorer.stations import STATIONS, Station
 
-# How the command line gives a field: {key of FIELDS: (attribute of Scenario, its name there)}.
+# Fields that the command line sets: {key of FIELDS: (attribute of Scenario, name on the command line)}.
 OPTIONS = {
-    'block_migration': ('block_migrate', '--block-migrate'), 'disk_over_commit': ('disk_over_commit', '--disk-over-commit'),
-    'force': ('force', '--force'), 'host': ('host', 'HOST'), 'microversion': ('microversion', '--os-compute-api-version')}
+    'block_migration': ('block_migrate', '--block-migrate'),
+    'disk_over_commit': ('disk_over_commit', '--disk-over-commit'),
+    'force': ('force', '--force'),
+    'host': ('host', 'HOST'),
+    'microversion': ('microversion', '--os-compute-api-version')}
 
-# A scenario from outside.
+# The schema of a scenario from outside.
 MICROVERSION = r'^(latest|[0-9]{1,4}\.[0-9]{1,4})\Z'
-_NAME = {'type': 'string', 'pattern': '^(?!-)'}  # else the client takes it for an option
+_NAME = {'type': 'string', 'pattern': '^(?!-)'}  # a leading hyphen would make it an option of the client
 HEADERS = {'type': 'object', 'additionalProperties': TEXT}
 REQUEST = object_of(
     'headers', 'raw_body', method=TEXT, path={'type': 'string', 'pattern': r'^/[\x20-\x7e]*\Z'}, headers=HEADERS,
     raw_body=TEXT_OR_NULL)
 _TEXTS = {'type': 'object', 'additionalProperties': TEXT}
-_COLUMN = {'type': ['string', 'null'], 'maxLength': 255}  # as wide as the database has it
-STATE = {'properties': {
-    **dict.fromkeys(('vm_state', 'task_state', 'host', 'mapping', 'vnic_type'), _COLUMN), 'project': {'type': 'string', 'maxLength': 255},
+_COLUMN = {'type': ['string', 'null'], 'maxLength': 255}  # the width of the column in the database
+STATE: dict[str, dict[str, Schema]] = {'properties': {
+    **dict.fromkeys(('vm_state', 'task_state', 'host', 'mapping', 'vnic_type'), _COLUMN),
+    'project': {'type': 'string', 'maxLength': 255},
     **dict.fromkeys(('launched', 'deleted', 'request_spec', 'share'), FLAG),
     'power_state': {'type': 'integer', 'minimum': -2 ** 31, 'maximum': 2 ** 31 - 1},
     **dict.fromkeys(('flavor_extra', 'image_props'), or_null(_TEXTS)), 'locked_by': {'enum': [None, 'admin', 'owner']}}}
@@ -37,19 +54,20 @@ RACE = object_of(task_state=TEXT_OR_NULL)
 
 SCENARIO = object_of(
     server=_NAME, host=or_null(_NAME), block_migrate=FLAG, disk_over_commit=FLAG, force=FLAG,
-    microversion={'type': ['string', 'null'], 'pattern': MICROVERSION}, caller=TEXT, state={'type': 'object', **STATE}, request=or_null(REQUEST),
-    conductor_reply=or_null(REPLY), race=or_null(RACE))
+    microversion={'type': ['string', 'null'], 'pattern': MICROVERSION}, caller=TEXT, state={'type': 'object', **STATE},
+    request=or_null(REQUEST), conductor_reply=or_null(REPLY), race=or_null(RACE))
 
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """All that a client can choose, and the cloud's state before.
+    """Everything that a client can choose, and the state of the cloud before the request.
 
-    Shape: *server* is a name or a uuid; *microversion* 'X.Y', 'latest', or None for the client's default; *caller* a
-    key of the cloud's callers, or no_token, bad_token; *state* overrides the server's defaults (vm_state, task_state,
-    locked_by, ...). *request* {method, path, headers, body or raw_body} replaces the client by a bare HTTP request.
-    *conductor_reply* {raise, kwargs} makes the conductor or the bus fail; *race* {task_state} lets another request win.
-    Raises: WrongUse for a microversion that is none, and for whatever else no client and no cloud could have.
+    Shape: *server* is a name or a UUID; *microversion* is 'X.Y', 'latest', or None for the client's default; *caller*
+    is a key of the cloud's callers, or no_token, or bad_token; *state* overrides the server's defaults (vm_state,
+    task_state, locked_by, ...). *request* {method, path, headers, body or raw_body} is a bare HTTP request that is sent
+    without the client. *conductor_reply* {raise, kwargs} makes the conductor or the bus fail; *race* {task_state} lets
+    a concurrent request win.
+    Raises: WrongUse for an invalid microversion, and for any other value that no client or cloud could have.
     """
 
     server: str = 'web-1'
@@ -59,81 +77,91 @@ class Scenario:
     force: bool = False
     microversion: str | None = None
     caller: str = 'admin'
-    state: Mapping = dataclasses.field(default_factory=dict)
-    request: Mapping | None = None
-    conductor_reply: Mapping | None = None
-    race: Mapping | None = None
+    state: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    request: Mapping[str, Value] | None = None
+    conductor_reply: Mapping[str, Value] | None = None
+    race: Mapping[str, Value] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         version = self.microversion
         if version is not None and not (isinstance(version, str) and re.fullmatch(MICROVERSION, version)):
-            raise WrongUse(f'{shorten(version)} is no microversion; give one like 2.34, or latest')
-        check(vars(self), SCENARIO, 'no scenario', 'see the docstring of Scenario')
+            raise WrongUse(f'{shorten(version)} is not a microversion; use one like 2.34, or latest')
+        check(vars(self), SCENARIO, 'invalid scenario', 'see the docstring of Scenario')
         for name, part in vars(self).items():
             try:
                 json.dumps(part)
             except (TypeError, ValueError, RecursionError) as error:
-                raise WrongUse(f'no scenario: {name}: {one_line(error)}; give plain data, as JSON has it') from error
+                raise WrongUse(f'invalid scenario: {name}: {one_line(error)}; use plain data, as in JSON') from error
 
-    def command(self):
-        """Give the words of the command line that asks for this, without the program's name."""
+    def command(self) -> list[str]:
+        """Return the words of the command line that sends this request, without the program's name."""
         version = '2.latest' if self.microversion == 'latest' else self.microversion
         flags = [flag for flag, on in (('--block-migrate', self.block_migrate),
                                        ('--disk-over-commit', self.disk_over_commit), ('--force', self.force)) if on]
         return [*(['--os-compute-api-version', version] if version else []), 'live-migration', *flags, self.server,
                 *([self.host] if self.host else [])]
 
-    def headers(self):
-        """Give the headers with which the client asks for this microversion, and names what it sends."""
+    def headers(self) -> dict[str, str]:
+        """Return the headers in which the client names the microversion and the type of the body."""
         minor = self._minor()
         new = {'OpenStack-API-Version': f'compute 2.{minor}'} if minor >= 27 else {}
         return {'Content-Type': 'application/json', 'X-OpenStack-Nova-API-Version': f'2.{minor}', **new}
 
-    def body(self):
-        """Give the body of the request that asks for this, as the client makes it."""
+    def body(self) -> Plain:
+        """Return the body of the request, as the client builds it."""
         minor = self._minor()
-        wish = {'host': self.host, 'block_migration': self.block_migrate or (False if minor < 25 else 'auto')}
+        action = {'host': self.host, 'block_migration': self.block_migrate or (False if minor < 25 else 'auto')}
         if minor < 25:
-            wish['disk_over_commit'] = self.disk_over_commit
-        return {'os-migrateLive': {**wish, **({'force': True} if self.force else {})}}
+            action['disk_over_commit'] = self.disk_over_commit
+        return {'os-migrateLive': {**action, **({'force': True} if self.force else {})}}
 
-    def _minor(self):
-        """Give the minor number of the microversion; left open, the newest that the client speaks."""
+    def _minor(self) -> int:
+        """Return the minor number of the microversion; if none is given, the newest that the client supports."""
         return client_newest() if self.microversion in (None, 'latest') else int(self.microversion.partition('.')[2])
 
 
-def scenario_of_trace(trace):
-    """Make the scenario again that a trace was recorded of."""
+class _Traced(Protocol):
+    @property
+    def scenario(self) -> Plain:
+        """The scenario that was recorded, as plain data."""
+
+
+def scenario_of_trace(trace: _Traced) -> Scenario:
+    """Return the scenario that a trace was recorded from."""
     return Scenario(**unmarked(trace.scenario))
 
 
 ACTION = '/v2.1/servers/$SERVER/action'
 
 
-def bare(body, version='2.96', *, path=ACTION, **more):
-    """Make the scenario of a request that is sent as it is, without the client.
+def bare(body: Value, version: str | None = '2.96', *, path: str = ACTION, **more: Value) -> Scenario:
+    """Return the scenario of a request that is sent unchanged, without the client.
 
-    Shape: *body* is plain data, sent as JSON, or a text, sent as it stands; *version* may be None; *more* are fields of a Scenario.
+    Shape: *body* is plain data, which is sent as JSON, or text, which is sent unchanged; *version* is a microversion,
+    or None to send none; *more* are fields of a Scenario.
+    Raises: WrongUse for a version that is not text, and for an invalid Scenario.
     """
     if not isinstance(version, str | None):
-        raise WrongUse(f'{shorten(version)} is no microversion; give text, such as "2.30", or None')
-    headers = {'Content-Type': 'application/json', **({'OpenStack-API-Version': f'compute {version}'} if version else {})}
+        raise WrongUse(f'{shorten(version)} is not a microversion; use text such as "2.30", or None')
+    headers = {'Content-Type': 'application/json',
+               **({'OpenStack-API-Version': f'compute {version}'} if version else {})}
     sent = {'raw_body': body} if isinstance(body, str) else {'body': body}
     return Scenario(request={'method': 'POST', 'path': path, 'headers': headers, **sent}, **more)
 
 
-def client_newest():
-    """Give the minor number of the newest microversion that the client speaks."""
+def client_newest() -> int:
+    """Return the minor number of the newest microversion that the client supports."""
     import novaclient
-    return novaclient.API_MAX_VERSION.ver_minor
+    return int(novaclient.API_MAX_VERSION.ver_minor)
 
 
 @dataclasses.dataclass(frozen=True)
 class Exploration:
-    """One leg of the walk.
+    """One leg of the lesson.
 
-    Shape: *focus* are keys of stations, in the order of the walk; *landmarks* are those of them that later pictures
-    keep; *follow* is a key of FIELDS; *versus* is a second scenario, on another way, and *versus_says* names it.
+    Shape: *focus* holds the keys of stations in the order of the path; *landmarks* are those that later diagrams still
+    show; *follow* is a key of FIELDS; *versus* is a second scenario, which takes another way, and *versus_says*
+    describes it.
     """
 
     key: str
@@ -147,19 +175,19 @@ class Exploration:
     versus_says: str = ''
 
     @property
-    def number(self):
+    def number(self) -> int:
         return [exploration.key for exploration in EXPLORATIONS].index(self.key) + 1
 
     @property
-    def stations(self):
-        """Give the rows of the stations that belong to this leg."""
+    def stations(self) -> tuple[Station, ...]:
+        """Return the stations that belong to this leg."""
         return tuple(station for station in STATIONS if station.exploration == self.key)
 
 
 EXPLORATIONS = (
     Exploration(
         'client', 'From the command line to an HTTP request',
-        'What leaves the client, and what did it ask before?',
+        'What does the client send, and what does it ask first?',
         ('shell', 'discover_version', 'VersionsV2.index', 'do_live_migration', 'find_resource',
          'ServersController.index', 'ServersController.show', 'Server.live_migrate', 'ServerManager.live_migrate',
          '_action', 'SessionClient.request', 'http'),
@@ -167,7 +195,7 @@ EXPLORATIONS = (
         'block_migration', versus=Scenario(block_migrate=True), versus_says='with --block-migrate'),
     Exploration(
         'service', 'Into the API service',
-        'What happens to a request before Nova looks at what it asks?',
+        'What happens to a request before Nova looks at what it asks for?',
         ('URLMap', 'ComputeReqIdMiddleware', 'FaultWrapper', 'RequestBodySizeLimiter', 'AuthProtocol',
          'NovaKeystoneContext', 'RequestContext', 'check_is_admin'),
         ('URLMap', 'NovaKeystoneContext'),
@@ -192,7 +220,7 @@ EXPLORATIONS = (
         'block_migration', versus=Scenario(caller='reader'), versus_says='as a reader'),
     Exploration(
         'compute-api', 'The compute API takes the server',
-        'Which servers are turned back, and how is the one that is taken kept from others?',
+        'Which servers are rejected, and how is an accepted one protected from other requests?',
         ('block_shares', 'block_extended_resource_request', 'block_port_accelerators', 'reject_vdpa_instances',
          'block_accelerators', 'reject_vtpm', 'reject_mem_enc', 'check_instance_lock', 'check_instance_state',
          'live_migrate', 'pause', 'RequestSpec.get_by_instance_uuid', 'Instance.save',
@@ -219,12 +247,12 @@ EXPLORATIONS = (
 )
 
 
-def exploration(key):
-    """Give the row of an exploration.
+def exploration(key: object) -> Exploration:
+    """Return an exploration by its key.
 
     Raises: WrongUse for an unknown key.
     """
     for row in EXPLORATIONS:
         if row.key == key:
             return row
-    raise WrongUse(f'no exploration {key!r}; there are {", ".join(row.key for row in EXPLORATIONS)}')
+    raise WrongUse(f'there is no exploration {key!r}; choose one of {", ".join(row.key for row in EXPLORATIONS)}')

@@ -1,6 +1,6 @@
-"""Two libraries that Nova runs on, imported without what neither Nova nor this package uses of them.
+"""Two libraries that Nova runs on, imported without the parts that neither Nova nor this package uses.
 
-Import `jsonschema` and `oslo_messaging` from here; each is loaded when it is first asked for.
+Import `jsonschema` and `oslo_messaging` from here; each is loaded on first use.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ def __getattr__(name):
 
 
 def import_oslo_messaging():
-    """Import oslo.messaging so that it uses threads and does not load eventlet, as Nova runs it."""
+    """Import oslo.messaging with threads and without eventlet, which is how Nova runs it."""
     with _standing_in('eventlet', None):
         import oslo_service.backend
         oslo_service.backend.register_backend_default_hook(lambda: oslo_service.backend.BackendType.THREADING)
@@ -27,10 +27,10 @@ def import_oslo_messaging():
 
 
 def import_jsonschema():
-    """Import jsonschema so that it builds the grammar of the format "iri" when that is first checked, not before.
+    """Import jsonschema, but delay building the grammar of the format "iri" until that format is first checked.
 
-    The grammar takes half of the time of a first run, and the path does not use the format. The stand-in loads the optional
-    package rfc3987_syntax when it is called, so every check of a format in this process works as before.
+    Building the grammar takes half the time of a first run, and the path does not use the format. The stand-in loads
+    the optional package rfc3987_syntax when it is called, so every format check in this process works as before.
     """
     name = 'rfc3987_syntax'
     if 'jsonschema' in sys.modules or importlib.util.find_spec(name) is None:
@@ -45,7 +45,7 @@ def import_jsonschema():
 
 @contextlib.contextmanager
 def _standing_in(name, stand_in):
-    """Let *stand_in* take the place of a module that is not loaded yet; None forbids its import."""
+    """Put *stand_in* in the place of a module that is not loaded yet; None blocks its import."""
     if name in sys.modules:
         yield
         return

@@ -1,7 +1,7 @@
-"""Nova's nouns: policy, the request context, what travels, and the database that keeps it.
+"""Nova's nouns: policy, the request context, the objects that travel, and the database that stores them.
 
 The names, fields, versions and rules are those of Nova 34.0.0; the code is ours. A class holds the fields that the path
-of a live migration or a pause touches; its docstring names what is left out.
+of a live migration or a pause uses; its docstring names what is left out.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
 from explorer import exception
-from explorer.libraries import oslo_messaging  # noqa: F401  (first: oslo.versionedobjects loads it, too)
+from explorer.libraries import oslo_messaging  # noqa: F401  (first, because oslo.versionedobjects loads it)
 
 LOG = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ POLICIES = (
 
 @functools.cache
 def _enforcer():
-    """Build oslo.policy's enforcer with Nova's defaults and no file."""
+    """Build oslo.policy's enforcer with Nova's defaults and without a file."""
     enforcer = oslo_policy.Enforcer(cfg.ConfigOpts(), rules=oslo_policy.Rules.from_dict(dict(POLICIES)), use_conf=False)
     for name, rule in POLICIES:
         enforcer.register_default(oslo_policy.RuleDefault(name, rule, scope_types=['project'] if ':' in name else None))
@@ -55,7 +55,7 @@ def _enforcer():
 
 
 def authorize(context, action, target=None, do_raise=True, exc=None):
-    """Ask oslo.policy whether *context* may do *action* to *target* (nova.policy.authorize)."""
+    """Check with oslo.policy whether *context* may do *action* to *target* (nova.policy.authorize)."""
     exc = exc or exception.PolicyNotAuthorized
     if target is None:
         target = {'project_id': context.project_id, 'user_id': context.user_id}
@@ -66,7 +66,7 @@ def authorize(context, action, target=None, do_raise=True, exc=None):
 
 
 def check_is_admin(context):
-    """Ask whether the caller's roles make an administrator (nova.policy.check_is_admin)."""
+    """Return whether the caller's roles make it an administrator (nova.policy.check_is_admin)."""
     target = {'project_id': context.project_id, 'user_id': context.user_id}
     return _enforcer().authorize('context_is_admin', target, context)
 
@@ -75,10 +75,10 @@ def check_is_admin(context):
 
 
 class RequestContext(oslo_context.RequestContext):
-    """Who asks, in which project, with which roles (nova.context.RequestContext).
+    """The caller, with project and roles (nova.context.RequestContext).
 
-    Nova finds its database in the process; here the context carries it (*api_database*), so that nothing is global.
-    Left out: the service catalogue's filter, the auth plugin, the message connection of a cell.
+    Nova's database is a process-wide global; here the context carries it (*api_database*), so nothing is global.
+    Left out: the filter of the service catalog, the auth plugin, and the message connection of a cell.
     """
 
     def __init__(self, user_id=None, project_id=None, is_admin=None, read_deleted='no', remote_address=None,
@@ -98,7 +98,7 @@ class RequestContext(oslo_context.RequestContext):
             self.is_admin = check_is_admin(self)
 
     def to_dict(self):
-        """Give what goes over the bus (nova.context.RequestContext.to_dict)."""
+        """Return what is sent over the bus (nova.context.RequestContext.to_dict)."""
         names = ('user_id', 'project_id', 'read_deleted', 'remote_address', 'timestamp', 'quota_class', 'user_name',
                  'service_catalog', 'project_name')
         return {**super().to_dict(), **{name: getattr(self, name) for name in names},
@@ -106,13 +106,16 @@ class RequestContext(oslo_context.RequestContext):
 
     @classmethod
     def from_dict(cls, values):
-        """Make the context again from what came over the bus (nova.context.RequestContext.from_dict)."""
+        """Rebuild the context from what came over the bus (nova.context.RequestContext.from_dict)."""
         names = ('user_id', 'project_id', 'remote_address', 'timestamp', 'quota_class', 'service_catalog')
         return super().from_dict(
             values, read_deleted=values.get('read_deleted', 'no'), **{name: values.get(name) for name in names})
 
     def can(self, action, target=None, fatal=True):
-        """Check *action* on *target*; raise Forbidden unless *fatal* is off (nova.context.RequestContext.can)."""
+        """Return whether *action* on *target* is allowed (nova.context.RequestContext.can).
+
+        Raises: Forbidden if it is not, unless *fatal* is false.
+        """
         try:
             return authorize(self, action, target)
         except exception.Forbidden:
@@ -127,14 +130,14 @@ class RequestContext(oslo_context.RequestContext):
 
 
 def get_admin_context(read_deleted='no'):
-    """Make a context that nobody asked for: Nova's own (nova.context.get_admin_context)."""
+    """Return Nova's own context, which belongs to no caller (nova.context.get_admin_context)."""
     return RequestContext(user_id=None, project_id=None, is_admin=True, read_deleted=read_deleted, overwrite=False)
 
 
 def set_target_cell(context, cell_mapping):
     """Point the context at the database of a cell (nova.context.set_target_cell).
 
-    Left out: the cell's own message bus; a cell of None takes the target away.
+    A *cell_mapping* of None removes the target. Left out: the cell's own message bus.
     """
     context.cell_uuid = cell_mapping.uuid if cell_mapping else None
     context.db_connection = database(cell_mapping.database_connection) if cell_mapping else None
@@ -142,7 +145,7 @@ def set_target_cell(context, cell_mapping):
 
 @contextlib.contextmanager
 def target_cell(context, cell_mapping):
-    """Give a clean copy of the context that points at a cell (nova.context.target_cell)."""
+    """Yield a clean copy of the context that points at a cell (nova.context.target_cell)."""
     cctxt = RequestContext.from_dict(context.to_dict())
     cctxt.api_database = context.api_database
     set_target_cell(cctxt, cell_mapping)
@@ -150,10 +153,10 @@ def target_cell(context, cell_mapping):
 
 
 def scatter_gather_single_cell(context, cell_mapping, fn, *args, **kwargs):
-    """Run *fn* against one cell in a thread of its own (nova.context.scatter_gather_single_cell).
+    """Run *fn* against one cell in a separate thread (nova.context.scatter_gather_single_cell).
 
-    Returns: {cell uuid: result, or the exception that came instead}.
-    Left out: several cells at once, and the 60 s after which Nova gives a cell up.
+    Returns: {cell uuid: the result, or the exception that was raised}.
+    Left out: several cells at once, and the 60 s after which Nova gives up on a cell.
     """
     with target_cell(context, cell_mapping) as cctxt, futures.ThreadPoolExecutor(1, 'cell') as pool:
         future = pool.submit(fn, cctxt, *args, **kwargs)
@@ -182,7 +185,7 @@ INSTANCE_MAPPINGS = _table(
     *_columns(_String, 'project_id', 'user_id'))
 REQUEST_SPECS = _table(
     'request_specs', *_columns(sa.String(36), 'instance_uuid', unique=True), *_columns(sa.Text, 'spec'))
-# Left out: the tables of metadata, system_metadata, info cache and flavor; they are JSON columns here.
+# Left out: the tables for metadata, system_metadata, info cache and flavor, which are JSON columns here.
 INSTANCES = _table(
     'instances',
     *_columns(sa.String(36), 'uuid', unique=True),
@@ -200,18 +203,18 @@ INSTANCE_FAULTS = _table(
 COMPUTE_NODES = _table('compute_nodes', *_columns(_String, 'host', 'hypervisor_hostname'))
 SERVICES = _table('services', *_columns(_String, 'host', 'binary'), *_columns(sa.Integer, 'version'))
 SHARE_MAPPING = _table('share_mapping', *_columns(_String, 'instance_uuid', 'share_id'))
-MARK = sa.Table('nova_explorer', METADATA, sa.Column('schema', sa.Integer))  # says that the tables beside it are ours
+MARK = sa.Table('nova_explorer', METADATA, sa.Column('schema', sa.Integer))  # shows that the tables are ours
 
 
 @functools.cache
 def database(url):
-    """Open the database at *url* once a process.
+    """Open the database at *url* once per process.
 
-    Returns: a SQLAlchemy engine; nothing is connected yet.
+    Returns: a SQLAlchemy engine, not connected yet.
     """
     engine = sa.create_engine(url)
     if engine.dialect.name == 'sqlite':
-        # The conductor reads while the API writes: a write-ahead log lets them.
+        # The conductor reads while the API writes, which a write-ahead log allows.
         sa.event.listen(engine, 'connect', lambda connection, _: connection.executescript(
             'PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;'))
     return engine
@@ -220,7 +223,7 @@ def database(url):
 def _rows(engine, statement):
     with engine.connect() as connection:
         result = connection.execute(statement)
-        names = [str(name) for name in result.keys()]  # plain text, not SQLAlchemy's class of names
+        names = [str(name) for name in result.keys()]  # plain strings, not SQLAlchemy's class for names
         return [dict(zip(names, row)) for row in result]
 
 
@@ -230,13 +233,13 @@ def _insert(engine, table, **values):
 
 
 def _instance_select(context):
-    """Select the instances that *context* may see: not deleted, and of its project unless it is an administrator."""
+    """Select the instances that *context* may see: not deleted, and in its project unless it is an administrator."""
     statement = sa.select(INSTANCES).filter_by(deleted=0)
     return statement if context.is_admin else statement.filter_by(project_id=context.project_id)
 
 
 def instance_get_by_uuid(context, uuid, columns_to_join=None):
-    """Read one row of the cell (nova.db.main.api.instance_get_by_uuid)."""
+    """Return one row of the cell (nova.db.main.api.instance_get_by_uuid)."""
     rows = _rows(context.db_connection, _instance_select(context).filter_by(uuid=uuid))
     if not rows:
         raise exception.InstanceNotFound(instance_id=uuid)
@@ -244,7 +247,7 @@ def instance_get_by_uuid(context, uuid, columns_to_join=None):
 
 
 def instance_get_all(context, name, marker, all_tenants):
-    """Read the servers of all cells that answer, oldest first, whose name the pattern *name* matches."""
+    """Return the servers of all cells that respond, oldest first, whose name matches the pattern *name*."""
     instances = []
     for row in _rows(context.api_database, sa.select(CELL_MAPPINGS)):
         with target_cell(context, CellMapping._from_row(context, row)) as cctxt:
@@ -266,11 +269,11 @@ def instance_get_all(context, name, marker, all_tenants):
 
 
 def instance_update_and_get_original(context, instance_uuid, values, columns_to_join=None, expected=None):
-    """Update a row if its state is the expected one (nova.db.main.api.instance_update_and_get_original).
+    """Update a row if its task state is an expected one (nova.db.main.api.instance_update_and_get_original).
 
     Shape:  *values* may hold expected_task_state, a list of states: the condition of the UPDATE.
     Returns: the row before and the row after.
-    Raises: UnexpectedTaskStateError when another request was faster.
+    Raises: UnexpectedTaskStateError if another request was faster.
     """
     original = instance_get_by_uuid(context, instance_uuid, columns_to_join)
     updates = dict(values, updated_at=timeutils.utcnow())
@@ -288,7 +291,7 @@ def instance_update_and_get_original(context, instance_uuid, values, columns_to_
         raise (exception.UnexpectedDeletingTaskStateError if deleting else exception.UnexpectedTaskStateError)(
             instance_uuid=instance_uuid, expected={'task_state': states},
             actual={'task_state': updated['task_state']})
-    # As in Nova, the row that is given back does not know when it was changed: that time is set by the database's side.
+    # As in Nova, the row returned does not show when it was changed, because the database side sets that time.
     return original, {**updated, 'updated_at': original['updated_at']}
 
 
@@ -304,18 +307,18 @@ def _numbers(*names):
 
 
 class NovaObjectRegistry(ovo.VersionedObjectRegistry):
-    """The names under which objects are found again after the bus (nova.objects.base.NovaObjectRegistry)."""
+    """The names by which objects from the bus are recognized (nova.objects.base.NovaObjectRegistry)."""
 
 
 class NovaObject(ovo.VersionedObject):
-    """What travels: named, versioned, typed fields (nova.objects.base.NovaObject)."""
+    """An object that travels: its fields are named and typed, and it has a version (nova.objects.base.NovaObject)."""
 
     OBJ_SERIAL_NAMESPACE = 'nova_object'
     OBJ_PROJECT_NAMESPACE = 'nova'
 
     @classmethod
     def _from_row(cls, context, row, **values):
-        """Make a clean object of the columns of *row* that are fields, and of *values*."""
+        """Return an unchanged object with *values* and those columns of *row* that are fields."""
         columns = {name: row[name] for name in cls.fields if name in row}
         obj = cls(context, **{**columns, **values})
         obj.obj_reset_changes()
@@ -347,7 +350,7 @@ class CellMapping(NovaObject):
 
 @NovaObjectRegistry.register
 class InstanceMapping(NovaObject):
-    """In which cell a server lives (nova.objects.instance_mapping.InstanceMapping)."""
+    """The cell in which a server lives (nova.objects.instance_mapping.InstanceMapping)."""
 
     VERSION = '1.2'
     fields = {
@@ -372,7 +375,7 @@ class InstanceMapping(NovaObject):
 
 @NovaObjectRegistry.register
 class Flavor(NovaPersistentObject, NovaObject):
-    """The size of a server, with its extra specs. Left out: projects, swap, rxtx factor, weights."""
+    """A server's size and extra specs. Left out: projects, swap, rxtx factor, weights."""
 
     VERSION = '1.2'
     fields = {
@@ -383,7 +386,10 @@ class Flavor(NovaPersistentObject, NovaObject):
 
 
 class NetworkModel(fields.FieldType):
-    """The ports of a server: a list of dicts here, text in the database and on the bus (nova.objects.fields.NetworkModel)."""
+    """The ports of a server (nova.objects.fields.NetworkModel).
+
+    Shape: a list of dicts here, text in the database and on the bus.
+    """
 
     @staticmethod
     def coerce(obj, attr, value):
@@ -400,7 +406,7 @@ class NetworkModel(fields.FieldType):
 
 @NovaObjectRegistry.register
 class InstanceInfoCache(NovaObject):
-    """What Neutron last said of the server's ports; on the wire a JSON text, as in Nova."""
+    """What Neutron last reported about the server's ports; on the wire a JSON text, as in Nova."""
 
     VERSION = '1.5'
     fields = {
@@ -415,9 +421,10 @@ MEM_ENCRYPTION_MODELS = ('amd-sev', 'amd-sev-es', 'amd-sev-snp', 'intel-tdx')
 
 @NovaObjectRegistry.register
 class ImageMetaProps(NovaObject):
-    """What was set on the server's image; a ValueError for what can't be (nova.objects.image_meta.ImageMetaProps).
+    """The properties of the server's image (nova.objects.image_meta.ImageMetaProps).
 
-    Left out: the properties that no guard of the path reads, so that their values are not checked either.
+    Raises: ValueError for an invalid value.
+    Left out: the properties that no guard of the path reads, so their values are not checked.
     """
 
     VERSION = '1.44'
@@ -438,9 +445,9 @@ class ImageMetaProps(NovaObject):
 
 @NovaObjectRegistry.register
 class Instance(NovaPersistentObject, NovaObject):
-    """A server as Nova keeps it (nova.objects.instance.Instance).
+    """A server as Nova stores it (nova.objects.instance.Instance).
 
-    Left out: fields that no station of the path reads (about half of Nova's), and the joins as tables of their own.
+    Left out: fields that no station of the path reads (about half of Nova's), and separate tables for the joins.
     """
 
     VERSION = '2.8'
@@ -482,15 +489,15 @@ class Instance(NovaPersistentObject, NovaObject):
         return instance
 
     def obj_load_attr(self, attrname):
-        """Fetch a field that was not read with the row (nova.objects.instance.Instance.obj_load_attr)."""
+        """Load a field that was not read with the row (nova.objects.instance.Instance.obj_load_attr)."""
         instance = type(self).get_by_uuid(self._context, uuid=self.uuid, expected_attrs=[attrname])
         setattr(self, attrname, getattr(instance, attrname))
         self.obj_reset_changes([attrname])
 
     def save(self, expected_vm_state=None, expected_task_state=None, admin_state_reset=False):
-        """Write the changed fields, if the row is as expected (nova.objects.instance.Instance.save).
+        """Write the changed fields if the row is in an expected state (nova.objects.instance.Instance.save).
 
-        Left out: objects within the instance, and the notification about the change.
+        Left out: objects within the instance, *expected_vm_state*, and the notification about the change.
         """
         updates = self.obj_get_changes()
         if expected_task_state is not None:
@@ -501,18 +508,18 @@ class Instance(NovaPersistentObject, NovaObject):
 
     @property
     def image_meta(self):
-        """Give the properties of the image, as they were copied at boot."""
+        """Return the properties of the image, as copied when the server was booted."""
         return ImageMetaProps(**{name: self.system_metadata[f'image_{name}'] for name in ImageMetaProps.fields
                                  if f'image_{name}' in self.system_metadata})
 
     def get_network_info(self):
-        """Give the ports as Neutron last described them: a list of dicts with vnic_type."""
+        """Return the ports as Neutron last described them: a list of dicts with vnic_type."""
         return self.info_cache.network_info or []
 
 
 @NovaObjectRegistry.register
 class Destination(NovaObject):
-    """Where the scheduler shall look: one host. Left out: cell and aggregates, set later by the conductor."""
+    """The one host that the scheduler must confirm. Left out: cell and aggregates, which the conductor sets later."""
 
     VERSION = '1.4'
     fields = _texts('host', 'node')
@@ -520,7 +527,7 @@ class Destination(NovaObject):
 
 @NovaObjectRegistry.register
 class RequestSpec(NovaObject):
-    """What the server asked of the scheduler when it was booted (nova.objects.request_spec.RequestSpec).
+    """What the server required of the scheduler when it was booted (nova.objects.request_spec.RequestSpec).
 
     Left out: image, NUMA, PCI, group, networks and resource groups.
     """
@@ -551,7 +558,7 @@ class RequestSpec(NovaObject):
 
 @NovaObjectRegistry.register
 class ComputeNode(NovaObject):
-    """A hypervisor. Left out: all that it can do and holds."""
+    """A hypervisor. Left out: its capabilities and its resources."""
 
     VERSION = '1.19'
     fields = {**_numbers('id'), **_texts('host', 'hypervisor_hostname')}
@@ -590,7 +597,7 @@ class ShareMappingList(ovo.ObjectListBase, NovaObject):
 
 @NovaObjectRegistry.register
 class Service(NovaObject):
-    """A running nova-compute and the version it speaks. Left out: liveness, which the path does not look at."""
+    """A running nova-compute and its version. Left out: liveness, which the path does not check."""
 
     VERSION = '1.22'
     fields = {**_texts('host', 'binary'), **_numbers('version')}
@@ -604,7 +611,7 @@ class Service(NovaObject):
 
 @NovaObjectRegistry.register
 class InstanceAction(NovaObject):
-    """The line that the user finds under the server's actions (nova.objects.instance_action.InstanceAction)."""
+    """An entry in the list of the server's actions that users see (nova.objects.instance_action.InstanceAction)."""
 
     VERSION = '1.2'
     fields = {
@@ -626,9 +633,9 @@ class InstanceAction(NovaObject):
 
 
 def add_instance_fault_from_exc(context, instance, fault):
-    """Write down that an operation on the server failed (nova.compute.utils.add_instance_fault_from_exc).
+    """Record that an operation on the server failed (nova.compute.utils.add_instance_fault_from_exc).
 
-    Left out: what Nova's own errors say of themselves; here only the bus fails.
+    Left out: the details of Nova's own errors, because only the bus fails here.
     """
     _insert(context.db_connection, INSTANCE_FAULTS, instance_uuid=instance.uuid, host=instance.host, code=500,
             message=type(fault).__name__, details='')

@@ -1,20 +1,21 @@
 """The path of a live-migration request through Nova, from the WSGI application to the conductor's manager.
 
-Read it downwards and you travel with the request; a pause goes along, and takes a shorter way to the bus. Each banner
-is a file of Nova 34.0.0; names, parameters, schemas, rules and messages are Nova's, the code is ours. The path does not
-know that it may be watched. Where Nova keeps its database and its message bus in the process, ours are handed in: see the
-wiring at the end.
+Read it from top to bottom to follow the request; a pause takes the same path, but a shorter way to the bus. Each
+banner names a file of Nova 34.0.0. Names, parameters, schemas, rules and messages are Nova's; the code is ours. Nothing
+here depends on the hook that may watch it. Nova keeps its database and its message bus in process-wide globals; here
+they are passed in (see the wiring at the end).
 
-The landmarks, in the order of a request:
+The landmarks, in the order in which a request reaches them:
 
     URLMap                                          which application
     PIPELINES, from CORS to NovaKeystoneContext     the filters
-    Resource.__call__, action_peek                  from the path to a method
+    Resource.__call__, action_peek                  from the URL to a method
     MigrateServerController._migrate_live           the controller
-    API.get, API.live_migrate                       the compute API, behind its guards: check_instance_lock, check_instance_state
+    API.get, API.live_migrate                       the compute API, behind its guards:
+                                                    check_instance_lock, check_instance_state
     ComputeTaskAPI.live_migrate_instance            the conductor's API: cast or call
     ComputeTaskRPCAPI, RPCClient                    the message
-    ComputeTaskManager.live_migrate_instance        the conductor takes it
+    ComputeTaskManager.live_migrate_instance        the conductor receives it
 """
 
 import functools
@@ -64,7 +65,7 @@ def parse_options_header(value):
 class URLMap(paste.urlmap.URLMap):
     """Choose the application by the version in the path (nova.api.openstack.urlmap.URLMap).
 
-    Left out: applications that are bound to a domain, and that some headers that are none crash Nova here.
+    Left out: applications bound to a domain, and Nova's crash on some malformed headers.
     """
 
     def _match(self, path_info):
@@ -83,7 +84,7 @@ class URLMap(paste.urlmap.URLMap):
         return mask == '*/*' or mask[:-2] == content_type.split('/')[0]
 
     def _accept_strategy(self, environ, supported_content_types):
-        """Find the content type that the client likes best, and the parameters it gave with that."""
+        """Return the content type that the client prefers, and the parameters that came with it."""
         accepted = [parse_options_header(_unquote(item)) for item in parse_http_list(environ.get('HTTP_ACCEPT', ''))]
         best_quality, best_mask, best = -1, '*/*', (None, {})
         for content_type in supported_content_types:
@@ -107,7 +108,7 @@ class URLMap(paste.urlmap.URLMap):
         if suffix in SUPPORTED_CONTENT_TYPES:
             content_type = suffix
         environ['nova.best_content_type'] = content_type or 'application/json'
-        if not app_url:  # no version in the path: it may stand in a header
+        if not app_url:  # no version in the path: a header may name it
             for options in (parse_options_header(environ.get('CONTENT_TYPE', ''))[1], params):
                 if 'version' in options:
                     app, app_url = self._match(f'/v{options["version"]}')
@@ -141,7 +142,7 @@ LEGACY_API_VERSION_REQUEST_HEADER = 'X-OpenStack-Nova-API-Version'
 
 @functools.total_ordering
 class APIVersionRequest:
-    """A microversion that can be compared; without text the null version (nova.api.openstack.api_version_request)."""
+    """A comparable microversion; without a string, the null version (nova.api.openstack.api_version_request)."""
 
     def __init__(self, version_string=None):
         match = re.match(r'^([1-9]\d*)\.([1-9]\d*|0)$', version_string or '0.0')
@@ -166,12 +167,12 @@ class APIVersionRequest:
 
 
 def is_supported(req, version):
-    """Ask whether the request's microversion has reached *version*."""
+    """Return whether the request's microversion is *version* or later."""
     return req.api_version_request >= APIVersionRequest(version)
 
 
 class Request(webob.Request):
-    """A request that knows its microversion and its content types (nova.api.openstack.wsgi.Request)."""
+    """A request that holds its microversion and its content types (nova.api.openstack.wsgi.Request)."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -179,14 +180,14 @@ class Request(webob.Request):
             self.api_version_request = APIVersionRequest()
 
     def best_match_content_type(self):
-        """Say in which content type to answer."""
+        """Return the content type of the response."""
         if 'nova.best_content_type' not in self.environ:
             offers = self.accept.acceptable_offers(SUPPORTED_CONTENT_TYPES)
             self.environ['nova.best_content_type'] = offers[0][0] if offers else 'application/json'
         return self.environ['nova.best_content_type']
 
     def get_content_type(self):
-        """Say what the body is, by the header alone; None stands for JSON by default."""
+        """Return the content type that the header declares, or None for the default, which is JSON."""
         content_type = self.content_type if 'Content-Type' in self.headers else None
         if not content_type or content_type == 'text/plain':
             return None
@@ -195,7 +196,7 @@ class Request(webob.Request):
         return content_type
 
     def set_api_version_request(self):
-        """Read the microversion from the headers; the new one beats the old one."""
+        """Read the microversion from the headers; the new header takes precedence over the old one."""
         text = microversion_parse.get_version(
             self.headers, service_type='compute', legacy_headers=[LEGACY_API_VERSION_REQUEST_HEADER])
         lowest, highest = APIVersionRequest(_MIN_API_VERSION), APIVersionRequest(_MAX_API_VERSION)
@@ -218,7 +219,7 @@ class Request(webob.Request):
 
 
 def _add_version_headers(request, headers):
-    """Echo the microversion that was used, and tell caches that it matters."""
+    """Add the headers that name the microversion used, and the Vary headers that tell caches about it."""
     if not request.api_version_request.is_null():
         version = request.api_version_request.get_string()
         headers[API_VERSION_REQUEST_HEADER] = f'compute {version}'
@@ -228,7 +229,7 @@ def _add_version_headers(request, headers):
 
 
 class Fault(webob.exc.HTTPException):
-    """The last of the three layers of errors: an HTTP error with a JSON body (nova.api.openstack.wsgi.Fault)."""
+    """The last of the three error layers: an HTTP error with a JSON body (nova.api.openstack.wsgi.Fault)."""
 
     _fault_names = {
         400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemNotFound', 405: 'badMethod',
@@ -252,7 +253,7 @@ class Fault(webob.exc.HTTPException):
 
 
 class Middleware:
-    """A filter: it knows the application behind it (nova.api.wsgi.Middleware)."""
+    """A filter, which holds the application behind it (nova.api.wsgi.Middleware)."""
 
     def __init__(self, application):
         self.application = application
@@ -262,13 +263,13 @@ class Middleware:
 
 
 class ComputeReqIdMiddleware(request_id.RequestId):
-    """Give the request its id; the header had another name once (nova.api.compute_req_id)."""
+    """Assign an id to the request; its header used to have another name (nova.api.compute_req_id)."""
 
     compat_headers = ['x-compute-request-id']
 
 
 class FaultWrapper(Middleware):
-    """Turn whatever comes up uncaught into a fault (nova.api.openstack.FaultWrapper)."""
+    """Turn any uncaught exception into a fault (nova.api.openstack.FaultWrapper)."""
 
     def _error(self, inner, req):
         LOG.exception('Caught error: %s', inner)
@@ -287,7 +288,7 @@ class FaultWrapper(Middleware):
 
 
 class RequestLog(Middleware):
-    """Write the line of the access log (nova.api.openstack.requestlog.RequestLog)."""
+    """Write the request's line in the access log (nova.api.openstack.requestlog.RequestLog)."""
 
     @webob.dec.wsgify(RequestClass=Request)
     def __call__(self, req):
@@ -298,9 +299,9 @@ class RequestLog(Middleware):
         finally:
             version, environ = req.api_version_request, req.environ
             query = environ.get('QUERY_STRING')
-            # Not req.path_qs: a path need not be text in UTF-8.
+            # Not req.path_qs, because a path need not be valid UTF-8.
             uri = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '') + (f'?{query}' if query else '')
-            # More careful than Nova's, which writes the address as it came.
+            # Nova logs the URL unchanged; here passwords are masked and control characters escaped.
             uri = strutils.mask_password(uri).encode('unicode_escape').decode()
             LOG.info('%s "%s %s" status: %s len: %s microversion: %s time: %.6f', req.remote_addr, req.method,
                      uri, res.status_int if res else 500, res.content_length if res else 0,
@@ -308,17 +309,17 @@ class RequestLog(Middleware):
 
 
 _IDENTITY_HEADERS = (
-    'X-Service-Catalog', 'X-Identity-Status', 'X-Service-Identity-Status', 'X-Is-Admin-Project', 'OpenStack-System-Scope',
-    'X-Role', 'X-User', 'X-Tenant-Id', 'X-Tenant-Name', 'X-Tenant',
+    'X-Service-Catalog', 'X-Identity-Status', 'X-Service-Identity-Status', 'X-Is-Admin-Project',
+    'OpenStack-System-Scope', 'X-Role', 'X-User', 'X-Tenant-Id', 'X-Tenant-Name', 'X-Tenant',
     *(f'X{prefix}-{name}' for prefix in ('', '-Service') for name in (
         'Domain-Id', 'Domain-Name', 'Project-Id', 'Project-Name', 'Project-Domain-Id', 'Project-Domain-Name', 'User-Id',
         'User-Name', 'User-Domain-Id', 'User-Domain-Name', 'Roles')))
 
 
 class AuthProtocol(Middleware):
-    """Exchange the token for headers that say who asks (keystonemiddleware.auth_token.AuthProtocol).
+    """Replace the token with headers that identify the caller (keystonemiddleware.auth_token.AuthProtocol).
 
-    The only filter that is a stand-in: *tokens* takes Keystone's place, {token: (user_id, project_id, roles)}.
+    This is the only stand-in among the filters: *tokens*, {token: (user_id, project_id, roles)}, replaces Keystone.
     """
 
     def __init__(self, application, tokens):
@@ -326,12 +327,12 @@ class AuthProtocol(Middleware):
         self.tokens = tokens
 
     def process_request(self, request):
-        """Let the request pass with its identity, or refuse it."""
+        """Add the caller's identity to the request's headers, or reject the request."""
         for name in _IDENTITY_HEADERS:
-            request.headers.pop(name, None)  # nobody may bring an identity along
+            request.headers.pop(name, None)  # a client cannot supply an identity itself
         identity = self.tokens.get(request.headers.get('X-Auth-Token', request.headers.get('X-Storage-Token')))
         service_token = request.headers.get('X-Service-Token')
-        if identity is None or service_token and service_token not in self.tokens:
+        if identity is None or (service_token and service_token not in self.tokens):
             message = 'The request you have made requires authentication.'
             raise webob.exc.HTTPUnauthorized(
                 body=jsonutils.dumps({'error': {'code': 401, 'title': 'Unauthorized', 'message': message}}),
@@ -350,7 +351,7 @@ class AuthProtocol(Middleware):
 
 
 class NovaKeystoneContext(Middleware):
-    """Make the request context of the identity headers (nova.api.auth.NovaKeystoneContext)."""
+    """Create the request context from the identity headers (nova.api.auth.NovaKeystoneContext)."""
 
     def __init__(self, application, api_database):
         super().__init__(application)
@@ -372,7 +373,7 @@ class NovaKeystoneContext(Middleware):
 
 
 class LegacyV2CompatibleWrapper(Middleware):
-    """Play the old /v2: no microversions, unknown keys dropped (nova.api.openstack.LegacyV2CompatibleWrapper)."""
+    """Emulate the old /v2: no microversions, unknown keys dropped (nova.api.openstack.LegacyV2CompatibleWrapper)."""
 
     @webob.dec.wsgify(RequestClass=Request)
     def __call__(self, req):
@@ -392,7 +393,7 @@ class LegacyV2CompatibleWrapper(Middleware):
 
 
 class Router:
-    """Ask the route table which application answers (nova.api.wsgi.Router)."""
+    """Pass the request to the application that the route table selects (nova.api.wsgi.Router)."""
 
     def __init__(self, mapper):
         self.map = mapper
@@ -412,7 +413,7 @@ class Router:
 
 
 class APIMapper(routes.Mapper):
-    """The route table (nova.api.openstack.APIMapper). Left out: paths that name a format, such as .json."""
+    """The route table (nova.api.openstack.APIMapper). Left out: paths that end in a format, such as .json."""
 
     def routematch(self, url=None, environ=None):
         if url == '':
@@ -422,7 +423,7 @@ class APIMapper(routes.Mapper):
 
 
 class ProjectMapper(APIMapper):
-    """Every route twice: with the project in the path, as long ago, and without (nova.api.openstack.ProjectMapper)."""
+    """Add every route with the project in the path (the old form) and without (nova.api.openstack.ProjectMapper)."""
 
     def create_route(self, path, method, controller, action):
         for prefix in ('/{project_id:[0-9a-f-]+}', ''):
@@ -444,7 +445,7 @@ class JSONDeserializer:
 
 
 class WSGICodes:
-    """The status of a success, by microversion (nova.api.openstack.wsgi.WSGICodes)."""
+    """The success status of a method, by microversion (nova.api.openstack.wsgi.WSGICodes)."""
 
     def __init__(self):
         self._codes = []
@@ -460,7 +461,7 @@ class WSGICodes:
 
 
 def response(code, min_version=None, max_version=None):
-    """Mark a method with the status of its success; nothing is wrapped."""
+    """Attach a success status to a method, without wrapping it."""
 
     def decorator(func):
         if not hasattr(func, 'wsgi_codes'):
@@ -471,7 +472,7 @@ def response(code, min_version=None, max_version=None):
 
 
 def action(name):
-    """Mark a method as the answer to a key of the body; nothing is wrapped."""
+    """Make a method the handler of a key of the body, without wrapping it."""
 
     def decorator(func):
         func.wsgi_action = name
@@ -480,7 +481,7 @@ def action(name):
 
 
 class ResponseObject:
-    """What a controller returned, on its way to HTTP (nova.api.openstack.wsgi.ResponseObject)."""
+    """A controller's result on its way to HTTP (nova.api.openstack.wsgi.ResponseObject)."""
 
     def __init__(self, obj, code=200):
         self.obj = obj
@@ -495,7 +496,7 @@ class ResponseObject:
 
 
 def action_peek(body):
-    """Read the action's name, the only key of the body, before anybody has looked at the rest."""
+    """Return the action's name, the body's only key, before the rest of the body is validated."""
     try:
         decoded = jsonutils.loads(body)
     except ValueError as error:
@@ -526,7 +527,7 @@ class ResourceExceptionHandler:
 
 
 class Resource:
-    """Negotiate, find the method, call it, answer (nova.api.openstack.wsgi.Resource)."""
+    """Negotiate the version, find the method, call it and respond (nova.api.openstack.wsgi.Resource)."""
 
     support_api_request_version = True
 
@@ -541,7 +542,7 @@ class Resource:
             self.wsgi_actions[key] = getattr(sub_controller, method_name)
 
     def get_action_args(self, request_environment):
-        """Take what the route found in the path."""
+        """Return the arguments that the route found in the path."""
         args = dict(request_environment['wsgiorg.routing_args'][1])
         args.pop('controller', None)
         return args
@@ -569,7 +570,7 @@ class Resource:
         return self._process_stack(request, action, action_args, content_type, body, accept)
 
     def _process_stack(self, request, action, action_args, content_type, body, accept):
-        """Find the method, read the body, call the method, make the response."""
+        """Find the method, read the body, call the method and build the response."""
         try:
             meth = self._get_method(request, action, content_type, body)
             contents = self._get_request_content(body, request)
@@ -609,7 +610,7 @@ class Resource:
         return JSONDeserializer().deserialize(body)
 
     def _get_method(self, request, action, content_type, body):
-        """Find the method by its name, or by the body's key when the route says no more than "action"."""
+        """Return the method with the action's name or, if that is just "action", the one for the body's key."""
         try:
             return getattr(self.controller or self, action)
         except AttributeError:
@@ -623,7 +624,7 @@ class Resource:
 
 
 def expected_errors(errors, min_version=None, max_version=None):
-    """Let through the errors that the method may answer with, a status or several; any other becomes a 500."""
+    """Let the expected errors through, given as one status or several; turn any other error into a 500."""
     expected = (errors,) if isinstance(errors, int) else errors
 
     def decorator(f):
@@ -647,7 +648,7 @@ def expected_errors(errors, min_version=None, max_version=None):
 
 
 class Controller:
-    """A class whose marked methods answer the keys of a body (nova.api.openstack.wsgi.Controller)."""
+    """A class whose methods handle the keys of a body (nova.api.openstack.wsgi.Controller)."""
 
     wsgi_actions = {}
 
@@ -663,7 +664,7 @@ class Controller:
 
 
 def _soft_validate_additional_properties(validator, value, instance, schema):
-    """Drop unknown keys where the old /v2 did, instead of refusing them."""
+    """Drop unknown keys instead of rejecting them, as the old /v2 did."""
     if not validator.is_type(instance, 'object') or value is True:
         return
     for name in set(instance) - set(schema.get('properties', {})):
@@ -671,9 +672,9 @@ def _soft_validate_additional_properties(validator, value, instance, schema):
 
 
 class _SchemaValidator:
-    """Say in Nova's words what jsonschema found (nova.api.validation.validators._SchemaValidator).
+    """Report what jsonschema finds, in Nova's words (nova.api.validation.validators._SchemaValidator).
 
-    Left out: numbers in strings, formats, and schemas for queries.
+    Left out: numbers given as strings, formats, and schemas for queries.
     """
 
     validator_org = jsonschema.Draft202012Validator
@@ -695,7 +696,7 @@ class _SchemaValidator:
 
 def _schema_validation_helper(schema, target, min_version, max_version, args, kwargs, *,
                               relax_additional_properties=False, is_body=True):
-    """Validate *target* if the request's microversion lies in the range.
+    """Validate *target* if the request's microversion is in the range.
 
     Returns: whether it was validated.
     Raises: ValidationError.
@@ -712,7 +713,7 @@ def _schema_validation_helper(schema, target, min_version, max_version, args, kw
 
 
 def schema(request_body_schema, min_version=None, max_version=None):
-    """Check the body against a schema before the method runs, within a range of microversions."""
+    """Validate the body against a schema before the method runs, for a range of microversions."""
 
     def add_validator(func):
         @functools.wraps(func)
@@ -726,7 +727,7 @@ def schema(request_body_schema, min_version=None, max_version=None):
 
 
 def response_body_schema(response_body_schema, min_version=None, max_version=None):
-    """Check the answer against a schema after the method ran; a wrong one is only logged."""
+    """Validate the response against a schema after the method has run; only log a violation."""
 
     def add_validator(func):
         @functools.wraps(func)
@@ -744,7 +745,7 @@ def response_body_schema(response_body_schema, min_version=None, max_version=Non
 
 # ------------------------------------------------------------ nova/api/openstack/compute/schemas/migrate_server.py
 
-# The order of the keys decides which fault a client hears of first.
+# The order of the keys decides which violation is reported first.
 boolean = {
     'type': ['boolean', 'string'],
     'enum': [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes',
@@ -778,7 +779,7 @@ migrate_live_response = {'type': 'null'}
 
 # -------------------------------------------------------------- nova/api/openstack/compute/schemas/pause_server.py
 
-# Any value will do, null as well as others.
+# Any value is valid, including null.
 pause = {'type': 'object', 'properties': {'pause': {}}, 'required': ['pause'], 'additionalProperties': False}
 pause_response = {'type': 'null'}
 
@@ -796,13 +797,13 @@ _STATE_MAP = {
 
 
 def status_from_state(vm_state, task_state='default'):
-    """Name the status that users see (nova.api.openstack.common.status_from_state); not all tasks are here."""
+    """Return the status that users see (nova.api.openstack.common.status_from_state). Left out: some task states."""
     task_map = _STATE_MAP.get(vm_state, {'default': 'UNKNOWN'})
     return task_map.get(task_state, task_map['default'])
 
 
 def get_instance(compute_api, context, instance_id, expected_attrs=None, cell_down_support=False):
-    """Fetch the server, or answer 404."""
+    """Return the server; raise a 404 if it is not found."""
     try:
         return compute_api.get(
             context, instance_id, expected_attrs=expected_attrs, cell_down_support=cell_down_support)
@@ -811,7 +812,7 @@ def get_instance(compute_api, context, instance_id, expected_attrs=None, cell_do
 
 
 def raise_http_conflict_for_instance_invalid_state(exc, action, server_id):
-    """Answer 409 and name the state that is in the way."""
+    """Raise a 409 that names the state that prevents the action."""
     attr, state = exc.kwargs.get('attr'), exc.kwargs.get('state')
     if attr is not None and state is not None:
         msg = f"Cannot '{action}' instance {server_id} while it is in {attr} {state}"
@@ -821,7 +822,7 @@ def raise_http_conflict_for_instance_invalid_state(exc, action, server_id):
 
 
 def raise_feature_not_supported(msg=None):
-    """Answer 501."""
+    """Raise a 501."""
     raise webob.exc.HTTPNotImplemented(explanation=msg or 'The requested functionality is not supported.')
 
 
@@ -831,7 +832,7 @@ POLICY_ROOT = 'os_compute_api:os-migrate-server:%s'
 
 
 class MigrateServerController(Controller):
-    """Answer the key os-migrateLive (nova.api.openstack.compute.migrate_server.MigrateServerController).
+    """Handle the key os-migrateLive (nova.api.openstack.compute.migrate_server.MigrateServerController).
 
     Left out: the key migrate, a cold migration.
     """
@@ -846,7 +847,7 @@ class MigrateServerController(Controller):
     @response_body_schema(migrate_live_response)
     def _migrate_live(self, req, id, body):
         context = req.environ['nova.context']
-        # The conductor looks at the NUMA topology later on.
+        # The conductor reads the NUMA topology later.
         instance = get_instance(
             self.compute_api, context, id, expected_attrs=['numa_topology', 'system_metadata'])
 
@@ -886,7 +887,7 @@ class MigrateServerController(Controller):
             raise_http_conflict_for_instance_invalid_state(state_error, 'os-migrateLive', id)
 
     def _get_force_param_for_live_migration(self, body, host):
-        """Read *force*, which makes no sense without a host."""
+        """Return *force* as a boolean; raise a 400 if it is true and there is no host."""
         force = strutils.bool_from_string(body['os-migrateLive'].get('force', False), strict=True)
         if force is True and not host:
             raise webob.exc.HTTPBadRequest(explanation="Can't force to a non-provided destination")
@@ -897,7 +898,7 @@ class MigrateServerController(Controller):
 
 
 class PauseServerController(Controller):
-    """Answer the key pause (nova.api.openstack.compute.pause_server.PauseServerController).
+    """Handle the key pause (nova.api.openstack.compute.pause_server.PauseServerController).
 
     Left out: the key unpause.
     """
@@ -924,14 +925,14 @@ class PauseServerController(Controller):
             raise_feature_not_supported()
 
 
-# ---------------------------------------- nova/api/openstack/compute/servers.py and versions.py: what clients ask first
+# ------------------------------------ nova/api/openstack/compute/servers.py and versions.py: what clients request first
 
 
 class ServersController(Controller):
-    """Tell the clients of servers (nova.api.openstack.compute.servers.ServersController).
+    """Describe servers to clients (nova.api.openstack.compute.servers.ServersController).
 
-    Here because they ask by name before they act. Left out: all that changes a server, filters but *name*, and fields
-    that would need another service.
+    It is here because clients look up a server by name before they act on it. Left out: everything that changes a
+    server, all filters except *name*, and fields that need another service.
     """
 
     @expected_errors((400, 403))
@@ -1001,7 +1002,7 @@ VERSIONS = {
 
 
 class Versions(Resource):
-    """List the versions of the API at / (nova.api.openstack.compute.versions.Versions)."""
+    """List the API's versions at / (nova.api.openstack.compute.versions.Versions)."""
 
     support_api_request_version = False
 
@@ -1049,12 +1050,12 @@ def _create_controller(main_controller, action_controller_list, compute_api):
     return controller
 
 
-# ServersController has no method "action": the keys of the body lead to the controllers in the list.
+# ServersController has no method "action", so the body's key selects a method of the controllers in the list.
 server_controller = functools.partial(
     _create_controller, ServersController, [MigrateServerController, PauseServerController])
 
-# Left out: all of Nova's routes that no client needs on this path, and all actions but live migration and pause; a
-# request for one of those gets the answer for one that does not exist.
+# Left out: Nova's routes that no client needs on this path, and all actions except live migration and pause. A request
+# for one of them gets the same response as a request for one that does not exist.
 ROUTE_LIST = (
     ('/servers', {'GET': [server_controller, 'index']}),
     ('/servers/detail', {'GET': [server_controller, 'detail']}),
@@ -1064,7 +1065,7 @@ ROUTE_LIST = (
 
 
 class APIRouterV21(Router):
-    """Build the route table once, at boot (nova.api.openstack.compute.routes.APIRouterV21)."""
+    """Build the route table once, at startup (nova.api.openstack.compute.routes.APIRouterV21)."""
 
     def __init__(self, compute_api):
         super().__init__(ProjectMapper())
@@ -1083,7 +1084,7 @@ def _get_flavor_image_meta(key, flavor, image_meta):
 def _get_unique_flavor_image_meta(key, flavor, image_meta):
     flavor_value, image_value = _get_flavor_image_meta(key, flavor, image_meta)
     if image_value and flavor_value and image_value != flavor_value:
-        # Nova wants to name the image in its FlavorImageConflict, and an instance does not know that name.
+        # Nova's FlavorImageConflict would name the image, but an instance does not hold the image's name.
         raise NotImplementedError("Cannot load 'name' in the base class")
     return flavor_value or image_value
 
@@ -1094,7 +1095,7 @@ def _require(value, what, allowed):
 
 
 def get_vtpm_constraint(flavor, image_meta):
-    """Say which virtual TPM the server asks for: (version, model), or None."""
+    """Return the virtual TPM that the server requires: (version, model), or None."""
     version = _get_unique_flavor_image_meta('tpm_version', flavor, image_meta)
     if version is None:
         return None
@@ -1113,7 +1114,7 @@ def get_tpm_secret_security_constraint(flavor):
 
 
 def get_mem_encryption_constraint(flavor, image_meta, machine_type=None):
-    """Say with which model the server's memory is to be encrypted, or None."""
+    """Return the model with which the server's memory must be encrypted, or None."""
     flavor_text, by_image = _get_flavor_image_meta('mem_encryption', flavor, image_meta)
     by_flavor = None if flavor_text is None else strutils.bool_from_string(flavor_text)
     if not by_flavor and not by_image:
@@ -1146,7 +1147,7 @@ def _check_mem_encryption_image(model, image_meta, machine_type):
 
 
 class NeutronAPI:
-    """The questions that the path asks Neutron (nova.network.neutron.API); this cloud's has no extensions."""
+    """The path's queries to Neutron (nova.network.neutron.API); this cloud's Neutron has no extensions."""
 
     extensions = ()
 
@@ -1157,7 +1158,7 @@ class NeutronAPI:
         return 'port-resource-request-groups' in self.extensions
 
 
-# --------------------------------------------------- nova/compute/api.py: the guards, innermost first, as Nova has them
+# --------------------------------------------------- nova/compute/api.py: the guards, innermost first, as in Nova
 
 MIN_COMPUTE_MOVE_WITH_EXTENDED_RESOURCE_REQUEST = 59
 MIN_COMPUTE_VDPA_HOTPLUG_LIVE_MIGRATION = 63
@@ -1166,7 +1167,7 @@ LIVE_MIGRATION = 'live-migration'
 
 
 def check_instance_state(vm_state=None, task_state=(None,), must_have_launched=True):
-    """Refuse a server that is in another state than these."""
+    """Reject a server that is in any other state than these."""
     vm_state, task_state = (None if states is None else set(states) for states in (vm_state, task_state))
 
     def outer(f):
@@ -1186,7 +1187,7 @@ def check_instance_state(vm_state=None, task_state=(None,), must_have_launched=T
 
 
 def check_instance_lock(function):
-    """Refuse a locked server to anybody but an administrator."""
+    """Reject a locked server unless the caller is an administrator."""
 
     @functools.wraps(function)
     def inner(self, context, instance, *args, **kwargs):
@@ -1197,7 +1198,7 @@ def check_instance_lock(function):
 
 
 def reject_mem_enc_instances(operation):
-    """Refuse a server whose memory is encrypted."""
+    """Reject a server whose memory is encrypted."""
 
     def outer(f):
         @functools.wraps(f)
@@ -1210,7 +1211,7 @@ def reject_mem_enc_instances(operation):
 
 
 def reject_legacy_vtpm_live_migration(function):
-    """Refuse a server with a virtual TPM, unless the security of its secret is `host`."""
+    """Reject a server with a virtual TPM unless its secret security is `host` and all computes are new enough."""
 
     @functools.wraps(function)
     def inner(self, context, instance, *args, **kwargs):
@@ -1224,7 +1225,7 @@ def reject_legacy_vtpm_live_migration(function):
 
 
 def block_accelerators(until_service=None):
-    """Refuse a server whose flavor brings accelerators."""
+    """Reject a server whose flavor requests accelerators."""
 
     def inner(func):
         @functools.wraps(func)
@@ -1237,7 +1238,7 @@ def block_accelerators(until_service=None):
 
 
 def reject_vdpa_instances(operation, until=None):
-    """Refuse a server with vDPA ports while some computes are too old for it."""
+    """Reject a server with vDPA ports while some computes are too old for it."""
 
     def outer(f):
         @functools.wraps(f)
@@ -1252,7 +1253,7 @@ def reject_vdpa_instances(operation, until=None):
 
 
 def block_port_accelerators():
-    """Refuse a server whose ports bring accelerators."""
+    """Reject a server whose ports use accelerators."""
 
     def inner(func):
         @functools.wraps(func)
@@ -1266,7 +1267,7 @@ def block_port_accelerators():
 
 
 def block_extended_resource_request(function):
-    """Refuse a server whose ports ask for groups of resources while some computes are too old for it."""
+    """Reject a server whose ports request resource groups while some computes are too old for it."""
 
     @functools.wraps(function)
     def inner(self, context, instance, *args, **kwargs):
@@ -1279,14 +1280,14 @@ def block_extended_resource_request(function):
 
 
 def instance_has_share(context, instance):
-    """Look the server's shares up in its cell."""
+    """Return the server's shares, which are stored in its cell."""
     im = objects.InstanceMapping.get_by_instance_uuid(context, instance.uuid)
     with objects.target_cell(context, im.cell_mapping) as cctxt:
         return objects.ShareMappingList.get_by_instance_uuid(cctxt, instance.uuid)
 
 
 def block_shares_not_supported():
-    """Refuse a server with shares."""
+    """Reject a server with shares."""
 
     def inner(func):
         @functools.wraps(func)
@@ -1299,7 +1300,7 @@ def block_shares_not_supported():
 
 
 class API:
-    """The compute API; it still runs in nova-api (nova.compute.api.API)."""
+    """The compute API, which still runs in nova-api (nova.compute.api.API)."""
 
     def __init__(self, compute_task_api, compute_rpcapi):
         self.network_api = NeutronAPI()
@@ -1307,9 +1308,9 @@ class API:
         self.compute_rpcapi = compute_rpcapi
 
     def get(self, context, instance_id, expected_attrs=None, cell_down_support=False):
-        """Find a server by its uuid.
+        """Return the server with the UUID *instance_id*.
 
-        Raises: InstanceNotFound, also for what is no uuid.
+        Raises: InstanceNotFound, also if it is not a UUID.
         """
         expected_attrs = [
             *(expected_attrs or []), 'metadata', 'system_metadata', 'security_groups', 'info_cache']
@@ -1318,7 +1319,7 @@ class API:
         return self._get_instance(context, instance_id, expected_attrs, cell_down_support=cell_down_support)
 
     def _get_instance(self, context, instance_uuid, expected_attrs, cell_down_support=False):
-        """Find the cell first. Left out: a server that is still being built."""
+        """Return the server from the cell that its mapping names. Left out: a server that is still being built."""
         try:
             inst_map = objects.InstanceMapping.get_by_instance_uuid(context, instance_uuid)
         except exception.InstanceMappingNotFound:
@@ -1328,7 +1329,10 @@ class API:
         return self._get_instance_from_cell(context, inst_map, expected_attrs, cell_down_support)
 
     def _get_instance_from_cell(self, context, im, expected_attrs, cell_down_support):
-        """Ask the cell, and leave the context pointing at it. Left out: what 2.69 shows of a cell that is down."""
+        """Return the server from its cell, and leave the context pointing at that cell.
+
+        Left out: what 2.69 shows of a cell that is down.
+        """
         set_target_cell(context, im.cell_mapping)
         uuid = im.instance_uuid
         result = scatter_gather_single_cell(
@@ -1343,7 +1347,7 @@ class API:
         return instance
 
     def get_all(self, context, search_opts=None, limit=None, marker=None, all_tenants=False):
-        """List the servers that the caller may see and whose name matches, in order of creation."""
+        """Return the servers that the caller may see and whose name matches, in order of creation."""
         return objects.instance_get_all(context, search_opts['name'], marker, all_tenants)
 
     def _record_action_start(self, context, instance, action):
@@ -1352,7 +1356,7 @@ class API:
     @check_instance_lock
     @check_instance_state(vm_state=['active'])
     def pause(self, context, instance):
-        """Take the server for a pause and tell its host, past the conductor."""
+        """Set the task state and cast to the server's host, bypassing the conductor."""
         instance.task_state = 'pausing'
         instance.save(expected_task_state=[None])
         self._record_action_start(context, instance, 'pause')
@@ -1369,14 +1373,14 @@ class API:
     @check_instance_state(vm_state=['active', 'paused'])
     def live_migrate(self, context, instance, block_migration, disk_over_commit, host_name, force=None,
                      async_=False):
-        """Take the server for a migration and hand the work over to the conductor."""
+        """Set the task state and hand the migration to the conductor."""
         if host_name:
             nodes = objects.ComputeNodeList.get_all_by_host(context, host_name)
         request_spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
         instance.task_state = 'migrating'
         instance.save(expected_task_state=[None])
         self._record_action_start(context, instance, LIVE_MIGRATION)
-        # Before 2.30 force is None: then a host goes past the scheduler as if it were forced.
+        # Before 2.30 force is None, and a host bypasses the scheduler as if it were forced.
         if force is False and host_name:
             # Unset so that the scheduler still runs; the host survives in requested_destination.
             host_name = None
@@ -1388,7 +1392,7 @@ class API:
                 context, instance, host_name, block_migration=block_migration,
                 disk_over_commit=disk_over_commit, request_spec=request_spec, async_=async_)
         except messaging.MessagingTimeout as messaging_timeout:
-            # The conductor may still be at it; the user shall find a trace.
+            # The conductor may still be working on it; the fault lets users see what happened.
             objects.add_instance_fault_from_exc(context, instance, messaging_timeout)
             raise
 
@@ -1397,14 +1401,14 @@ class API:
 
 
 class ComputeTaskAPI:
-    """The conductor's API; it still runs in nova-api (nova.conductor.api.ComputeTaskAPI)."""
+    """The conductor's API, which still runs in nova-api (nova.conductor.api.ComputeTaskAPI)."""
 
     def __init__(self, conductor_compute_rpcapi):
         self.conductor_compute_rpcapi = conductor_compute_rpcapi
 
     def live_migrate_instance(self, context, instance, host_name, block_migration, disk_over_commit,
                               request_spec=None, async_=False):
-        """Choose the message: a cast that nobody waits for, or a call."""
+        """Choose the message: a cast, which does not wait, or a call, which does."""
         scheduler_hint = {'host': host_name}
         if async_:
             self.conductor_compute_rpcapi.live_migrate_instance(
@@ -1443,7 +1447,7 @@ class ComputeTaskRPCAPI:
     def migrate_server(self, context, instance, scheduler_hint, live, rebuild, flavor, block_migration,
                        disk_over_commit, reservations=None, clean_shutdown=True, request_spec=None, host_list=None,
                        do_cast=False):
-        """Call: put the message on the bus and wait; to an older conductor speak an older version."""
+        """Call: put the message on the bus and wait; send an older version to an older conductor."""
         kw = {
             'instance': instance, 'scheduler_hint': scheduler_hint, 'live': live, 'rebuild': rebuild,
             'flavor': flavor, 'block_migration': block_migration, 'disk_over_commit': disk_over_commit,
@@ -1477,7 +1481,10 @@ class ComputeTaskRPCAPI:
 
 
 def _compute_host(host, instance):
-    """Name the host that a message goes to: a given one, else the server's. Left out: neither host nor server."""
+    """Return the host that a message goes to: the given one, or else the server's.
+
+    Left out: the case with neither a host nor a server.
+    """
     if not (found := host or instance.host):
         raise exception.NovaException(f'Unable to find host for Instance {instance.uuid}')
     return found
@@ -1486,7 +1493,7 @@ def _compute_host(host, instance):
 class ComputeAPI:
     """The client side of the messages to compute hosts (nova.compute.rpcapi.ComputeAPI).
 
-    Left out: a cap on the version for the time of an upgrade, and every message but one.
+    Left out: the version cap during an upgrade, and every message except one.
     """
 
     def __init__(self, transport):
@@ -1494,11 +1501,11 @@ class ComputeAPI:
         self.router = ClientRouter(get_client(transport, target, serializer=NovaObjectSerializer()))
 
     def _ver(self, ctxt, old):
-        """Choose between two versions in which the message is the same."""
+        """Return the version to send, 6.0 or *old*; the message is the same in both."""
         return '6.0' if self.router.client(ctxt).can_send_version('6.0') else old
 
     def pause_instance(self, ctxt, instance):
-        """Cast, straight to the server's host."""
+        """Cast directly to the server's host."""
         version = self._ver(ctxt, '5.0')
         cctxt = self.router.client(ctxt).prepare(server=_compute_host(None, instance), version=version)
         cctxt.cast(ctxt, 'pause_instance', instance=instance)
@@ -1508,7 +1515,7 @@ class ComputeAPI:
 
 
 class RequestContextSerializer(messaging.Serializer):
-    """Turn objects and the request context into plain data and back (nova.rpc.RequestContextSerializer)."""
+    """Convert objects and the request context to plain data and back (nova.rpc.RequestContextSerializer)."""
 
     def __init__(self, base, api_database=None):
         self._base = base
@@ -1530,14 +1537,17 @@ class RequestContextSerializer(messaging.Serializer):
 
 
 def get_client(transport, target, version_cap=None, serializer=None, call_monitor_timeout=None):
-    # One retry: without a broker the API shall answer after a second. Nova names no number, and tries for ever.
+    # One retry, so that the API answers after a second without a broker. Nova sets no limit and retries forever.
     return messaging.get_rpc_client(
         transport, target, version_cap=version_cap, serializer=RequestContextSerializer(serializer),
         call_monitor_timeout=call_monitor_timeout, retry=1)
 
 
 class ClientRouter:
-    """Give the client for the bus of a cell (nova.rpc.ClientRouter). Left out: buses but the one that all share here."""
+    """Select the client for a cell's bus (nova.rpc.ClientRouter).
+
+    Left out: all buses except the one that every cell shares here.
+    """
 
     def __init__(self, default_client):
         self.default_client = default_client
@@ -1553,7 +1563,7 @@ def get_server(transport, target, endpoints, api_database, serializer=None):
 
 
 def create_transport(url):
-    """Open the bus: memory:// within this process, or any URL that oslo.messaging knows, such as rabbit://."""
+    """Open the bus: memory:// within this process, or any URL that oslo.messaging supports, such as rabbit://."""
     messaging.set_transport_defaults('nova')
     conf, exmods = cfg.CONF, [exception.__name__]  # the library reads its tracing options from the global CONF alone
     if url != 'memory://':
@@ -1585,7 +1595,7 @@ def targets_cell(fn):
 class ComputeTaskManager:
     """The conductor's side of the messages (nova.conductor.manager.ComputeTaskManager); the path ends here.
 
-    Left out: the events of the action that wrap_instance_event writes around both methods.
+    Left out: the action's events, which wrap_instance_event records around both methods.
     """
 
     target = messaging.Target(namespace='compute_task', version='1.26')
@@ -1599,7 +1609,7 @@ class ComputeTaskManager:
     @targets_cell
     def migrate_server(self, context, instance, scheduler_hint, live, rebuild, flavor, block_migration,
                        disk_over_commit, reservations=None, clean_shutdown=True, request_spec=None, host_list=None):
-        """Take the call. Left out: cold migration, which comes by the same message."""
+        """Handle the call. Left out: cold migration, which uses the same message."""
         if not live or rebuild or flavor:
             raise NotImplementedError()
         self._live_migrate(context, instance, scheduler_hint, block_migration, disk_over_commit, request_spec)
@@ -1607,17 +1617,17 @@ class ComputeTaskManager:
     @targets_cell
     def live_migrate_instance(self, context, instance, scheduler_hint, block_migration, disk_over_commit,
                               request_spec):
-        """Take the cast."""
+        """Handle the cast."""
         self._live_migrate(context, instance, scheduler_hint, block_migration, disk_over_commit, request_spec)
 
     def _live_migrate(self, context, instance, scheduler_hint, block_migration, disk_over_commit, request_spec):
-        """Acknowledge the order."""
+        """Build the task for the migration."""
         self._build_live_migrate_task(context, instance, scheduler_hint.get('host'), block_migration, disk_over_commit,
                                       None, request_spec)
 
     def _build_live_migrate_task(self, context, instance, destination, block_migration, disk_over_commit, migration,
                                  request_spec=None):
-        """Take note: our path ends here. What Nova does next is in views/reasons.py."""
+        """Log the migration; our path ends here. views/reasons.py describes what Nova does next."""
         wanted = destination or 'a host that the scheduler finds or confirms'
         LOG.info('Live migration of %s to %s taken over', instance.uuid, wanted)
 
@@ -1628,7 +1638,8 @@ class ComputeTaskManager:
 def init_application(api_database, transport, tokens):
     """Build the WSGI application (nova.api.openstack.wsgi_app.init_application).
 
-    Shape: *api_database* is an engine, *transport* from create_transport, *tokens* {token: (user, project, roles)}.
+    Shape: *api_database* is an engine, *transport* comes from create_transport, *tokens* is
+    {token: (user, project, roles)}.
     """
     conf = cfg.ConfigOpts()
     compute_api = API(ComputeTaskAPI(ComputeTaskRPCAPI(transport)), ComputeAPI(transport))
@@ -1639,7 +1650,7 @@ def init_application(api_database, transport, tokens):
         'faultwrap': FaultWrapper,
         'request_log': RequestLog,
         'sizelimit': lambda app: sizelimit.RequestBodySizeLimiter(app, conf),
-        'osprofiler': lambda app: app,  # as in Nova where the library osprofiler is missing
+        'osprofiler': lambda app: app,  # as in Nova without the library osprofiler
         'authtoken': lambda app: AuthProtocol(app, tokens),
         'keystonecontext': lambda app: NovaKeystoneContext(app, api_database),
         'legacy_v2_compatible': LegacyV2CompatibleWrapper,
@@ -1656,7 +1667,7 @@ def init_application(api_database, transport, tokens):
 
 
 def start_conductor(api_database, transport, manager, workers=None):
-    """Start to take messages from the bus, *workers* at a time; the server returned has stop() and wait()."""
+    """Start to handle messages from the bus, *workers* at a time; the server returned has stop() and wait()."""
     target = messaging.Target(topic=RPC_TOPIC, server='conductor')
     server = get_server(transport, target, [manager], api_database, serializer=NovaObjectSerializer())
     server.start(override_pool_size=workers)

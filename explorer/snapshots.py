@@ -1,12 +1,12 @@
-"""Copies of values as plain data, made at once, without running any of the values' code.
+"""Copies of values as plain data, made at once and without running any of the values' code.
 
-ormsgpack makes a copy in one go; unlike JSON, its format tells NaN from None and bytes from text. What that library does not
-know is described by the value's class: a class that carries the request shows its fields, a place of the path shows its name.
-Copies that are equal are kept once.
+ormsgpack makes a copy in one pass; unlike JSON, its format distinguishes NaN from None and bytes from text. A value
+that the library does not know is described by its class: a class that carries the request shows its fields, and a class
+that owns a station shows its name. Equal copies are kept once.
 
-What JSON cannot hold is marked, so that nothing turns into something else: {"": TYPE, "value": TEXT} for a number that is not
-finite or does not fit into 64 bits, for text that is not Unicode and for bytes that are not UTF-8;
-{"": "dict", "items": [[key, value], ...]} for a dict whose keys are not all text.
+What JSON cannot hold is marked, so that no value turns into another. {"": TYPE, "value": TEXT} stands for a number that
+is not finite or does not fit into 64 bits, for text that is not Unicode, and for bytes that are not UTF-8.
+{"": "dict", "items": [[key, value], ...]} stands for a dict whose keys are not all text.
 """
 
 import collections
@@ -22,10 +22,17 @@ import math
 import re
 import types
 import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
 
 import ormsgpack
 
+from explorer.payloads import Plain, Value
 from explorer.stations import CARRIERS, NOISE
+
+Copy: TypeAlias = bytes | int | None  # packed; but None, booleans and integers of up to 64 bits as they are
+Plan: TypeAlias = tuple[tuple[str, str], ...]  # (name of a local, 'value', 'whole', 'environ' or 'secret')
+_Read: TypeAlias = Callable[[Value], Value]
 
 LONGEST_TEXT, MOST_ENTRIES, DEEPEST, DEEPEST_OBJECT = 10_000, 1_000, 12, 4
 NEVER_CUT = frozenset({'body', 'content', 'app_iter', 'datastring', 'message', 'incoming', 'msg'})
@@ -34,40 +41,41 @@ MASK = '***'
 MASKED = ormsgpack.packb(MASK)
 ATOMS = frozenset({types.NoneType, bool, int})
 HEAPTYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
-SMALLEST, LARGEST = -2 ** 63, 2 ** 64 - 1  # of the integers that JSON libraries agree about
+SMALLEST, LARGEST = -2 ** 63, 2 ** 64 - 1  # of the integers on which JSON libraries agree
 _OPTIONS = ormsgpack.OPT_PASSTHROUGH_DATACLASS | ormsgpack.OPT_PASSTHROUGH_SUBCLASS
 _class_name = type.__dict__['__name__'].__get__
 _class_dict = type.__dict__['__dict__'].__get__
-_module_dict = types.ModuleType.__dict__['__dict__'].__get__
+_module_dict = vars(types.ModuleType)['__dict__'].__get__
 _instance_dict = enum.Enum.__dict__['__dict__'].__get__
 _class_flags = type.__dict__['__flags__'].__get__
 _class_mro = type.__dict__['__mro__'].__get__
 
 
-def snapshot(value):
+def snapshot(value: object) -> Value:
     """Copy *value* into plain data without running any of its code.
 
-    Shape:  mappings keep their keys; objects become {"": class name, **fields}; sequences become lists; functions, classes and
-            modules become "<function NAME>"; an enum becomes its value; what JSON cannot hold is marked.
-    Limits: 12 levels of what nobody declared, 10,000 characters a text, 1,000 entries; what is cut says its length and
-            digest; bodies and messages are not cut; secrets read "***".
-    Raises: nothing; what can't be copied becomes "<ClassName>".
+    Shape:  mappings keep their keys; objects become {"": class name, **fields}; sequences become lists; functions,
+            classes and modules become "<function NAME>"; an enum becomes its value; what JSON cannot hold is marked.
+    Limits: 4 levels of objects that CARRIERS does not declare, 12 levels of what ormsgpack cannot copy in one pass,
+            10,000 characters per text, 1,000 entries per container. What is cut states its length and digest. Bodies
+            and messages are not cut. Secrets read "***".
+    Raises: nothing; what cannot be copied becomes "<ClassName>".
     """
     return decoded(Copier().value(value))
 
 
-def decoded(copy):
-    """Read a copy: packed, or an atom as it is."""
+def decoded(copy: Copy) -> Value:
+    """Return the plain data of a copy."""
     return _json(ormsgpack.unpackb(copy)) if type(copy) is bytes else copy
 
 
-def encoded(plain):
+def encoded(plain: Value) -> Copy:
     """Pack plain data as a copy."""
     return plain if type(plain) in ATOMS else ormsgpack.packb(plain)
 
 
-def _json(value):
-    """Mark what JSON cannot hold in what was unpacked."""
+def _json(value: Value) -> Value:
+    """Mark what JSON cannot hold in unpacked data."""
     cls = type(value)
     if cls is dict:
         return {key: _json(part) for key, part in value.items()}
@@ -76,8 +84,8 @@ def _json(value):
     return _bytes(value) if cls is bytes else _marked(value) if cls is float else value
 
 
-def plan(names, shows=None):
-    """Say how to copy the locals of these *names*: a tuple of (name, 'value', 'whole', 'environ' or 'secret')."""
+def plan(names: Iterable[str], shows: Iterable[str] | None = None) -> Plan:
+    """Decide how to copy the locals with these *names*; without *shows*, all of them are copied."""
     return tuple(
         (name, 'secret' if is_secret(name) else 'whole' if name in NEVER_CUT else 'environ' if name in ENVIRONS
          else 'value')
@@ -85,15 +93,21 @@ def plan(names, shows=None):
 
 
 class Copier:
-    """Make copies that share what is equal. *places* are the dotted names of classes that are shown by name."""
+    """Make copies, and keep equal ones once.
 
-    def __init__(self, places=frozenset()):
+    Shape: *places* are the dotted names of the classes of which only the name is shown.
+    """
+
+    _kept: dict[bytes, bytes]
+    _whole: dict[bytes, bytes]
+
+    def __init__(self, places: frozenset[str] = frozenset()) -> None:
         self._kinds = _kinds(places)
         self._kept, self._whole = {}, {}
 
-    def locals(self, values, plan):
-        """Copy a frame's locals: {name: packed, or an atom as it is}."""
-        copies = {}
+    def locals(self, values: Mapping[str, object], plan: Plan) -> dict[str, Copy]:
+        """Copy a frame's locals, by name."""
+        copies: dict[str, Copy] = {}
         for name, how in plan:
             if name in values:
                 value = values[name]
@@ -107,28 +121,33 @@ class Copier:
                     copies[name] = self.value(value, self._whole) if how == 'whole' else self.value(_environ(value))
         return copies
 
-    def value(self, value, kept=None):
-        """Copy one value: packed, or an atom as it is."""
+    def value(self, value: int | Value, kept: dict[bytes, bytes] | None = None) -> Copy:
+        """Copy one value; *kept* holds the copies made before, and those in `_whole` are not cut."""
         cls = type(value)
         if cls in ATOMS and (cls is not int or SMALLEST <= value <= LARGEST):
             return value
         kept = self._kept if kept is None else kept
         try:
             copy = ormsgpack.packb(value, self._parts, _OPTIONS)
-        except (TypeError, ValueError):  # a cycle, too deep, a key that is not text, text that is not Unicode, a large number
+        except (TypeError, ValueError):
+            # It has a cycle, too many levels, a key that is not text, text that is not Unicode, or a large number.
             copy = ormsgpack.packb(self._plain(value, DEEPEST, ()))
         known = kept.get(copy)
         if known is None:
             known = kept[copy] = _finished(copy, whole=kept is self._whole)
         return known
 
-    def _parts(self, value):
-        """Describe to the encoder what it does not know: the fields of an object, the parts of a container, a name."""
+    def _parts(self, value: object) -> object:
+        """Describe to the encoder what it does not know: an object's fields, a container's parts, a name."""
         kind, read = self._kinds[type(value)]
         return self._plain(value, DEEPEST_OBJECT, ()) if kind == 'object' else read(value)
 
-    def _plain(self, value, depth, inside):
-        """Copy the slow way: objects that nobody declared, cycles, what is marked; *depth* levels, no object in itself."""
+    def _plain(self, value: Value, depth: int, inside: tuple[int, ...]) -> Value:
+        """Copy undeclared objects, cycles and what must be marked, which is slower.
+
+        Shape: at most *depth* levels; *inside* are the ids of the containers around the value, because no container is
+        copied again inside itself.
+        """
         cls = type(value)
         if cls in ATOMS or cls is float or cls is str:
             return _marked(value)
@@ -148,20 +167,20 @@ class Copier:
             type(key) is str for key in plain) else {'': 'dict', 'items': items}
 
 
-def _marked(value):
-    """Give a number or a text as it is where JSON can hold it, else marked."""
+def _marked(value: Value) -> Value:
+    """Return a number or a text as it is if JSON can hold it, otherwise marked."""
     cls = type(value)
-    if cls is float and not math.isfinite(value) or cls is int and not SMALLEST <= value <= LARGEST:
+    if (cls is float and not math.isfinite(value)) or (cls is int and not SMALLEST <= value <= LARGEST):
         return {'': cls.__name__, 'value': _digits(value)}
     if cls is str and not value.isascii() and any('\ud800' <= character <= '\udfff' for character in value):
         return {'': 'str', 'value': ascii(value)}
     return value
 
 
-def _digits(number):
+def _digits(number: Value) -> str:
     try:
         return repr(number)
-    except ValueError:  # of more digits than Python writes
+    except ValueError:  # it has more digits than Python writes
         return hex(number)
 
 
@@ -170,23 +189,23 @@ def _digits(number):
 _CONTAINERS = (dict, list, tuple, set, frozenset, collections.deque)
 
 
-def _in_order(values):
+def _in_order(values: list[Value]) -> list[Value]:
     return sorted(values) if all(type(value) is str for value in values) else list(values)
 
 
-def _module(name):
+def _module(name: object) -> str:
     return f'<module {name}>' if type(name) is str else '<module>'
 
 
-def _bytes(value):
+def _bytes(value: bytes) -> str | Plain:
     try:
         return value.decode()
     except UnicodeDecodeError:
         return {'': 'bytes', 'value': repr(value)}
 
 
-# By the methods of the built-in types, which no subclass can have replaced.
-_READERS = {
+# These use the methods of the built-in types, which a subclass cannot replace.
+_READERS: dict[type, _Read] = {
     datetime.datetime: datetime.datetime.isoformat, datetime.date: datetime.date.isoformat,
     datetime.timedelta: datetime.timedelta.__str__, uuid.UUID: uuid.UUID.__str__,
     decimal.Decimal: decimal.Decimal.__str__, complex: complex.__repr__,
@@ -204,14 +223,14 @@ _READERS = {
 }
 
 
-class _Kinds(dict):
-    """How the values of each class are read, worked out when it is first met."""
+class _Kinds(dict[type, tuple[str, _Read]]):
+    """How to read the values of each class, worked out when the class first occurs."""
 
-    def __init__(self, places):
+    def __init__(self, places: frozenset[str]) -> None:
         super().__init__()
         self._places = places
 
-    def __missing__(self, cls):
+    def __missing__(self, cls: type) -> tuple[str, _Read]:
         self[cls] = found = _kind(cls, self._places)
         return found
 
@@ -219,8 +238,8 @@ class _Kinds(dict):
 _kinds = functools.cache(_Kinds)
 
 
-def _kind(cls, places):
-    """Say how the values of a class are read: (kind, what makes of a value what the encoder knows).
+def _kind(cls: type, places: frozenset[str]) -> tuple[str, _Read]:
+    """Return how to read the values of a class: (kind, function that turns a value into what the encoder knows).
 
     Kinds: 'plain' for texts, numbers and names; 'dict', 'list', 'tuple', ...; 'carrier' for declared objects; 'object'.
     """
@@ -233,34 +252,37 @@ def _kind(cls, places):
     return _kind_of_object(cls, mro, places)
 
 
-def _kind_of_object(cls, mro, places):
+def _kind_of_object(cls: type, mro: tuple[type, ...], places: frozenset[str]) -> tuple[str, _Read]:
     name, bases = _class_name(cls), [dotted(base) for base in mro]
     shown = next((CARRIERS[base] for base in bases if base in CARRIERS), None)
     versioned = 'oslo_versionedobjects.base.VersionedObject' in bases
     fields = next((d['__dict__'].__get__ for d in map(_class_dict, mro)
                    if type(d.get('__dict__')) is types.GetSetDescriptorType), None)
-    slots = [(key, slot.__get__) for base in mro if _class_flags(base) & HEAPTYPE for key, slot in _class_dict(base).items()
-             if type(slot) is types.MemberDescriptorType]  # of classes written in Python: what others keep there is their own
+    # The slots of classes that are not written in Python are internal to them.
+    slots = [(key, slot.__get__) for base in mro if _class_flags(base) & HEAPTYPE
+             for key, slot in _class_dict(base).items() if type(slot) is types.MemberDescriptorType]
     if BaseException in mro:
         slots.append(('args', BaseException.__dict__['args'].__get__))
     place = shown is None and not versioned and not places.isdisjoint(bases[:-1])
     if place or shown == () or not (fields or slots):
         return 'plain', lambda value: f'<{name}>'
-    if versioned:  # such objects keep their fields under _obj_; the rest is bookkeeping
+    if versioned and fields:  # these keep their fields under _obj_; the rest is bookkeeping
         names = {f'_obj_{key}': key for base in mro for key in _class_dict(base).get('fields', ())}
         hidden = {key: MASK for key in names.values() if is_secret(key)}
         return 'carrier', lambda value: {
             '': name, **{names[key]: part for key, part in fields(value).items() if key in names}, **hidden}
-    if shown == ('environ',):
+    if fields and shown == ('environ',):
         return 'carrier', lambda value: {
-            '': name, 'environ': _environ(fields(value)['environ']), 'api_version_request': _version(fields(value)['environ'])}
+            '': name, 'environ': _environ(fields(value)['environ']),
+            'api_version_request': _version(fields(value)['environ'])}
     if shown and fields:
-        names = tuple(key.lstrip('_') for key in shown)
-        hidden = dict.fromkeys(filter(is_secret, names), MASK)  # here already: it is in every copy
-        return 'carrier', lambda value: {'': name, **dict(zip(names, map(fields(value).get, shown))), **hidden}
+        bare = tuple(key.lstrip('_') for key in shown)
+        hidden = dict.fromkeys(filter(is_secret, bare), MASK)  # masked here because every copy holds it
+        return 'carrier', lambda value: {
+            '': name, **dict(zip(bare, map(fields(value).get, shown), strict=True)), **hidden}
 
-    def read(value):
-        present = {}
+    def read(value: object) -> Plain:
+        present: Plain = {}
         for key, get in slots:
             with contextlib.suppress(AttributeError):
                 present[key] = get(value)
@@ -268,44 +290,46 @@ def _kind_of_object(cls, mro, places):
     return 'object', read
 
 
-def _environ(environ):
-    """Read a WSGI environ: what the client sent, and what the filters have added."""
+def _environ(environ: Value) -> Value:
+    """Return a WSGI environ without NOISE: what the client sent, and what the filters added."""
     if type(environ) is not dict:
         return environ
     node = {key: part for key, part in environ.items() if key not in NOISE}
     if 'HTTP_X_AUTH_TOKEN' in node:
-        node['HTTP_X_AUTH_TOKEN'] = MASK  # here already: it is in every copy
+        node['HTTP_X_AUTH_TOKEN'] = MASK  # masked here because every copy holds it
     return node
 
 
-def _version(environ):
+def _version(environ: Plain) -> object:
     return environ.get('webob.adhoc_attrs', {}).get('api_version_request')
 
 
-def dotted(cls):
-    """Give the module and the qualified name of a class, without running code of its metaclass."""
+def dotted(cls: type) -> str:
+    """Return the module and the qualified name of a class without running its metaclass's code."""
     return f'{_class_dict(cls).get("__module__", "")}.{type.__dict__["__qualname__"].__get__(cls)}'
 
 
 # ------------------------------------------------------------------------------------------- secrets, and lengths
 
-_NAMES = ('token', 'passw', 'adminpass', 'secret', 'cookie', 'authorization', 'credential', 'database_connection', 'transport_url')
+_NAMES = ('token', 'passw', 'adminpass', 'secret', 'cookie', 'authorization', 'credential', 'database_connection',
+          'transport_url')
 _WORDS = (*_NAMES, *(f'{what}{dash}key' for what in ('auth', 'api', 'access', 'private') for dash in ('-', '_', '')))
-# In a packed copy, in one search, which is quick: a name of a secret whose value is not masked yet, or any key.
+# One quick search of a packed copy finds a name that may be secret and whose value is not masked yet.
 _MAYBE = re.compile(b'(?:%s|key)(?!%s)' % ('|'.join(_NAMES).encode(), re.escape(MASKED)))
 _IN_TEXT = re.compile(
-    r'((?:%s)\w*["\']?\s*[:=]\s*["\']?(?:(?:basic|bearer)\s+)?)(?:[\[{].*?[\]}]|[^\s"\',;&}]+)' % '|'.join(_WORDS), re.I)
+    r'((?:' + '|'.join(_WORDS) + r')\w*["\']?\s*[:=]\s*["\']?(?:(?:basic|bearer)\s+)?)'
+    r'(?:[\[{].*?[\]}]|[^\s"\',;&}]+)', re.I)
 
 
 @functools.lru_cache(10_000)
-def is_secret(name):
-    """Say whether a value of that name is to be masked."""
+def is_secret(name: str) -> bool:
+    """Return whether values with that name must be masked."""
     lower = name.lower()
     return any(word in lower for word in _WORDS)
 
 
-def _finished(copy, *, whole):
-    """Mask secrets in a copy that was not seen before, and cut what is too long unless it is to be *whole*."""
+def _finished(copy: bytes, *, whole: bool) -> bytes:
+    """Mask secrets in a new copy, and cut what is too long unless the copy must stay *whole*."""
     if _MAYBE.search(copy.lower()):
         copy = ormsgpack.packb(_masked(decoded(copy)))
     if len(copy) > LONGEST_TEXT and not whole:
@@ -313,23 +337,24 @@ def _finished(copy, *, whole):
     return copy
 
 
-def _masked(plain):
-    """Mask in plain data what stands under a secret name, after one in a list, and after one in a text."""
+def _masked(plain: Value) -> Value:
+    """Mask in plain data what follows a secret name: as a key, in a list, or within a text."""
     if type(plain) is dict:
-        return {key: MASK if part not in (None, '', {}, []) and is_secret(key) else _masked(part) for key, part in plain.items()}
+        return {key: MASK if part not in (None, '', {}, []) and is_secret(key) else _masked(part)
+                for key, part in plain.items()}
     if type(plain) is list:
         return [MASK if number and _names_a_secret(plain[number - 1], first=number == 1) else _masked(part)
                 for number, part in enumerate(plain)]
     return _masked_text(plain) if type(plain) is str and is_secret(plain) else plain
 
 
-def _names_a_secret(part, *, first):
-    """Ask whether what follows in a list is secret: the value of a pair, or that of an option."""
+def _names_a_secret(part: Value, *, first: bool) -> bool:
+    """Return whether the next item of a list is secret, as the value of a pair or of an option."""
     return type(part) is str and (first or part[:1] == '-') and is_secret(part) and len(part) < 60
 
 
-def _masked_text(text):
-    """Mask within a text: by its parts, where it is JSON itself, else by what looks like name=value."""
+def _masked_text(text: str) -> str:
+    """Mask secrets within a text: by its parts if it is JSON, otherwise wherever it looks like name=value."""
     if text[:1] in ('{', '['):
         with contextlib.suppress(ValueError):
             inner = json.loads(text)
@@ -338,8 +363,8 @@ def _masked_text(text):
     return _IN_TEXT.sub(r'\1***', text)
 
 
-def _cut(plain):
-    """Cut texts and containers that are too long; what is left says the true length and a digest of the whole."""
+def _cut(plain: Value) -> Value:
+    """Cut texts and containers that are too long; the rest states the full length and a digest of the whole."""
     if isinstance(plain, str) and len(plain) > LONGEST_TEXT:
         return f'{plain[:LONGEST_TEXT]}… [{len(plain)} characters, sha256 {_digest(plain)}]'
     if isinstance(plain, dict):
@@ -347,10 +372,10 @@ def _cut(plain):
                 for key, part in itertools.islice(plain.items(), MOST_ENTRIES)}
         return node | {'…': f'[{len(plain)} entries, sha256 {_digest(plain)}]'} if len(plain) > MOST_ENTRIES else node
     if isinstance(plain, list):
-        node = [_cut(part) for part in plain[:MOST_ENTRIES]]
-        return [*node, f'… [{len(plain)} entries, sha256 {_digest(plain)}]'] if len(plain) > MOST_ENTRIES else node
+        parts = [_cut(part) for part in plain[:MOST_ENTRIES]]
+        return [*parts, f'… [{len(plain)} entries, sha256 {_digest(plain)}]'] if len(plain) > MOST_ENTRIES else parts
     return plain
 
 
-def _digest(plain):
+def _digest(plain: Value) -> str:
     return hashlib.sha256(json.dumps(plain, ensure_ascii=False, separators=(',', ':')).encode()).hexdigest()[:16]

@@ -1,12 +1,13 @@
-"""The path as data: a row for each stop of the request.
+"""The path as data: a row for each station of the request.
 
-A row names the function as the real library names it; ours bears the same name in a module of ours (`Station.ours`).
-The hook resolves either name to code objects. A function that serves several callers says nothing about node, service
-or exploration: a visit takes them from the visit that called it.
+A row names the function as the real library names it; our function has the same name in one of our modules
+(`Station.ours`). The hook resolves either name to code objects. The row of a function that several parts of the path
+call leaves node, service and exploration open: a visit takes them from the visit that called it.
 """
 
 import collections
 import dataclasses
+from typing import TypedDict
 
 NOVA = '34.0.0'
 NODES = {'client': 'client', 'api': 'API node', 'bus': 'bus', 'conductor': 'conductor node'}
@@ -14,12 +15,13 @@ NODES = {'client': 'client', 'api': 'API node', 'bus': 'bus', 'conductor': 'cond
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Station:
-    """A stop of the request.
+    """A function of the path that is watched.
 
-    Shape: *key* is short and stable; *nova* is the dotted name in the real library; *node* is a key of NODES, *service*
-    the program there, *exploration* one of the seven keys, all three None where the caller decides. *shows* names the
-    locals that are recorded, None for all. *after* is the key of the station from which a request comes here on another
-    thread or node. *boot*: it runs when the service starts, not with the request. *last*: what it calls is not followed.
+    Shape: *key* is short and stable; *nova* is the dotted name in the real library; *says* states what the function
+    does. *node* is a key of NODES, *service* the program that runs there, *exploration* the key of one of the seven
+    legs; all three are None where the caller decides. *shows* names the locals that are recorded, None for all. *after*
+    is the key of the station from which a request arrives here on another thread or node. *boot*: the function runs
+    when the service starts, not with the request. *last*: the functions that it calls are not followed.
     """
 
     key: str
@@ -34,8 +36,8 @@ class Station:
     last: bool = False
 
     @property
-    def ours(self):
-        """Give the dotted name of the function that runs in the miniature."""
+    def ours(self) -> str:
+        """Return the dotted name of the function that runs in the miniature."""
         if not self.nova.startswith(('nova.', 'keystonemiddleware.')):
             return self.nova
         module, qualname = split(self.nova)
@@ -45,43 +47,53 @@ class Station:
         return f'explorer.{home}.{owner}{"." if rest else ""}{rest}'
 
     @property
-    def name(self):
-        """Name the station as a reader of Nova would: class and method, or function; with the module where two share that."""
+    def name(self) -> str:
+        """Return the name that readers of Nova use: class and method, or function.
+
+        Shape: the module comes first where two stations share that name.
+        """
         module, qualname = split(self.nova)
         name = qualname.partition('.<locals>')[0]
         return f'{module.rpartition(".")[2]}.{name}' if name in _SHARED else name
 
     @property
-    def nova_file(self):
-        """Give the file of the function in the real library."""
+    def nova_file(self) -> str:
+        """Return the file of the function in the real library."""
         module = split(self.nova)[0]
         return f'{module.replace(".", "/")}{"/__init__" if module in PACKAGES else ""}.py'
 
 
-def _rows(exploration, node, service, *rows):
-    return tuple(Station(key, nova, says, exploration, node, service, **dict(more))
-                 for key, nova, says, *more in rows)
+class _More(TypedDict, total=False):
+    shows: tuple[str, ...]
+    after: str
+    boot: bool
+    last: bool
+
+
+def _rows(exploration: str | None, node: str | None, service: str | None,
+          *rows: tuple[str, str, str] | tuple[str, str, str, _More]) -> tuple[Station, ...]:
+    return tuple(Station(*row[:3], exploration, node, service, **(row[3] if len(row) == 4 else {})) for row in rows)
 
 
 STATIONS = (
     *_rows(
         'client', 'client', 'nova',
-        ('shell', 'novaclient.shell.OpenStackComputeShell.main', 'reads the command line', ('shows', ('argv',))),
+        ('shell', 'novaclient.shell.OpenStackComputeShell.main', 'reads the command line', {'shows': ('argv',)}),
         ('discover_version', 'novaclient.api_versions.discover_version',
-         'asks the API for its versions and takes the highest that both know', ('shows', ('requested_version',))),
-        ('do_live_migration', 'novaclient.v2.shell.do_live_migration', 'is the subcommand', ('shows', ('args',))),
+         'asks the API for its versions and takes the highest that both know', {'shows': ('requested_version',)}),
+        ('do_live_migration', 'novaclient.v2.shell.do_live_migration', 'is the subcommand', {'shows': ('args',)}),
         ('find_resource', 'novaclient.utils.find_resource', 'turns the name of a server into a server',
-         ('shows', ('name_or_id',))),
+         {'shows': ('name_or_id',)}),
         ('Server.live_migrate', 'novaclient.v2.servers.Server.live_migrate',
          'fills in what the command line left open, by microversion'),
         ('ServerManager.live_migrate', 'novaclient.v2.servers.ServerManager.live_migrate',
          'drops what this microversion does not know'),
         ('_action', 'novaclient.v2.servers.ServerManager._action_return_resp_and_body',
-         'packs the action into a body with one key', ('shows', ('action', 'info', 'body', 'url'))),
+         'packs the action into a body with one key', {'shows': ('action', 'info', 'body', 'url')}),
         ('SessionClient.request', 'novaclient.client.SessionClient.request', 'adds the headers of the microversion',
-         ('shows', ('url', 'method', 'kwargs'))),
+         {'shows': ('url', 'method', 'kwargs')}),
         ('http', 'requests.sessions.Session.send', 'sends an HTTP request and waits for the answer',
-         ('shows', ('request',))),
+         {'shows': ('request',)}),
     ),
     *_rows(
         'client', 'api', 'nova-api',
@@ -93,59 +105,60 @@ STATIONS = (
     *_rows(
         'service', 'api', 'nova-api',
         ('URLMap', 'nova.api.openstack.urlmap.URLMap.__call__', 'chooses the pipeline by the version in the path',
-         ('shows', ('environ', 'path_info', 'content_type', 'app_url')), ('after', 'http')),
+         {'shows': ('environ', 'path_info', 'content_type', 'app_url'), 'after': 'http'}),
         ('oslo_middleware', 'oslo_middleware.base.ConfigurableMiddleware.__call__',
-         'is CORS first, then the filter that believes a proxy', ('shows', ('req',))),
+         'is the CORS filter first, then the one that trusts a proxy', {'shows': ('req',)}),
         ('ComputeReqIdMiddleware', 'oslo_middleware.request_id.RequestId.__call__', 'gives the request its id',
-         ('shows', ('req', 'req_id'))),
+         {'shows': ('req', 'req_id')}),
         ('FaultWrapper', 'nova.api.openstack.FaultWrapper.__call__', 'catches what nobody else catches'),
         ('FaultWrapper._error', 'nova.api.openstack.FaultWrapper._error', 'turns an uncaught error into a fault'),
         ('RequestLog', 'nova.api.openstack.requestlog.RequestLog.__call__', 'writes the access log'),
         ('RequestBodySizeLimiter', 'oslo_middleware.sizelimit.RequestBodySizeLimiter.__call__',
-         'refuses bodies that are too long', ('shows', ('req', 'max_size'))),
+         'refuses bodies that are too long', {'shows': ('req', 'max_size')}),
         ('AuthProtocol', 'keystonemiddleware.auth_token.AuthProtocol.process_request',
          'exchanges the token for an identity'),
         ('NovaKeystoneContext', 'nova.api.auth.NovaKeystoneContext.__call__',
-         'makes the request context of the identity'),
+         'makes the request context from the identity'),
         ('_create_context', 'nova.api.auth.NovaKeystoneContext._create_context', 'reads the identity headers'),
         ('register_subcontroller_actions', 'nova.api.openstack.wsgi.Resource.register_subcontroller_actions',
-         'notes which method answers which key of a body', ('boot', True)),
+         'notes which method answers which key of a body', {'boot': True}),
         ('create_route', 'nova.api.openstack.ProjectMapper.create_route', 'enters a path into the route table, twice',
-         ('boot', True)),
+         {'boot': True}),
     ),
     *_rows(
         'routes', 'api', 'nova-api',
         ('Router', 'nova.api.wsgi.Router.__call__', 'hands the request to the route table'),
         ('RoutesMiddleware', 'routes.middleware.RoutesMiddleware.__call__', 'asks the route table',
-         ('shows', ('environ', 'match'))),
+         {'shows': ('environ', 'match')}),
         ('routematch', 'nova.api.openstack.APIMapper.routematch', 'finds the route of the path'),
         ('_dispatch', 'nova.api.wsgi.Router._dispatch', 'takes the application that the route names, or answers 404'),
         ('Resource', 'nova.api.openstack.wsgi.Resource.__call__', 'negotiates version and content type'),
         ('set_api_version_request', 'nova.api.openstack.wsgi.Request.set_api_version_request',
          'reads the microversion'),
-        ('get_action_args', 'nova.api.openstack.wsgi.Resource.get_action_args', 'takes what the route found'),
-        ('get_body', 'nova.api.openstack.wsgi.Resource.get_body', 'takes the body as it came'),
-        ('get_content_type', 'nova.api.openstack.wsgi.Request.get_content_type', 'says what the body is'),
+        ('get_action_args', 'nova.api.openstack.wsgi.Resource.get_action_args',
+         'takes the arguments that the route found'),
+        ('get_body', 'nova.api.openstack.wsgi.Resource.get_body', 'takes the raw body'),
+        ('get_content_type', 'nova.api.openstack.wsgi.Request.get_content_type', 'reads the content type of the body'),
         ('best_match_content_type', 'nova.api.openstack.wsgi.Request.best_match_content_type',
-         'says in what to answer'),
+         'chooses the content type of the response'),
         ('_process_stack', 'nova.api.openstack.wsgi.Resource._process_stack', 'finds the method and calls it'),
         ('_get_method', 'nova.api.openstack.wsgi.Resource._get_method', 'finds the method by the key of the body'),
         ('action_peek', 'nova.api.openstack.wsgi.action_peek', 'reads the one key of the body'),
         ('_get_request_content', 'nova.api.openstack.wsgi.Resource._get_request_content', 'reads the body again'),
         ('_from_json', 'nova.api.openstack.wsgi.JSONDeserializer._from_json', 'parses the JSON'),
         ('dispatch', 'nova.api.openstack.wsgi.Resource.dispatch', 'calls the method'),
-        ('WSGICodes', 'nova.api.openstack.wsgi.WSGICodes.__call__', 'says which status a success has'),
+        ('WSGICodes', 'nova.api.openstack.wsgi.WSGICodes.__call__', 'chooses the status of a success'),
         ('serialize', 'nova.api.openstack.wsgi.ResponseObject.serialize', 'makes the response'),
-        ('Fault', 'nova.api.openstack.wsgi.Fault.__call__', 'makes a JSON answer of an HTTP error'),
+        ('Fault', 'nova.api.openstack.wsgi.Fault.__call__', 'turns an HTTP error into a JSON response'),
     ),
     *_rows(
         'controller', 'api', 'nova-api',
         ('expected_errors', 'nova.api.openstack.wsgi.expected_errors.<locals>.decorator.<locals>.wrapped',
-         'lets the expected errors through and makes a 500 of others'),
+         'lets the expected errors through and turns any other into a 500'),
         ('schema', 'nova.api.validation.schema.<locals>.add_validator.<locals>.wrapper',
          'guards the method with the schema of a range of microversions'),
         ('response_body_schema', 'nova.api.validation.response_body_schema.<locals>.add_validator.<locals>.wrapper',
-         'checks the answer, too'),
+         'checks the response as well'),
         ('_schema_validation_helper', 'nova.api.validation._schema_validation_helper',
          'validates if the microversion is in the range'),
         ('validate', 'nova.api.validation.validators._SchemaValidator.validate', 'runs jsonschema'),
@@ -168,7 +181,7 @@ STATIONS = (
          'refuses servers with shares'),
         ('instance_has_share', 'nova.compute.api.instance_has_share', 'looks for shares in the cell'),
         ('block_extended_resource_request', 'nova.compute.api.block_extended_resource_request.<locals>.inner',
-         'refuses ports that ask for groups of resources while computes are old'),
+         'refuses ports that request resource groups while computes are old'),
         ('instance_has_extended_resource_request',
          'nova.network.neutron.API.instance_has_extended_resource_request', 'asks Neutron'),
         ('block_port_accelerators', 'nova.compute.api.block_port_accelerators.<locals>.inner.<locals>.wrapper',
@@ -178,18 +191,18 @@ STATIONS = (
         ('block_accelerators', 'nova.compute.api.block_accelerators.<locals>.inner.<locals>.wrapper',
          'refuses flavors with accelerators'),
         ('reject_vtpm', 'nova.compute.api.reject_legacy_vtpm_live_migration.<locals>.inner',
-         'refuses a virtual TPM, unless the security of its secret is host'),
+         'refuses a virtual TPM, unless its secret security is host'),
         ('reject_mem_enc', 'nova.compute.api.reject_mem_enc_instances.<locals>.outer.<locals>.inner',
          'refuses encrypted memory'),
         ('check_instance_lock', 'nova.compute.api.check_instance_lock.<locals>.inner',
          'refuses locked servers to all but administrators'),
         ('check_instance_state', 'nova.compute.api.check_instance_state.<locals>.outer.<locals>.inner',
-         'refuses servers that are neither active nor paused, or busy'),
+         'refuses servers that are busy, or neither active nor paused'),
         ('live_migrate', 'nova.compute.api.API.live_migrate', 'takes the server for the migration'),
         ('pause', 'nova.compute.api.API.pause', 'takes the server for the pause'),
-        ('get_all_by_host', 'nova.objects.compute_node.ComputeNodeList.get_all_by_host', 'looks the given host up'),
+        ('get_all_by_host', 'nova.objects.compute_node.ComputeNodeList.get_all_by_host', 'looks up the given host'),
         ('RequestSpec.get_by_instance_uuid', 'nova.objects.request_spec.RequestSpec.get_by_instance_uuid',
-         'reads what the server once asked of the scheduler'),
+         'reads what was once asked of the scheduler'),
         ('Instance.save', 'nova.objects.instance.Instance.save', 'writes the task state'),
         ('instance_update_and_get_original', 'nova.db.main.api.instance_update_and_get_original',
          'updates the row if its task state is still the expected one'),
@@ -206,10 +219,11 @@ STATIONS = (
         ('rpcapi.live_migrate_instance', 'nova.conductor.rpcapi.ComputeTaskAPI.live_migrate_instance',
          'casts: sends and forgets'),
         ('rpcapi.migrate_server', 'nova.conductor.rpcapi.ComputeTaskAPI.migrate_server', 'calls: sends and waits'),
-        ('rpcapi.pause_instance', 'nova.compute.rpcapi.ComputeAPI.pause_instance', 'casts, straight to the host of the server'),
+        ('rpcapi.pause_instance', 'nova.compute.rpcapi.ComputeAPI.pause_instance',
+         'casts, straight to the host of the server'),
         ('prepare', 'oslo_messaging.rpc.client.RPCClient.prepare', 'sets version and timeouts for one message'),
         ('can_send_version', 'oslo_messaging.rpc.client._BaseCallContext.can_send_version',
-         'asks whether the receiver may be spoken to in a version'),
+         'asks whether a message may be sent in a version'),
         ('cast', 'oslo_messaging.rpc.client._BaseCallContext.cast', 'sends without waiting'),
         ('call', 'oslo_messaging.rpc.client._BaseCallContext.call', 'sends and waits for the reply'),
         ('_make_message', 'oslo_messaging.rpc.client._BaseCallContext._make_message',
@@ -222,39 +236,39 @@ STATIONS = (
     *_rows(
         'rpc', 'conductor', 'nova-conductor',
         ('_process_incoming', 'oslo_messaging.rpc.server.RPCServer._process_incoming', 'takes a message from the bus',
-         ('shows', ('incoming',)), ('after', 'send')),
+         {'shows': ('incoming',), 'after': 'send'}),
         ('RPCDispatcher.dispatch', 'oslo_messaging.rpc.dispatcher.RPCDispatcher.dispatch',
-         'finds the endpoint by namespace and version', ('shows', ('method', 'args', 'namespace', 'version'))),
+         'finds the endpoint by namespace and version', {'shows': ('method', 'args', 'namespace', 'version')}),
         ('deserialize_context', 'nova.rpc.RequestContextSerializer.deserialize_context',
-         'makes the request context again'),
+         'rebuilds the request context'),
         ('manager.migrate_server', 'nova.conductor.manager.ComputeTaskManager.migrate_server', 'takes the call'),
         ('manager.live_migrate_instance', 'nova.conductor.manager.ComputeTaskManager.live_migrate_instance',
          'takes the cast'),
         ('_live_migrate', 'nova.conductor.manager.ComputeTaskManager._live_migrate',
-         'acknowledges; Nova goes on from here', ('last', True)),
+         'acknowledges; Nova goes on from here', {'last': True}),
     ),
     *_rows(
         None, None, None,
-        ('RequestContext', 'nova.context.RequestContext.__init__', 'says who asks, with which rights',
-         ('shows', ('self', 'user_id', 'project_id', 'is_admin', 'kwargs'))),
-        ('check_is_admin', 'nova.policy.check_is_admin', 'asks whether the roles make an administrator'),
-        ('can', 'nova.context.RequestContext.can', 'asks whether the caller may'),
-        ('authorize', 'nova.policy.authorize', 'evaluates the rule of the policy'),
+        ('RequestContext', 'nova.context.RequestContext.__init__', 'records who is asking, and with which rights',
+         {'shows': ('self', 'user_id', 'project_id', 'is_admin', 'kwargs')}),
+        ('check_is_admin', 'nova.policy.check_is_admin', 'asks whether the roles make the caller an administrator'),
+        ('can', 'nova.context.RequestContext.can', 'asks whether the caller may do this'),
+        ('authorize', 'nova.policy.authorize', 'evaluates the policy rule'),
         ('set_target_cell', 'nova.context.set_target_cell', 'points the context at the database of a cell'),
         ('InstanceMapping.get_by_instance_uuid', 'nova.objects.instance_mapping.InstanceMapping.get_by_instance_uuid',
          'asks the API database for the cell of a server'),
         ('Instance.get_by_uuid', 'nova.objects.instance.Instance.get_by_uuid', 'reads the server from its cell',
-         ('after', 'scatter_gather_single_cell')),
+         {'after': 'scatter_gather_single_cell'}),
     ),
 )
 
 BY_KEY = {station.key: station for station in STATIONS}
 
 
-def split(name):
+def split(name: str) -> tuple[str, str]:
     """Split the dotted name of a function into its module and its qualified name.
 
-    Shape: 'nova.compute.api.API.get' gives ('nova.compute.api', 'API.get').
+    Shape: 'nova.compute.api.API.get' becomes ('nova.compute.api', 'API.get').
     """
     parts = name.split('.')
     first = next((i for i, part in enumerate(parts) if part.lstrip('_')[:1].isupper()), len(parts) - 1)
@@ -263,30 +277,30 @@ def split(name):
     return '.'.join(parts[:first]), '.'.join(parts[first:])
 
 
-# Class and method, or function, that stations of several modules have in common.
+# Names (class and method, or function) that stations of several modules share.
 _SHARED = frozenset(name for name, count in collections.Counter(
     split(station.nova)[1].partition('.<locals>')[0] for station in STATIONS).items() if count > 1)
 
-# Two classes of Nova would share a name in one file of ours. What ours are called instead:
+# Two pairs of Nova's classes would share a name in one of our files. This is what our classes are called instead.
 RENAMED = {
     'nova.conductor.rpcapi.ComputeTaskAPI': 'ComputeTaskRPCAPI',
     'nova.network.neutron.API': 'NeutronAPI',
 }
 
-# The modules in which stations live that are packages, so that their text is in an __init__.py.
+# The modules of stations that are packages: their code is in an __init__.py.
 PACKAGES = ('nova.api.openstack', 'nova.api.validation', 'keystonemiddleware.auth_token')
 
-# The modules of Nova whose functions live in objects.py; those of all others live in pipeline.py.
+# The modules of Nova whose functions are in objects.py; the functions of all others are in pipeline.py.
 IN_OBJECTS = ('nova.context', 'nova.policy', 'nova.objects', 'nova.db')
 
-# Functions of Nova in the recordings that are no stations here, and why.
+# Functions of Nova that are in the recordings but are not stations here, and why.
 LEFT_OUT = {
     'nova.notifications.base.send_update':
-        'tells whoever listens to notifications that the task state changed; this cloud has no listeners',
+        'notifies listeners that the task state changed; this cloud has no listeners',
 }
 
-# The names that a field takes on its way: ends of paths into a payload, a None standing for the payload itself.
-FIELDS = {
+# The names of a field on its way: ends of paths into a payload. None stands for the payload itself.
+FIELDS: dict[str, tuple[tuple[str | None, ...], ...]] = {
     'block_migration': (('block_migrate',), ('block_migration',)),
     'disk_over_commit': (('disk_over_commit',),),
     'force': (('args', 'force'), ('os-migrateLive', 'force'), (None, 'force'), ('kwargs', 'force')),
@@ -304,9 +318,9 @@ FIELDS = {
     'request_id': (('openstack.request_id',), (None, 'req_id'), ('context', 'request_id'), ('ctxt', 'request_id')),
 }
 
-# Classes that carry the request: which attributes are their content. Of other classes that own a station, and of those
-# with (), only the name is shown: they are places. Anything else shows all its attributes.
-CARRIERS = {
+# Classes that carry the request, and the attributes that are their content. For other classes that own a station, and
+# for those with (), only the name is shown: they are places. Any other object shows all its attributes.
+CARRIERS: dict[str, tuple[str, ...]] = {
     'webob.request.BaseRequest': ('environ',),
     'webob.response.Response': ('_status', '_headerlist', '_app_iter'),
     'webob.exc.WSGIHTTPException': ('_status', 'explanation', '_headerlist'),
@@ -334,7 +348,7 @@ CARRIERS = {
     ), ()),
 }
 
-# Of a WSGI environ that a request carries, these are the server's own and the libraries'.
+# Keys of a request's WSGI environ that belong to the server and the libraries.
 NOISE = frozenset({
     *(f'wsgi.{name}' for name in ('version', 'input', 'errors', 'multithread', 'multiprocess', 'run_once', 'url_scheme',
                                   'file_wrapper', 'input_terminated')),

@@ -1,7 +1,7 @@
 """The hook and what it records: Step, Trace, snapshots.
 
-Record raw, save raw, derive every view. Nothing here knows the path, and the path knows nothing of this: the hook is
-given a table of stations and watches the code objects that it names.
+What is recorded and saved is raw; every view is derived from it. This module does not import the path, and the path
+does not import it: the hook is given a table of stations and watches the code objects that they name.
 """
 
 import collections
@@ -20,6 +20,8 @@ import time
 import tokenize
 import types
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from explorer.errors import (
     NUMBER,
@@ -35,35 +37,45 @@ from explorer.errors import (
     shorten,
 )
 from explorer.explorations import HEADERS, SCENARIO
-from explorer.payloads import difference, kind_of, leaves, unmarked
-from explorer.snapshots import Copier, decoded, encoded, plan
-from explorer.stations import BY_KEY, FIELDS, NODES, STATIONS, split
+from explorer.payloads import Path, Plain, Value, difference, kind_of, leaves, unmarked
+from explorer.snapshots import Copier, Copy, Plan, decoded, encoded, plan
+from explorer.stations import BY_KEY, FIELDS, NODES, STATIONS, Station, split
 
-SCHEMA, READABLE = 2, (1, 2)  # 2 marks what JSON cannot hold
+if TYPE_CHECKING:
+    import pandas
+
+SCHEMA, READABLE = 2, (1, 2)  # schema 2 marks what JSON cannot hold
 LARGEST_TRACE = 64_000_000  # characters of a trace as JSON
+
+OnEnter: TypeAlias = Callable[[types.CodeType, types.FrameType], object]
+OnLine: TypeAlias = Callable[[types.CodeType, int], object]
+OnLeave: TypeAlias = Callable[[types.CodeType, types.FrameType, object, BaseException | None], object]
+OnOther: TypeAlias = Callable[[types.CodeType], bool | None]
+_Tracer: TypeAlias = Callable[[types.FrameType, str, Value], '_Tracer | None']  # as sys.settrace takes it
+_Way: TypeAlias = list[tuple[Value, str, object]]  # (namespace, key, what is there); the key __code__ is an attribute
+Record: TypeAlias = tuple[Value, ...]  # the fields of a Step, the payloads still packed
 
 # -------------------------------------------------------------------------------------------------------- the hook
 
 
-def codes(name):
-    """Find the code objects of the function with a dotted *name*, below all its decorators.
+def codes(name: str) -> tuple[types.CodeType, ...]:
+    """Find the code objects of the function with the dotted *name*, below all its decorators.
 
-    Returns: a tuple; one function of novaclient has a code for each range of microversions.
-    Raises: LookupError, if there is no such function, or if it is a generator, which enters and leaves many times a visit.
+    Returns: more than one where a function of novaclient has a version for each range of microversions.
+    Raises: LookupError if there is no such function, or if it is a generator, which enters and leaves many times per
+    visit.
     """
     return _found(name)[0]
 
 
-@functools.cache  # what is found first is what is watched: an application that was wired before a reload runs it
-def _found(name):
-    """Find the code objects of a function, and on the way to them what a reload would change.
-
-    Returns: (codes, [(namespace, key, what is there now), ...]); of a function the key `__code__` is an attribute.
-    """
+@functools.cache  # what is found first is watched, because an application that was wired before a reload still runs it
+def _found(name: str) -> tuple[tuple[types.CodeType, ...], _Way]:
+    """Find a function's code objects, and everything on the way to them that a reload would change."""
+    way: _Way
     module_name, qualname = split(name)
     path, way = qualname.split('.<locals>.'), []
     try:
-        found = importlib.import_module(module_name)
+        found: object = importlib.import_module(module_name)
         for part in path[0].split('.'):
             space = vars(found)
             if part in space:
@@ -78,60 +90,63 @@ def _found(name):
         results = [const for code in results for const in code.co_consts
                    if isinstance(const, types.CodeType) and const.co_name == part]
     if not results:
-        raise LookupError(f'no function {name}: {found!r} leads to none')
-    if any(code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR) for code in results):
-        raise LookupError(f'no function {name} with one entry and one return: it is a generator or a coroutine')
+        raise LookupError(f'no function {name}: {found!r} does not lead to a function')
+    if any(code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR)
+           for code in results):
+        raise LookupError(f'{name} cannot be watched, because it is a generator or a coroutine; name a plain function')
     return tuple(results), way
 
 
-def _functions(found):
-    """Follow the marks that decorators leave, down to the plain functions."""
+def _functions(found: object) -> list[types.FunctionType]:
+    """Follow the attributes that decorators leave, down to the plain functions."""
     if isinstance(found, types.FunctionType):
         if found.__code__.co_qualname == 'wraps.<locals>.decor.<locals>.substitution':  # of novaclient.api_versions
-            name = found.__closure__[found.__code__.co_freevars.index('name')].cell_contents
+            name = (found.__closure__ or ())[found.__code__.co_freevars.index('name')].cell_contents
             variants = sys.modules['novaclient.api_versions'].get_substitutions(name)
             return [function for variant in variants for function in _functions(variant.func)]
         inner = getattr(found, '__wrapped__', None)
         if found.__code__.co_qualname == 'expected_exceptions.<locals>.outer.<locals>.inner':  # of oslo_messaging
-            inner = found.__closure__[found.__code__.co_freevars.index('func')].cell_contents
+            inner = (found.__closure__ or ())[found.__code__.co_freevars.index('func')].cell_contents
         return _functions(inner) if inner else [found]
     inner = getattr(found, '__func__', None) or getattr(found, 'func', None)  # bound and class methods; webob's wsgify
     return _functions(inner) if inner else []
 
 
-def watch(watched, enter, line, leave, other=None):
-    """Call back when a function whose code is in *watched* begins, runs a line, ends.
+def watch(watched: Iterable[types.CodeType], enter: OnEnter, line: OnLine, leave: OnLeave,
+          other: OnOther | None = None) -> contextlib.AbstractContextManager[None]:
+    """Call back when a function whose code is in *watched* begins, runs a line or ends.
 
-    Shape: enter(code, frame), line(code, number), leave(code, frame, result, error); error is None for a return;
-    other(code), where it is wanted, when any other function begins; where it says False, it is not asked again about that
-    code, which has to live on. The callbacks run in the thread of the function, and must not raise.
+    Shape: enter(code, frame); line(code, number); leave(code, frame, result, error), where error is None for a return;
+    other(code), if given, when any other function begins. If it returns False, it is not called again for that code,
+    which must stay alive. The callbacks run in the function's thread and must not raise.
     """
     return (_monitor if hasattr(sys, 'monitoring') else _settrace)(list(watched), enter, line, leave, other)
 
 
 @contextlib.contextmanager
-def _monitor(watched, enter, line, leave, other):
-    monitoring = sys.monitoring
+def _monitor(watched: Sequence[types.CodeType], enter: OnEnter, line: OnLine, leave: OnLeave,
+             other: OnOther | None) -> Iterator[None]:
+    monitoring = vars(sys)['monitoring']
     tool = next((number for number in (4, 3, 2, 1, 0) if monitoring.get_tool(number) is None), None)
     if tool is None:
-        raise HookError('all places for tools of sys.monitoring are taken; stop a debugger or a profiler')
+        raise HookError('sys.monitoring has no free tool id; stop a debugger or a profiler')
     events, frame, ids = monitoring.events, sys._getframe, frozenset(map(id, watched))
 
-    def start(code, offset):
+    def start(code: types.CodeType, offset: int) -> object:
         if id(code) in ids:
             return enter(code, frame(1))
-        return monitoring.DISABLE if other(code) is False else None
+        return monitoring.DISABLE if other(code) is False else None  # type: ignore[misc]  # only used with an *other*
 
-    callbacks = {
+    callbacks: dict[int, Callable[..., object]] = {
         events.PY_START: start if other else lambda code, offset: enter(code, frame(1)),
         events.LINE: line,
         events.PY_RETURN: lambda code, offset, result: leave(code, frame(1), result, None),
-        # This one can't be had for some codes only.
+        # Before Python 3.15, PY_UNWIND cannot be enabled per code object.
         events.PY_UNWIND: lambda code, offset, error: leave(code, frame(1), None, error) if id(code) in ids else None,
     }
     monitoring.use_tool_id(tool, 'nova-explorer')
     if other:
-        monitoring.restart_events()  # those that another watch() did not want to hear of
+        monitoring.restart_events()  # including those that another watch() has disabled
     try:
         for event, callback in callbacks.items():
             monitoring.register_callback(tool, event, callback)
@@ -149,20 +164,25 @@ def _monitor(watched, enter, line, leave, other):
 
 
 RESTART = 'restart the kernel'
-INSIDE = 'a request runs while another one is recorded, as if a function of the path called run(): wait for the first'
+INSIDE = ('a request cannot run while another one is recorded; '
+          'do not call run() from a function of the path, and wait for the first request to end')
 
-# On 3.11 a running thread can't be given a trace function. Threads that outlive a trace are started under this gate.
-_gate = {'now': None}
+# On Python 3.11, a running thread cannot be given a trace function. Threads that outlive a trace are started with this
+# gate as their trace function.
+_gate: dict[str, _Tracer | None] = {'now': None}
 
 
-def _through_gate(frame, event, arg):
+def _through_gate(frame: types.FrameType, event: str, arg: Value) -> _Tracer | None:
     trace = _gate['now']
     return trace(frame, event, arg) if trace else None
 
 
 @contextlib.contextmanager
-def lasting_threads():
-    """Start threads in here that a later watch() shall see; needed on 3.11, and harmless elsewhere."""
+def lasting_threads() -> Iterator[None]:
+    """Let every later watch() see the threads that are started in this context.
+
+    Python 3.11 needs this; on later versions it does nothing.
+    """
     if hasattr(sys, 'monitoring'):
         yield
         return
@@ -175,13 +195,14 @@ def lasting_threads():
 
 
 @contextlib.contextmanager
-def _settrace(watched, enter, line, leave, other):
+def _settrace(watched: Sequence[types.CodeType], enter: OnEnter, line: OnLine, leave: OnLeave,
+              other: OnOther | None) -> Iterator[None]:
     holder = sys.gettrace() or threading.gettrace()
     if _gate['now'] is not None:
         raise HookError(INSIDE)
     if holder not in (None, _through_gate):
-        raise HookError(f'{type(holder).__module__} holds the trace function, which the hook needs before Python 3.12: end the '
-                        'debugger or the measurement of coverage and restart the kernel, or use Python 3.12')
+        raise HookError(f'{type(holder).__module__} holds the trace function, which the hook needs before Python 3.12; '
+                        f'stop the debugger or the coverage measurement and {RESTART}, or use Python 3.12+')
     on_call = _tracer(frozenset(map(id, watched)), enter, line, leave, other)
     threads_before, _gate['now'] = threading.gettrace(), on_call
     threading.settrace(_through_gate)
@@ -189,18 +210,22 @@ def _settrace(watched, enter, line, leave, other):
     try:
         yield
         if sys.gettrace() is not on_call or threading.gettrace() is not _through_gate:
-            raise HookError(f'a debugger took the trace function while the request ran, so steps are missing; {RESTART}')
+            raise HookError('a debugger took the trace function while the request ran, so steps are missing; '
+                            f'{RESTART}')
     finally:
         sys.settrace(None)
         threading.settrace(threads_before)
         _gate['now'] = None
 
 
-def _tracer(ids, enter, line, leave, other):
-    """Make the trace function that calls back for the codes with these ids."""
+def _tracer(ids: frozenset[int], enter: OnEnter, line: OnLine, leave: OnLeave, other: OnOther | None) -> _Tracer:
+    """Return a trace function that calls back for the codes with these ids."""
+    quiet: set[int]
     quiet, returns, yields = set(), opcode.opmap['RETURN_VALUE'], opcode.opmap['YIELD_VALUE']
 
-    def on_call(frame, event, arg):
+    def on_call(frame: types.FrameType, event: str, arg: Value) -> _Tracer | None:
+        raised: BaseException | None
+        before: str | None
         key = id(frame.f_code)
         if key in quiet:
             return None
@@ -210,7 +235,7 @@ def _tracer(ids, enter, line, leave, other):
             return None
         raised = before = None
 
-        def on_event(frame, event, arg):
+        def on_event(frame: types.FrameType, event: str, arg: Value) -> _Tracer:
             nonlocal raised, before
             if event == 'line':
                 line(frame.f_code, frame.f_lineno)
@@ -218,7 +243,7 @@ def _tracer(ids, enter, line, leave, other):
                 raised = arg[1]
             elif (at := frame.f_code.co_code[frame.f_lasti]) == returns:
                 leave(frame.f_code, frame, arg, None)
-            elif at != yields or before == 'exception':  # else a generator pauses
+            elif at != yields or before == 'exception':  # otherwise a generator only pauses
                 leave(frame.f_code, frame, None, raised)
             before = event
             return on_event
@@ -232,32 +257,48 @@ def _tracer(ids, enter, line, leave, other):
 
 
 class _Visit:
-    """A step in the making."""
+    """A step that is being recorded."""
 
-    __slots__ = ('station', 'plan', 'aside', 'code', 'frame', 'caller', 'thread', 'started_ns', 'ended_ns',
-                 'before', 'after', 'result', 'error', 'lines', 'also_ran')
+    __slots__ = ('after', 'also_ran', 'aside', 'before', 'caller', 'code', 'ended_ns', 'error',
+                 'frame', 'lines', 'plan', 'result', 'started_ns', 'station', 'thread')
+    station: Station
+    plan: Plan
+    aside: bool
+    code: types.CodeType
+    frame: int | None  # its id while the visit is open
+    caller: '_Visit | None'
+    thread: str
+    started_ns: int
+    ended_ns: int | None
+    before: dict[str, Copy]
+    after: dict[str, Copy] | None
+    result: Copy
+    error: Copy
+    lines: set[int]
+    also_ran: collections.Counter[str] | None
 
 
 @functools.cache
-def _table(stations, column):
+def _table(stations: tuple[Station, ...], column: str) -> tuple[
+        dict[int, tuple[types.CodeType, Station, Plan]], frozenset[str], dict[Station, _Way]]:
     """Find what to watch: ({id of a code: (code, station, plan of its locals)}, places, ways).
 
-    Shape: by id, as it takes microseconds to hash a code; *places* are the classes that own a station; *ways* {station: what a
-    reload would change}, as in `_found`.
+    Shape: the keys are ids because hashing a code takes microseconds; *places* are the dotted names of the classes that
+    own a station; *ways* is {station: what a reload would change}, as in `_found`.
     """
     table, ways = {}, {}
     for station in stations:
         found, ways[station] = _found(getattr(station, column))
         for code in found:
-            names = dict.fromkeys(code.co_varnames + code.co_cellvars)
-            table[id(code)] = code, station, plan(names, station.shows)
+            variables = dict.fromkeys(code.co_varnames + code.co_cellvars)
+            table[id(code)] = code, station, plan(variables, station.shows)
             text_as_imported(code.co_filename)
     names = {name for station in stations for name in (station.nova, station.ours)}
     return table, frozenset(name.rpartition('.')[0] for name in names if '<' not in name), ways
 
 
-def _replaced(ways, column):
-    """Find a station whose function is no longer the one that is watched; None, where all are."""
+def _replaced(ways: dict[Station, _Way], column: str) -> str | None:
+    """Return the module of a station whose function is no longer the one that is watched, or None."""
     for station, way in ways.items():
         for space, key, there in way:
             if (space.__code__ if key == '__code__' else space.get(key)) is not there:
@@ -265,21 +306,21 @@ def _replaced(ways, column):
     return None
 
 
-def text_as_imported(filename):
-    """Return the lines of a file of Python as they were when this was first asked; () if there are none.
+def text_as_imported(filename: str) -> tuple[str, ...]:
+    """Return the lines of a Python file as they were at the first call, or () if it cannot be read.
 
-    What somebody writes into the file later is not what runs.
+    What is written to the file later is not what runs.
     """
     return _as_imported(filename)[1]
 
 
-def was_written(filename):
-    """Say whether a file has been written since `text_as_imported` read it."""
+def was_written(filename: str) -> bool:
+    """Return whether a file has been written since `text_as_imported` first read it."""
     return _stamp(filename) != _as_imported(filename)[0]
 
 
 @functools.cache
-def _as_imported(filename):
+def _as_imported(filename: str) -> tuple[tuple[int, int] | None, tuple[str, ...]]:
     try:
         with tokenize.open(filename) as file:
             return _stamp(filename), tuple(file.read().splitlines(keepends=True))
@@ -287,7 +328,7 @@ def _as_imported(filename):
         return _stamp(filename), ()
 
 
-def _stamp(filename):
+def _stamp(filename: str) -> tuple[int, int] | None:
     try:
         found = os.stat(filename)
         return found.st_mtime_ns, found.st_size
@@ -296,56 +337,67 @@ def _stamp(filename):
 
 
 class Recorder:
-    """Record what happens at the stations, in all threads, while the block of `with` runs.
+    """Record what happens at the stations, in all threads, while the `with` block runs.
 
-    Shape: *stations* are rows of the table, *column* says which of their names to watch: 'ours' or 'nova'. *aside* is
-    asked with the locals of every visit that begins an exchange with the API; where it says yes, only the stations of
-    the exploration `client` are recorded until the visit ends. *name_other*, if given, is asked for the name of every other
-    function that runs, name_other(file name, qualified name); those it names are counted with the visit in which they run.
-    Raises: LookupError for a name that leads to no function; HookError, if the hook cannot see all of it: at the beginning,
-    where that is known, or at the end, also for a callback that failed.
+    Shape: *stations* are rows of the table; *column* says which of their names to watch: 'ours' or 'nova'. *aside* is
+    called with the locals of every visit that begins an exchange with the API; if it returns True, only the stations of
+    the exploration `client` are recorded until the visit ends. *name_other*, if given, is called once for every other
+    function that runs, name_other(file name, qualified name), and returns a name or None. Functions with a name are
+    counted with the visit in which they run.
+    Raises: LookupError for a name that does not lead to a function; HookError if the hook cannot see everything, at the
+    beginning if that is known by then, otherwise at the end. A callback that failed is a HookError at the end.
     """
 
-    def __init__(self, stations=STATIONS, column='ours', aside=lambda values: False, name_other=None):
+    _names: dict[int, tuple[str | None, types.CodeType]]
+    _visits: list[_Visit]
+    _stacks: collections.defaultdict[int, list[_Visit]]
+    _failure: Exception | None
+
+    def __init__(self, stations: Iterable[Station] = STATIONS, column: str = 'ours',
+                 aside: Callable[[Plain], bool] = lambda values: False,
+                 name_other: Callable[[str, str], str | None] | None = None) -> None:
         self._stations, places, self._ways = _table(tuple(stations), column)
         self._aside, self._name_other, self._column, self._names = aside, name_other, column, {}
         self._copier = Copier(places)
         self._visits, self._stacks, self._failure = [], collections.defaultdict(list), None
         self._idle = threading.Condition()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._see_that_nothing_was_reloaded()
         self._watch = watch([code for code, *_ in self._stations.values()], self._enter, self._liner(), self._leave,
                             self._other if self._name_other else None)
         self._watch.__enter__()
         return self
 
-    def __exit__(self, *error):
-        self._watch.__exit__(*error)
-        if error[0]:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: types.TracebackType | None) -> None:
+        self._watch.__exit__(kind, error, traceback)
+        if kind:
             return
         if self._failure:
-            raise HookError(f'the hook failed: {self._failure!r}; this is a mistake of the explorer: please report it') from self._failure
+            raise HookError(f'the hook failed: {self._failure!r}; '
+                            'this is a bug in the explorer, please report it') from self._failure
         self._see_that_nothing_was_reloaded()
 
-    def _see_that_nothing_was_reloaded(self):
+    def _see_that_nothing_was_reloaded(self) -> None:
         if module := _replaced(self._ways, self._column):
-            raise HookError(f'{module} was reloaded or a function of it replaced, so its steps would be missing: {RESTART}')
+            raise HookError(f'{module} was reloaded, or one of its functions was replaced, '
+                            f'so its steps would be missing; {RESTART}')
 
-    def join(self, timeout):
-        """Wait until no visit is open; say whether it came to that within *timeout* seconds."""
+    def join(self, timeout: float) -> bool:
+        """Wait until no visit is open, but at most *timeout* seconds; return whether none is open."""
         with self._idle:
             return self._idle.wait_for(lambda: not any(self._stacks.values()), timeout)
 
-    def is_inside(self):
-        """Say whether the calling thread is in the middle of a visit."""
+    def is_inside(self) -> bool:
+        """Return whether the calling thread is inside a visit."""
         return bool(self._stacks.get(threading.get_ident()))
 
-    def count(self, after):
-        """Count the visits that began on a thread of their own because of the station with the key *after*."""
+    def count(self, after: str) -> int:
+        """Count the visits that the station with the key *after* caused on another thread."""
         return sum(visit.caller is None and visit.station.after == after for visit in self._visits)
 
-    def _enter(self, code, frame):
+    def _enter(self, code: types.CodeType, frame: types.FrameType) -> bool | None:
         try:
             stack = self._stacks[threading.get_ident()]
             _, station, plan_ = self._stations[id(code)]
@@ -367,11 +419,14 @@ class Recorder:
             visit.started_ns = time.perf_counter_ns()
         except Exception as error:
             self._failure = self._failure or error
+        return None
 
-    def _other(self, code):
+    def _other(self, code: types.CodeType) -> bool | None:
         known = self._names.get(id(code))
         if known is None:
-            known = self._names[id(code)] = self._name_other(code.co_filename, code.co_qualname), code  # which keeps the id taken
+            known = self._names[id(code)] = (
+                self._name_other(code.co_filename, code.co_qualname),  # type: ignore[misc]  # not called without one
+                code)  # a code that is kept keeps its id
         if known[0] is None:
             return False
         stack = self._stacks.get(threading.get_ident())
@@ -381,22 +436,22 @@ class Recorder:
             visit.also_ran[known[0]] += 1
         return None
 
-    def _liner(self):
-        """Make the callback for lines, which come by the thousand."""
+    def _liner(self) -> OnLine:
+        """Return the callback for lines, which is called thousands of times per request."""
         stacks, ident = self._stacks, threading.get_ident
 
-        def line(code, number):
+        def line(code: types.CodeType, number: int) -> None:
             stack = stacks.get(ident())
             if stack and (visit := stack[-1]).code is code:
                 visit.lines.add(number)
         return line
 
-    def _leave(self, code, frame, result, error):
+    def _leave(self, code: types.CodeType, frame: types.FrameType, result: object, error: BaseException | None) -> None:
         ended_ns = time.perf_counter_ns()
         try:
             stack = self._stacks[threading.get_ident()]
             if not stack or stack[-1].frame != id(frame):
-                return  # it began before we watched
+                return  # it began before the hook was set
             visit, copier = stack.pop(), self._copier
             visit.ended_ns, visit.frame = ended_ns, None
             visit.after = copier.locals(frame.f_locals, visit.plan)
@@ -409,22 +464,24 @@ class Recorder:
         except Exception as failure:
             self._failure = self._failure or failure
 
-    def records(self):
-        """Put the visits into causal order: (records, also_ran).
+    def records(self) -> tuple[list[Record], dict[int, dict[str, int]]]:
+        """Return the visits in causal order, as (records, also_ran).
 
-        Shape: records are tuples of the fields of Step, payloads still packed; also_ran is what else ran in each visit,
-        {index of its record: {name: how often}}.
-        Order: a visit comes before what it calls. What it sends to another thread comes after its calls, but what
-        nobody waits for comes last.
+        Shape: also_ran is what else ran in each visit, {index of its record: {name: how often}}.
+        Order: a visit comes before the visits that it calls. A visit that it causes on another thread comes after its
+        calls, or at the very end if nobody waits for it.
         """
         ordered, hops = _causal(list(self._visits))
         also_ran = {index: dict(visit.also_ran) for index, visit in enumerate(ordered) if visit.also_ran}
         return _records(ordered, hops, self._column), also_ran
 
 
-def _causal(visits):
-    """Put visits into causal order: (ordered, {visit: the one on another thread that it came from})."""
-    senders = collections.defaultdict(list)
+def _causal(visits: list[_Visit]) -> tuple[list[_Visit], dict[_Visit, _Visit]]:
+    """Sort visits into causal order: (ordered, {visit: the visit on another thread that caused it})."""
+    senders: dict[str | None, list[_Visit]] = collections.defaultdict(list)
+    calls: dict[_Visit, list[_Visit]]
+    roots: list[_Visit]
+    hops: dict[_Visit, _Visit]
     calls, roots, hops = collections.defaultdict(list), [], {}
     for visit in visits:
         senders[visit.station.key].append(visit)
@@ -433,46 +490,49 @@ def _causal(visits):
             calls[visit.caller].append(visit)
         elif sender := _sender(visit, senders[visit.station.after]):
             hops[visit] = sender
-            waits = sender.before.get('wait_for_reply', True)  # a cast does not
+            waits = sender.before.get('wait_for_reply', True)  # a cast does not wait
             (calls[sender] if waits else roots).append(visit)
         elif visit.station.after in (None, 'http'):
             roots.append(visit)
-        # Else it was sent by something that was put aside.
-    ordered = []
+        # Otherwise its sender was put aside.
+    ordered: list[_Visit] = []
     for root in roots:
         _walk(root, calls, ordered)
     return ordered, hops
 
 
-def _sender(visit, candidates):
-    """Find the visit from which this one was sent: the last that began before it, for the same request."""
+def _sender(visit: _Visit, candidates: list[_Visit]) -> _Visit | None:
+    """Find the visit that caused this one: the last candidate that began before it, for the same request."""
     request = _request_id(visit)
     before = [v for v in candidates if v.started_ns <= visit.started_ns and _request_id(v) in (None, request)]
     return before[-1] if before else None
 
 
-def _request_id(visit):
-    """Read the id that a message carries in its context."""
+def _request_id(visit: _Visit) -> Value:
+    """Return the request id that a message carries in its context."""
     incoming, context = (decoded(visit.before.get(name)) for name in ('incoming', 'ctxt'))
     context = incoming[0].get('ctxt') if incoming else context
     return context.get('request_id') if isinstance(context, dict) else None
 
 
-def _walk(visit, calls, ordered):
+def _walk(visit: _Visit, calls: dict[_Visit, list[_Visit]], ordered: list[_Visit]) -> None:
     if not visit.aside or visit.station.exploration == 'client':
         ordered.append(visit)
     for call in calls[visit]:
         _walk(call, calls, ordered)
 
 
-def _records(ordered, hops, column):
-    """Turn visits into records; what a row leaves open comes from the caller."""
+def _records(ordered: list[_Visit], hops: dict[_Visit, _Visit], column: str) -> list[Record]:
+    """Turn visits into records; what a station's row leaves open comes from the caller."""
+    index: dict[_Visit | None, int]
+    places: dict[_Visit | None, tuple[str, str, str]]
+    records: list[Record]
     index, places, records, process = {}, {}, [], os.getpid()
     for visit in ordered:
         station, caller = visit.station, visit.caller
         sender = hops.get(visit)
-        while caller is not None and caller not in index:  # put aside; what came to it came to us
-            caller, sender = caller.caller, hops.get(caller)
+        while caller is not None and caller not in index:  # it was put aside, so its own cause counts
+            sender, caller = hops.get(caller), caller.caller
         given = places.get(caller or sender, ('client', 'api', 'nova-api'))
         places[visit] = exploration, node, service = (
             station.exploration or given[0], station.node or given[1], station.service or given[2])
@@ -487,8 +547,8 @@ def _records(ordered, hops, column):
 
 
 @functools.cache
-def shortened(filename, name):
-    """Shorten a file's name to what follows the folder that holds its package."""
+def shortened(filename: str, name: str) -> str:
+    """Shorten a file name to what follows the folder that holds its package."""
     package = f'{os.sep}{name.partition(".")[0]}{os.sep}'
     start = filename.rfind(package)
     return filename[start + 1:].replace(os.sep, '/') if start >= 0 else os.path.basename(filename)
@@ -501,9 +561,9 @@ def shortened(filename, name):
 class Step:
     """One visit of one station.
 
-    Shape: *before*, *after*: the locals, as snapshots; *lines*: those that ran; *parent*: the index of the calling
-    step; *hop_from*: of the step on another thread from which the request came; node and service are declared, process
-    and thread observed; times in nanoseconds of one monotonic clock.
+    Shape: *before* and *after* are the locals, as snapshots; *lines* are the numbers of the lines that ran; *parent* is
+    the index of the calling step; *hop_from* is the index of the step on another thread from which the request came.
+    *node* and *service* are declared; *process* and *thread* are observed. Times are from one monotonic clock.
     """
 
     index: int
@@ -512,26 +572,27 @@ class Step:
     qualname: str
     file: str
     line: int
-    lines: list
+    lines: list[int]
     node: str
     service: str
     process: int
     thread: str
     parent: int | None
     hop_from: int | None
-    before: dict | None
-    after: dict | None
-    result: object
-    error: object
+    before: Plain | None
+    after: Plain | None
+    result: Value
+    error: Value
     started_ns: int
     ended_ns: int | None
 
 
+Sighting: TypeAlias = tuple[Step, str, Path, Value]  # (step, 'before', 'after' or 'result', path, value)
 _PAYLOADS = tuple(map(Step.__slots__.index, ('before', 'after', 'result', 'error')))
 
 
-def pack(records, secrets=()):
-    """Compress records; what they share is kept once. A *secret* that was still in a text is overwritten."""
+def pack(records: list[Record], secrets: Iterable[str] = ()) -> bytes:
+    """Compress records, keep what they share only once, and overwrite any of the *secrets* that is still in a text."""
     data = marshal.dumps(records)
     for secret in secrets:
         data = data.replace(secret.encode(), b'*' * len(secret.encode()))
@@ -539,16 +600,16 @@ def pack(records, secrets=()):
 
 
 @functools.lru_cache(maxsize=32)
-def unpacked(packed):
-    """Return the steps that were packed; those of the last traces are kept."""
+def unpacked(packed: bytes) -> tuple[Step, ...]:
+    """Return the steps that were packed; those of the last 32 traces stay in memory."""
     return steps(marshal.loads(zlib.decompress(packed)))
 
 
-def steps(records):
-    """Make steps of records; payloads that were equal become one object."""
-    known = {}
+def steps(records: Iterable[Record]) -> tuple[Step, ...]:
+    """Turn records into steps; equal payloads become one object."""
+    known: dict[bytes, Value] = {}
 
-    def payload(copy):
+    def payload(copy: Value) -> Value:
         if type(copy) is dict:
             return {name: payload(part) for name, part in copy.items()}
         if type(copy) is not bytes:
@@ -561,17 +622,18 @@ def steps(records):
                  for record in records)
 
 
-def _record(step):
-    """Make a record again of a step as JSON has it."""
-    copies = {name: encoded(step[name]) for name in ('result', 'error')}
+def _record(step: Plain) -> Record:
+    """Turn a step as JSON has it back into a record."""
+    copies: Plain = {name: encoded(step[name]) for name in ('result', 'error')}
     for name in ('before', 'after'):
         copies[name] = step[name] and {key: encoded(part) for key, part in step[name].items()}
     return tuple(copies[name] if name in copies else step[name] for name in Step.__slots__)
 
 
 _STEP = object_of(
-    index=NUMBER, exploration={'enum': sorted({row.exploration for row in STATIONS} - {None})}, station={'enum': list(BY_KEY)}, qualname=TEXT, file=TEXT, line=NUMBER,
-    lines=list_of(NUMBER), node={'enum': list(NODES)}, service=TEXT, process=NUMBER, thread=TEXT,
+    index=NUMBER, exploration={'enum': sorted({row.exploration for row in STATIONS if row.exploration})},
+    station={'enum': list(BY_KEY)}, qualname=TEXT, file=TEXT, line=NUMBER, lines=list_of(NUMBER),
+    node={'enum': list(NODES)}, service=TEXT, process=NUMBER, thread=TEXT,
     parent={'type': ['integer', 'null']}, hop_from={'type': ['integer', 'null']}, before=or_null(OBJECT),
     after=or_null(OBJECT), result={}, error={}, started_ns=NUMBER, ended_ns={'type': ['integer', 'null']})
 _SENT = object_of(method=TEXT, path=TEXT, headers=HEADERS, body={})
@@ -585,114 +647,120 @@ TRACE = object_of(
         'type': 'object', 'additionalProperties': NUMBER}})
 
 
-def _no_number(name):
+def _no_number(name: str) -> Value:
     raise ValueError(f'{name} is not JSON')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trace:
-    """A request and what became of it. The steps are kept packed: about 15 kB instead of half a megabyte.
+    """A request and what became of it.
+
+    The steps are kept packed: about 15 kB instead of half a megabyte.
 
     Shape: *request* {method, path, headers, body} and *response* {status, headers, body} of the last exchange, None if
     there was none; *messages* as `rpc` in the recordings, with real ids; *outcome* {vm_state_after, task_state_after,
-    actions, faults}: what the database holds of the server afterwards; *note*: what the client said, if it gave up; *also_ran*: what
-    else of Nova ran in a step, {index as text: {dotted name: how often}}, where that was watched.
+    actions, faults} is what the database holds about the server afterwards; *note* is the client's message if it gave
+    up; *also_ran* {index as text: {dotted name: how often}} is what else of Nova ran in each step, if that was watched.
     """
 
     engine: str
-    versions: dict
-    scenario: dict
-    request: dict | None
-    response: dict | None
-    messages: list
-    outcome: dict | None
+    versions: dict[str, str]
+    scenario: Plain
+    request: Plain | None
+    response: Plain | None
+    messages: list[Plain]
+    outcome: Plain | None
     note: str | None
     packed: bytes = dataclasses.field(repr=False)
-    also_ran: dict = dataclasses.field(default_factory=dict)
+    also_ran: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     schema: int = SCHEMA
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and self._head() == other._head() and self.steps == other.steps
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         status = self.response['status'] if self.response else 'no answer'
         return f'<Trace {self.engine}: {len(self.steps)} steps, {status}>'
 
     @property
-    def steps(self):
-        """Give the steps in causal order."""
+    def steps(self) -> tuple[Step, ...]:
+        """Return the steps in causal order."""
         return unpacked(self.packed)
 
-    def _head(self):
+    def _head(self) -> Plain:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != 'packed'}
 
-    def to_json(self):
-        """Give the trace as one JSON text, for a file or another process."""
+    def to_json(self) -> str:
+        """Return the trace as one JSON text, for a file or another process."""
         head = self._head()
         steps = [{name: getattr(step, name) for name in Step.__slots__} for step in self.steps]
         return json.dumps({'schema': head.pop('schema'), **head, 'steps': steps})
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text: str | bytes) -> Self:
         """Read what to_json wrote.
 
-        Raises: WrongUse for a text that is no trace, or one of another schema.
+        Raises: WrongUse for a text that is not a trace, or that has a schema this version cannot read.
         """
         if isinstance(text, str | bytes) and len(text) > LARGEST_TRACE:
-            raise WrongUse(f'not a trace: {len(text):,} characters; the largest has {LARGEST_TRACE:,}')
+            raise WrongUse(f'not a trace: it has {len(text):,} characters, but a trace has at most {LARGEST_TRACE:,}; '
+                           'pass a text that Trace.to_json() wrote')
         try:
             data = json.loads(text, parse_constant=_no_number)
         except (ValueError, TypeError, RecursionError) as error:
-            raise WrongUse(f'not a trace: {error}; give a text that Trace.to_json() wrote') from error
+            raise WrongUse(f'not a trace: {error}; pass a text that Trace.to_json() wrote') from error
         if not isinstance(data, dict) or 'schema' not in data:
-            raise WrongUse('not a trace: it names no schema; give a text that Trace.to_json() wrote')
+            raise WrongUse('not a trace: it has no schema; pass a text that Trace.to_json() wrote')
         if data['schema'] not in READABLE or type(data['schema']) is not int:
-            raise WrongUse(f'a trace of schema {shorten(data["schema"])}, but this version reads {SCHEMA}: record it again')
-        data.setdefault('also_ran', data.pop('besides', {}))  # its name in schema 1
-        check(data, TRACE, 'a damaged or foreign trace', 'record it again with this version')
+            raise WrongUse(f'the trace has schema {shorten(data["schema"])}, '
+                           f'but this version reads only up to {SCHEMA}; record it again')
+        data.setdefault('also_ran', data.pop('besides', {}))  # what schema 1 called it
+        check(data, TRACE, 'damaged or foreign trace', 'record it again with this version')
         for index, step in enumerate(data['steps']):
             causes = [cause for cause in (step['parent'], step['hop_from']) if cause is not None]
             if step['index'] != index or not all(0 <= cause < index for cause in causes):
-                raise WrongUse(f'a damaged trace: step {index} is out of order; record it again')
+                raise WrongUse(f'damaged trace: step {index} is out of order; record it again')
         try:
             unmarked(data['scenario'])
             packed = pack([_record(step) for step in data['steps']])
-        except (TypeError, ValueError, RecursionError) as error:  # text that is not Unicode, a number that is too long, too deep
-            raise WrongUse(f'a damaged trace: {error}; record it again') from error
+        except (TypeError, ValueError, RecursionError) as error:  # not Unicode, too long a number, or too many levels
+            raise WrongUse(f'damaged trace: {error}; record it again') from error
         names = {field.name for field in dataclasses.fields(cls)} - {'packed'}
         return cls(**{name: data[name] for name in names if name in data}, packed=packed)
 
-    def find(self, station):
-        """Give the steps at a station, by its key."""
+    def find(self, station: str) -> list[Step]:
+        """Return the steps at the station with that key."""
         return [step for step in self.steps if step.station == station]
 
-    def changes(self, step):
-        """Say what a station did to its payload, as `difference` does; *step* is a Step or its index."""
+    def changes(self, step: Step | int) -> dict[str, dict[Path, Value]]:
+        """Return what a step, given itself or by its index, changed in its payload: see `difference`."""
         step = self.steps[step] if isinstance(step, int) else step
         return difference(step.before or {}, step.after or {})
 
-    def follow(self, name):
-        """Find a field under every name it takes: a list of (step, when, path, value), in causal order.
+    def follow(self, name: str) -> list[Sighting]:
+        """Find a field under every name that it takes: (step, when, path, value), in causal order.
 
-        Shape: *name* as in FIELDS, or the end of a dotted path: 'instance.task_state'; *when* is before, after, result.
+        Shape: *name* is a key of FIELDS or the end of a dotted path: 'instance.task_state'; *when* is 'before', 'after'
+        or 'result'.
         """
         ends = FIELDS.get(name) or (tuple(name.split('.')),)
         return [(step, when, path, value) for step, when, path, value in self.values()
                 if any((None, *path)[-len(end):] == end for end in ends)]
 
-    def values(self):
-        """Walk all payloads: yield (step, when, path, value); *when* is before, after, result."""
+    def values(self) -> Iterator[Sighting]:
+        """Walk all payloads and yield (step, when, path, value), where *when* is 'before', 'after' or 'result'."""
         for step in self.steps:
             for when, payload in (('before', step.before), ('after', step.after), ('result', {'result': step.result})):
                 for path, value in leaves(payload or {}):
                     yield step, when, path, value
 
-    def journey(self, name=None):
-        """Tell where a field was, under which name, with which value; without *name*, of every field.
+    def journey(self, name: str | None = None) -> 'pandas.DataFrame':
+        """Return a table of where a field was, under which name and with which value; without *name*, of every field.
 
-        Returns: a pandas table; a row for each step where the field appears or has another value than in the row above.
+        Shape: a row for each step where the field appears or has another value than in the row above.
         """
         import pandas
+        last: dict[object, tuple[Path, str]]
         rows, last = [], {}
         for step, when, path, value in self.follow(name) if name else self.values():
             key = path if name is None else name
@@ -701,4 +769,4 @@ class Trace:
                 rows.append((step.index, step.exploration, step.node, step.station, when, '.'.join(map(str, path)),
                              kind_of(value), value))
         columns = ['step', 'exploration', 'node', 'station', 'when', 'name', 'type', 'value']
-        return pandas.DataFrame(rows, columns=columns, dtype=object).astype({'step': int})  # or None becomes NaN
+        return pandas.DataFrame(rows, columns=columns, dtype=object).astype({'step': int})  # otherwise None becomes NaN

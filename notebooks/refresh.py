@@ -1,6 +1,6 @@
-"""Run the notebook from top to bottom and store what it shows: `make notebook`.
+"""Run the notebook from top to bottom and store its outputs: `make notebook`.
 
-What is stored has no view of a live widget, which nobody could open without its kernel; text and HTML say the same.
+Views of live widgets are not stored, because they need their kernel; text and HTML show the same content.
 """
 
 import os
@@ -22,7 +22,7 @@ def refresh(path):
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=60, store_widget_state=False, record_timing=False, coalesce_streams=True,
                             resources={'metadata': {'path': str(path.parent)}})
-    with tempfile.TemporaryDirectory() as folder:  # stored is what somebody sees who has answered nothing yet
+    with tempfile.TemporaryDirectory() as folder:  # the stored outputs are those of a learner without any answers
         client.execute(env={**os.environ, VARIABLE: f'{folder}/progress.json'})
     for cell in notebook.cells:
         for output in cell.get('outputs', ()):

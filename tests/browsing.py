@@ -1,4 +1,4 @@
-"""What the browser tests share: Chromium, pictures for where a failure can be looked at, and what can be read."""
+"""What the browser tests share: Chromium, JupyterLab, and checks that a page can be read and used."""
 
 import contextlib
 import json
@@ -11,13 +11,13 @@ import time
 
 from tests.conftest import ROOT, has_nova
 
-# A setting by which all cells are in the page at once.
+# This setting keeps all cells in the page at once.
 WHOLE = {'@jupyterlab/notebook-extension/tracker': {'windowingMode': 'none'}}
 SHOTS = ROOT / 'build/screenshots'
 FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync', '--disable-quic']
 
-# Every text that is in sight in an element, with the ratio of its luminance to that of its ground, as WCAG 2 defines it.
+# Every visible text in an element, with the contrast to its background as WCAG 2 defines it.
 CONTRASTS = """root => {
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   const rgba = colour => {
@@ -47,12 +47,13 @@ CONTRASTS = """root => {
   return found;
 }"""
 
-# The median of what passes, in ms, from the event to the changed page, over 50 steps; and how many changed it at once.
+# The median time in ms from a key to the changed page, over 50 steps, and how many steps changed the page at once.
 LATENCY = """root => {
   const times = []; let changed = 0;
   for (let index = 0; index < 50; index++) {
     const before = root.dataset.step, began = performance.now();
-    root.dispatchEvent(new KeyboardEvent('keydown', { key: index % 40 < 20 ? 'ArrowRight' : 'ArrowLeft', bubbles: true }));
+    const key = index % 40 < 20 ? 'ArrowRight' : 'ArrowLeft';
+    root.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
     root.querySelector('[data-pane="payload"]').getBoundingClientRect();
     times.push(performance.now() - began);
     changed += before !== root.dataset.step;
@@ -61,9 +62,13 @@ LATENCY = """root => {
 }"""
 
 
+# Scroll the notebook to a height in pixels.
+SCROLL = "y => { [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop().scrollTop = y }"
+
+
 @contextlib.contextmanager
 def chromium(**options):
-    """Open a page in the system's Chromium; `errors` of it collects what the console says is wrong."""
+    """Open a page in the system's Chromium; its attribute `errors` collects the errors on the console."""
     from playwright import sync_api
     SHOTS.mkdir(parents=True, exist_ok=True)
     with sync_api.sync_playwright() as playwright:
@@ -77,35 +82,42 @@ def chromium(**options):
 
 
 def hard_to_read(page, shown):
-    """List the texts of an element that WCAG AA does not let pass."""
+    """Return the texts of an element whose contrast fails WCAG AA."""
     return [(text, round(ratio, 2)) for text, ratio in page.evaluate(CONTRASTS, shown.element_handle()) if ratio < 4.5]
 
 
 def hard_to_use(page, selector):
-    """Let axe-core look at an element; list what it finds serious."""
+    """Return the serious findings of axe-core about an element."""
     from axe_playwright_python.sync_playwright import Axe
-    found = Axe().run(page, context=selector, options={'runOnly': ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})
+    rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']
+    found = Axe().run(page, context=selector, options={'runOnly': rules})
     return [(each['id'], [node['html'][:120] for node in each['nodes'][:3]])
             for each in found.response['violations'] if each['impact'] in ('serious', 'critical')]
 
 
 @contextlib.contextmanager
 def jupyter(folder, program, settings=()):
-    """Run JupyterLab or Jupyter Notebook on a copy of the notebooks, with *settings*, {extension/plugin: {...}}; give its address."""
+    """Run JupyterLab or Jupyter Notebook on a copy of the notebooks; yield its address.
+
+    Shape: *settings* {extension/plugin: {...}}.
+    """
     for name in ('notebooks', 'diagrams', 'explorer'):
         shutil.copytree(ROOT / name, folder / name)
-    for name, chosen in {'@jupyterlab/apputils-extension/notification': {'fetchNews': 'false'}, **dict(settings)}.items():
+    no_news = {'@jupyterlab/apputils-extension/notification': {'fetchNews': 'false'}}
+    for name, chosen in {**no_news, **dict(settings)}.items():
         path = folder / f'settings/{name}.jupyterlab-settings'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(chosen))
     process = subprocess.Popen(
-        [sys.executable, '-m', 'jupyter', program, '--no-browser', '--allow-root', '--port=0', '--IdentityProvider.token=',
-         '--ServerApp.password='],
+        [sys.executable, '-m', 'jupyter', program, '--no-browser', '--allow-root', '--port=0',
+         '--IdentityProvider.token=', '--ServerApp.password='],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         env={**os.environ, 'JUPYTER_CONFIG_DIR': str(folder / 'config'), 'PYTHONPATH': str(folder),
              **({'NOVA_EXPLORER_PYTHON': has_nova()} if has_nova() else {}),
-             'JUPYTERLAB_SETTINGS_DIR': str(folder / 'settings'), 'JUPYTERLAB_WORKSPACES_DIR': str(folder / 'workspaces')})
-    yield next(found[0] for line in process.stderr if (found := re.search(r'http://(?:127\.0\.0\.1|localhost):\d+/', line)))
+             'JUPYTERLAB_SETTINGS_DIR': str(folder / 'settings'),
+             'JUPYTERLAB_WORKSPACES_DIR': str(folder / 'workspaces')})
+    address = re.compile(r'http://(?:127\.0\.0\.1|localhost):\d+/')
+    yield next(found[0] for line in process.stderr if (found := address.search(line)))
     process.terminate()
     process.communicate(timeout=30)
 
@@ -116,12 +128,12 @@ def choose(page, menu, item):
 
 
 def player(page, key):
-    """Scroll to a player, once its cell has run; only what is near is kept in the page."""
+    """Scroll to a player and return it, after its cell has run; JupyterLab keeps only nearby cells in the page."""
     found, ends = page.locator(f'[data-explorer="player"][data-exploration="{key}"]'), time.monotonic() + 120
     while time.monotonic() < ends:
         for top in range(0, 60_000, 500):
             if not found.count():
-                page.evaluate("y => { [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop().scrollTop = y }", top)
+                page.evaluate(SCROLL, top)
                 page.wait_for_timeout(50)
             if found.count():
                 found.first.scroll_into_view_if_needed()

@@ -1,4 +1,4 @@
-"""What many tests share: one walked trace, the marks of what is optional, and how to speak with our API."""
+"""What many tests share: one trace, the markers of what is optional, and a client for our API."""
 
 import os
 import pathlib
@@ -21,12 +21,12 @@ NOTEBOOK = ROOT / 'notebooks/01_nova_api.ipynb'
 WEB_1 = cloud.Cloud().servers['web-1']
 RABBITMQ = pathlib.Path('/usr/lib/rabbitmq/bin/rabbitmq-server')
 
-# For what is held against the real Nova twice: as it was recorded, and live.
+# For tests that compare with the real Nova twice: as it was recorded, and live.
 REAL = [pytest.param('recorded', id='recorded'), pytest.param('nova', id='live', marks=pytest.mark.nova)]
 
 
 def has_nova():
-    """Give the Python of an environment with the real Nova, None where there is none."""
+    """Return the Python of an environment with the real Nova, None if there is none."""
     try:
         return real_nova.python()
     except WrongUse:
@@ -50,13 +50,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope='session')
 def walk():
-    """A trace of what `nova live-migration web-1` does."""
+    """The trace of `nova live-migration web-1`."""
     return run(Scenario())
 
 
 @pytest.fixture
 def explorer():
-    """Run the command line in a process of its own, which starts warm; return how it ended."""
+    """Return a function that runs the command line in a process that starts warm, and returns how it ended."""
     def call(*words, **options):
         return forks.run_module('explorer', *words, **options)
     return call
@@ -64,7 +64,7 @@ def explorer():
 
 @pytest.fixture
 def python():
-    """Run a program in a fresh Python, which starts cold; return what it printed."""
+    """Return a function that runs a program in a Python that starts cold, and returns what it printed."""
     def call(program, **environment):
         done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, timeout=120,
                               env={**os.environ, **environment})
@@ -74,7 +74,7 @@ def python():
 
 
 class Api:
-    """Our API without a socket, with its database and its bus."""
+    """Our API without a socket, but with its database and its bus."""
 
     def __init__(self, folder):
         self.cloud = cloud.Cloud()
@@ -92,7 +92,7 @@ class Api:
         return seeds.server_state(self.database, WEB_1)
 
     def ask(self, method, path, body=None, token='admin', **headers):
-        """Send a request; give the response, its body parsed as `json`."""
+        """Send a request and return the response."""
         request = webob.Request.blank(path, method=method)
         if body is not None:
             request.headers['Content-Type'] = 'application/json'
@@ -107,7 +107,7 @@ class Api:
         return request.get_response(self.application)
 
     def migrate(self, token='admin', version='2.34', **fields):
-        """Ask for a live migration of web-1."""
+        """Send the request for a live migration of web-1 and return the response."""
         body = {'os-migrateLive': {'host': None, 'block_migration': 'auto', **fields}}
         headers = {'OpenStack_API_Version': f'compute {version}'} if version else {}
         response = self.ask('POST', f'/v2.1/servers/{WEB_1}/action', body, token, **headers)
@@ -117,7 +117,7 @@ class Api:
 
 @pytest.fixture
 def api(tmp_path):
-    """Our API, to speak HTTP with."""
+    """Our API, which answers HTTP requests."""
     there = Api(tmp_path)
     yield there
     there.conductor.stop()  # without wait(): its idle thread takes a second to end

@@ -1,10 +1,10 @@
-"""What the real Nova promises to those around it, and what ours does: names, guards, schemas, policies, versions.
+"""What Nova promises its callers, the real one and the miniature: names, guards, schemas, policies, versions.
 
-    python -m tests.contracts FILE      where the real Nova is installed: write down what that one promises
+    python -m tests.contracts FILE      where the real Nova is installed: write its promises to FILE
 
-Shape of what is written: `nova` its version; `files` {dotted name of a station: the file that holds it, from its package on};
-`recordings` [dotted name of every function of nova in the call sequences that were recorded], kept as it stands in FILE;
-all else is as `promises()` gives it.
+Shape of FILE: `nova` its version; `files` {dotted name of a station: the file that holds it, from its package on};
+`recordings` [dotted name of every function of nova in the call sequences that were recorded], kept as it is in FILE;
+everything else is what `promises()` returns.
 """
 
 import importlib
@@ -17,17 +17,17 @@ from explorer.stations import STATIONS
 from explorer.trace import codes, shortened
 
 VARARGS, VARKEYWORDS = 0x04, 0x08
-GUARDED = ('nova.api.openstack.compute.migrate_server.MigrateServerController._migrate_live', 'nova.compute.api.API.live_migrate',
-           'nova.conductor.manager.ComputeTaskManager.live_migrate_instance',
+GUARDED = ('nova.api.openstack.compute.migrate_server.MigrateServerController._migrate_live',
+           'nova.compute.api.API.live_migrate', 'nova.conductor.manager.ComputeTaskManager.live_migrate_instance',
            'nova.api.openstack.compute.pause_server.PauseServerController._pause', 'nova.compute.api.API.pause')
 SCHEMAS = ('migrate_live', 'migrate_live_v2_25', 'migrate_live_v2_30', 'migrate_live_v2_68', 'migrate_live_response',
            'pause', 'pause_response')
-# Where the miniature leaves out what stands around the path: its own docstrings say so.
+# The miniature leaves out what surrounds the path; its docstrings say so.
 BESIDE_THE_PATH = ('wrap_instance_event',)
 
 
 def parameters(code):
-    """Give the names of a function's parameters, in order, with * and ** before the rests."""
+    """Return the names of a function's parameters, in order, with * and ** where they collect the rest."""
     plain = code.co_argcount + code.co_kwonlyargcount
     rests = [mark for mark, flag in (('*', VARARGS), ('**', VARKEYWORDS)) if code.co_flags & flag]
     return [*code.co_varnames[:plain],
@@ -35,18 +35,20 @@ def parameters(code):
 
 
 def promises(column):
-    """Give all that can be compared of the functions in a column of the table, 'ours' or 'nova', as plain data.
+    """Return the promises of the functions in a column of the table, 'ours' or 'nova', as plain data.
 
-    Shape: `functions` {dotted name in Nova: [parameters in order]}; `guards` {dotted name: [decorators, outermost first]};
-    `exceptions` [names of all errors]; `schemas` {name: JSON schema}; `policies` {rule: check}; `microversions` [lowest, highest]; `statuses` {method of a
-    controller: [those that it may answer]}; `expected` [errors that the conductor's call may answer]; `rpc` {topic, namespace, version}.
+    Shape: `functions` {dotted name in Nova: [parameters in order]}; `guards` {dotted name: [decorators, outermost
+    first]}; `exceptions` [names of all errors]; `schemas` {name: JSON schema}; `policies` {rule: check};
+    `microversions` [lowest, highest]; `statuses` {method of a controller: [statuses that it may return]};
+    `expected` [errors that the conductor's call may return]; `rpc` {topic, namespace, version}.
     """
     names = _nova() if column == 'nova' else _ours()
     rows = {station.nova: getattr(station, column) for station in STATIONS}
     manager, classes = names['manager'], names['classes']
     return json.loads(json.dumps({
         'functions': {nova: parameters(codes(name)[0]) for nova, name in rows.items()},
-        'guards': {nova: [name for name in _guards(_function(classes, nova)) if name not in BESIDE_THE_PATH] for nova in GUARDED},
+        'guards': {nova: [name for name in _guards(_function(classes, nova)) if name not in BESIDE_THE_PATH]
+                   for nova in GUARDED},
         'exceptions': names['exceptions'],
         'schemas': {name: names['schemas'][name] for name in SCHEMAS},
         'policies': names['policies'],
@@ -80,7 +82,8 @@ def _nova():
         *base.list_rules(), *rules.list_rules(), *pause_rules.list_rules(), *servers.list_rules())}
     return {
         'classes': {'MigrateServerController': migrate_server.MigrateServerController, 'API': api.API,
-                    'PauseServerController': pause_server.PauseServerController, 'ComputeTaskManager': manager.ComputeTaskManager},
+                    'PauseServerController': pause_server.PauseServerController,
+                    'ComputeTaskManager': manager.ComputeTaskManager},
         'exceptions': sorted(name for name, found in vars(exception).items()
                              if inspect.isclass(found) and found.__module__ == exception.__name__),
         'manager': manager.ComputeTaskManager, 'schemas': {**vars(pause_schemas), **vars(schemas)},
@@ -92,8 +95,8 @@ def _nova():
 def _ours():
     from explorer import exception, objects, pipeline
     return {
-        'exceptions': exception.names(),
-        'classes': vars(pipeline), 'manager': pipeline.ComputeTaskManager, 'schemas': vars(pipeline), 'policies': dict(objects.POLICIES),
+        'exceptions': exception.names(), 'classes': vars(pipeline), 'manager': pipeline.ComputeTaskManager,
+        'schemas': vars(pipeline), 'policies': dict(objects.POLICIES),
         'microversions': [pipeline._MIN_API_VERSION, pipeline._MAX_API_VERSION], 'topic': pipeline.RPC_TOPIC}
 
 
@@ -103,7 +106,7 @@ def _function(classes, name):
 
 
 def _guards(function):
-    """Name the decorators that a function wears, outermost first."""
+    """Return the names of a function's decorators, outermost first."""
     found = []
     while inner := getattr(function, '__wrapped__', None):
         found.append(function.__code__.co_qualname.partition('.')[0])
@@ -112,20 +115,20 @@ def _guards(function):
 
 
 def _enclosed(function, *names):
-    """Read what the outermost decorator that was given one of *names* was given."""
+    """Return the argument of the outermost decorator that takes one of *names*."""
     while not (found := [name for name in names if name in function.__code__.co_freevars]):
         function = function.__wrapped__
     return function.__closure__[function.__code__.co_freevars.index(found[0])].cell_contents
 
 
 def files():
-    """Give {dotted name in Nova: its file}."""
+    """Return {dotted name in Nova: its file}."""
     return {station.nova: shortened(codes(station.nova)[0].co_filename, station.nova) for station in STATIONS}
 
 
 def live():
-    """Let the installed Nova say what it promises: to be called where it is installed."""
-    promised = promises('nova')  # first, for it tells Nova how to start
+    """Return the promises of the real Nova; call it where that is installed."""
+    promised = promises('nova')  # first, because it prepares Nova's start
     return {'nova': importlib.metadata.version('nova'), 'files': files(), **promised}
 
 

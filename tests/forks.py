@@ -1,8 +1,8 @@
-"""Processes that start warm: forks of one that has loaded the libraries, and nothing of `explorer`.
+"""Processes that start warm: forks of a process that has loaded the libraries, and nothing of `explorer`.
 
-A process of its own that starts cold spends its time importing. These have the libraries, import the package afresh from
-the folder they are given, and so can run a copy of it in which something was changed. What a test says about importing
-itself needs a cold start: the fixture `python`.
+A process that starts cold spends its time on imports. A fork has the libraries already and imports the package from
+the folder it is given, so it can run a modified copy. A test about importing itself needs a cold start: the fixture
+`python`.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _server.set_forkserver_preload(['tests.warm'])
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """How a process ended; as subprocess.CompletedProcess."""
+    """How a process ended, like subprocess.CompletedProcess."""
 
     returncode: int
     stdout: str
@@ -31,19 +31,20 @@ class Done:
 
 
 def run(program, *words, cwd=ROOT, env=None, timeout=SECONDS):
-    """Run *program*, the text of one, in a folder from which it imports first, and with the arguments *words*."""
+    """Run the text *program* with the arguments *words*, in the folder *cwd*, from which it imports first."""
     return _run(_execute, program, words, cwd, env, timeout)
 
 
 def run_module(name, *words, cwd=ROOT, env=None, timeout=SECONDS):
-    """Run a module as `python -m` does."""
+    """Run a module, like `python -m`."""
     return _run(_execute_module, name, words, cwd, env, timeout)
 
 
 def _run(target, what, words, cwd, env, timeout):
     with tempfile.TemporaryDirectory() as folder:
         outputs = [os.path.join(folder, name) for name in ('stdout', 'stderr')]
-        process = _server.Process(target=target, args=(what, words, str(cwd), dict(os.environ if env is None else env), outputs))
+        environment = dict(os.environ if env is None else env)
+        process = _server.Process(target=target, args=(what, words, str(cwd), environment, outputs))
         process.start()
         process.join(timeout)
         if process.exitcode is None:
@@ -66,7 +67,7 @@ def _execute_module(name, words, *place):
 
 @contextlib.contextmanager
 def _placed(words, cwd, env, outputs):
-    """Be where, and as, a process that was started there would be."""
+    """Take on the folder, the environment, the arguments and the outputs of a process that was started there."""
     for number, path in enumerate(outputs, 1):
         file = os.open(path, os.O_WRONLY | os.O_CREAT)
         os.dup2(file, number)

@@ -1,6 +1,7 @@
-"""What the house looks like, in numbers: python -m tests.house prints them.
+"""The package's structure in numbers: python -m tests.house prints them.
 
-Sizes are counted in statements, so that layout cannot change them. Imports, docstrings, annotations and TypedDicts are not counted.
+Sizes are counted in statements, so layout cannot change them. Imports, docstrings, annotations and TypedDicts are not
+counted.
 """
 
 import ast
@@ -11,17 +12,18 @@ PACKAGE = pathlib.Path(__file__).parents[1] / 'explorer'
 
 
 def files():
-    """List the Python files of the package."""
+    """Return the Python files of the package."""
     return sorted(PACKAGE.rglob('*.py'))
 
 
 def imports(path):
-    """List the files of ours that a file imports, wherever in it, as paths below the package: 'views/facts.py'."""
+    """Return the package's files that a file imports anywhere in it, as paths below the package: 'views/facts.py'."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.ImportFrom) and (node.module or '').partition('.')[0] == 'explorer':
             home = PACKAGE.joinpath(*node.module.split('.')[1:])
-            found |= {home.with_suffix('.py')} if home.with_suffix('.py').is_file() else {home / f'{alias.name}.py' for alias in node.names}
+            module = home.with_suffix('.py')
+            found |= {module} if module.is_file() else {home / f'{alias.name}.py' for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {PACKAGE.joinpath(*alias.name.split('.')[1:]).with_suffix('.py') for alias in node.names
                       if alias.name.startswith('explorer.')}
@@ -29,7 +31,10 @@ def imports(path):
 
 
 def graph(name_of):
-    """Draw the imports: {name: names that it imports}, where name_of names a file; what has the name '' is left out."""
+    """Return the imports as {name: names that it imports}.
+
+    Shape: *name_of* returns the name of a file; files with the name '' are left out.
+    """
     edges = {}
     for path in files():
         here = name_of(str(path.relative_to(PACKAGE)))
@@ -38,20 +43,23 @@ def graph(name_of):
 
 
 def room(file):
-    """Name the room of a file: its package, or a file of the core; '' for __init__.py."""
+    """Return the room of a file: its package, or its own name in the core; '' for __init__.py."""
     package, slash, _ = file.partition('/')
     return package if slash else file.removesuffix('.py').replace('__init__', '')
 
 
 def within(package):
-    """Name the files of one package, '' for all others."""
-    return lambda file: file.removesuffix('.py') if file.startswith(f'{package}/') and not file.endswith('__init__.py') else ''
+    """Return a function that names the files of one package; it returns '' for all others."""
+    def name_of(file):
+        inside = file.startswith(f'{package}/') and not file.endswith('__init__.py')
+        return file.removesuffix('.py') if inside else ''
+    return name_of
 
 
 def longest_chain(edges):
-    """Find the longest chain of imports, from the top down.
+    """Return the longest chain of imports, from the top down.
 
-    Raises: ValueError where imports go round in a circle.
+    Raises: ValueError for a circle of imports.
     """
     known = {}
 
@@ -59,23 +67,25 @@ def longest_chain(edges):
         if name in above:
             raise ValueError(f'in a circle: {" -> ".join((*above, name))}')
         if name not in known:
-            known[name] = max(([name, *below(other, (*above, name))] for other in sorted(edges.get(name, ()))), key=len, default=[name])
+            chains = ([name, *below(other, (*above, name))] for other in sorted(edges.get(name, ())))
+            known[name] = max(chains, key=len, default=[name])
         return known[name]
     return max((below(name) for name in sorted(edges)), key=len, default=[])
 
 
 def statements(tree):
-    """Count the statements of a module, a class or a function, its own line included where it has one."""
-    return sum(_counts(node) for node in ast.walk(tree)) - sum(
-        statements(node) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and _is_typed_dict(node) and node is not tree)
+    """Count the statements of a module, a class or a function, including its own line if it has one."""
+    typed_dicts = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and _is_typed_dict(node)]
+    return sum(map(_counts, ast.walk(tree))) - sum(statements(node) for node in typed_dicts if node is not tree)
 
 
 def _counts(node):
     if isinstance(node, ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal) or not isinstance(node, ast.stmt):
         return False
     if isinstance(node, ast.AnnAssign):
-        return node.value is not None
-    return not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str))
+        return node.value is not None and ast.unparse(node.annotation) != 'TypeAlias'
+    return not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str))
 
 
 def _is_typed_dict(node):
@@ -83,7 +93,7 @@ def _is_typed_dict(node):
 
 
 def defined(tree):
-    """List the names that a module defines."""
+    """Return the names that a module defines."""
     found = []
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -95,7 +105,7 @@ def defined(tree):
 
 
 def functions(tree):
-    """Yield (name, number of statements inside) of each function, those in functions too."""
+    """Yield (name, number of statements inside) of each function, nested ones included."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, statements(node) - 1
@@ -106,13 +116,15 @@ def main():
     for path, tree in trees.items():
         print(f'{statements(tree):5} {path.relative_to(PACKAGE.parent)}')
     rooms = graph(room)
-    print(f'{len(rooms)} rooms, {sum(map(len, rooms.values()))} edges, longest chain {" -> ".join(longest_chain(rooms))}')
+    chain = ' -> '.join(longest_chain(rooms))
+    print(f'{len(rooms)} rooms, {sum(map(len, rooms.values()))} edges, longest chain {chain}')
     for package in sorted(path.name for path in PACKAGE.iterdir() if (path / '__init__.py').is_file()):
         print(f'{package}: longest chain {" -> ".join(longest_chain(graph(within(package))))}')
     print(f'{sum(map(statements, trees.values())):5} statements in all')
     sizes = sorted((size, path.stem, name) for path, tree in trees.items() for name, size in functions(tree))
     just = [size for size, *_ in sizes]
-    print(f'{len(just)} functions: median {statistics.median(just)}, 90 of 100 at most {just[len(just) * 9 // 10]}; the largest:')
+    print(f'{len(just)} functions: median {statistics.median(just)}, 90 of 100 at most {just[len(just) * 9 // 10]}; '
+          'the largest:')
     for size, stem, name in reversed(sizes[-12:]):
         print(f'{size:5} {stem}.{name}')
 

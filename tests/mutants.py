@@ -2,9 +2,9 @@
 
     python -m tests.mutants [--tests FOLDER] [--seconds 60] [--count 100] [--seed 34] [--out FILE]
 
-Each change is made in a copy of the checkout, in a process that starts warm; with --tests, the copy has another folder of tests,
-say that of an earlier commit, so that two suites can be compared by the same mutants. Prints a line for each: how it ended, where
-it is, what was changed to what, and the test that noticed.
+Each change is made in a copy of the checkout, in a process that starts warm. With --tests, the copy has another folder
+of tests, for example that of an earlier commit, so that two suites can be compared on the same mutants. Prints a line
+for each mutant: how it ended, where it is, what was changed to what, and the test that noticed.
 """
 
 import argparse
@@ -26,17 +26,19 @@ TESTS = {
     'objects': ('test_objects', 'test_pipeline', 'commands/test_conform'),
     'trace': ('test_trace', 'engines/test_running'), 'snapshots': ('test_snapshots', 'test_trace'),
     'views/comparison': ('views/test_comparison',), 'teaching/tasks': ('teaching/test_judging', 'teaching/test_lesson')}
-SHARES = {'pipeline': 32, 'objects': 18, 'trace': 16, 'snapshots': 14, 'views/comparison': 10, 'teaching/tasks': 10}  # of a hundred
+SHARES = {  # of a hundred
+    'pipeline': 32, 'objects': 18, 'trace': 16, 'snapshots': 14, 'views/comparison': 10, 'teaching/tasks': 10}
 LEFT_OUT = shutil.ignore_patterns('.venv*', '.git', 'build', '*.egg-info', '.pytest_cache')
 
 _SWAPS = {
-    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.In: ast.NotIn,
-    ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And, ast.Add: ast.Sub, ast.Sub: ast.Add}
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Add: ast.Sub, ast.Sub: ast.Add}
 
 
 @dataclasses.dataclass(frozen=True)
 class Mutant:
-    """A change: in the text of a module, the characters from *start* to *end* become *after*."""
+    """A change of a module's text: the characters from *start* to *end* become *after*."""
 
     module: str
     line: int
@@ -53,12 +55,12 @@ class Mutant:
 
 
 def mutants(module, text):
-    """Yield all mutants of a module's text that a small slip could make."""
+    """Yield every mutant of a module's text that a small slip could cause."""
     starts = [0]
     for line in text.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
 
-    def offset(line, column):  # columns of the syntax tree count bytes
+    def offset(line, column):  # the syntax tree counts columns in bytes
         row = text[starts[line - 1]:starts[line]]
         return starts[line - 1] + len(row.encode()[:column].decode())
 
@@ -71,7 +73,7 @@ def mutants(module, text):
 
 
 def _own_nodes(tree):
-    """Walk the nodes of a tree that run: no docstrings, decorators' names, annotations or parts of f-strings."""
+    """Yield the nodes of a tree that run: no imports, docstrings or f-strings."""
     todo = [tree]
     while todo:
         node = todo.pop(0)
@@ -100,9 +102,7 @@ def _changes(node):
         yield repr(f'{node.value}x')
     elif isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
         yield 'return None'
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        yield 'pass'
-    elif isinstance(node, ast.Raise):
+    elif isinstance(node, ast.Raise) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
         yield 'pass'
 
 
@@ -111,10 +111,14 @@ def _is_none(node):
 
 
 def chosen(count, seed):
-    """Choose mutants of all modules by a seed: as many of each as it has a share of, and of changed texts only one in three."""
+    """Choose mutants of all modules at random, by a seed.
+
+    Each module gets its share; of the mutants that change a text, only one in three can be chosen.
+    """
     picked, dice = [], random.Random(seed)
     for module, share in SHARES.items():
-        every = [mutant for mutant in mutants(module, _text(module)) if mutant.before[-1] not in '\'"' or dice.random() < 1 / 3]
+        every = [mutant for mutant in mutants(module, _text(module))
+                 if mutant.before[-1] not in '\'"' or dice.random() < 1 / 3]
         picked += sorted(dice.sample(every, count * share // 100), key=lambda mutant: mutant.start)
     return picked
 
@@ -128,12 +132,16 @@ import sys
 for name in [name for name in sys.modules if name.partition('.')[0] == 'tests']:
     del sys.modules[name]
 import pytest
-sys.exit(pytest.main(['-x', '-q', '--no-header', '-p', 'no:cacheprovider', '-p', 'no:xdist', '-m', 'not browser and not nova and not broker', *sys.argv[1:]]))
+sys.exit(pytest.main(['-x', '-q', '--no-header', '-p', 'no:cacheprovider', '-p', 'no:xdist',
+                      '-m', 'not browser and not nova and not broker', *sys.argv[1:]]))
 """
 
 
 def ended(module, text, tests, seconds):
-    """Run a module's tests with another text of it: 'survived', 'timed out', or 'killed', and by which test."""
+    """Run a module's tests with another text of the module.
+
+    Returns: 'survived', 'timed out' or 'killed', and the test that noticed.
+    """
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder, 'checkout')
         shutil.copytree(forks.ROOT, copy, ignore=LEFT_OUT)
@@ -166,11 +174,11 @@ def main():
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         as_it_is = pool.map(lambda module: ended(module, _text(module), arguments.tests, arguments.seconds), TESTS)
-        for module, (how, by) in zip(TESTS, as_it_is):
+        for module, (how, by) in zip(TESTS, as_it_is, strict=True):
             if how != 'survived':
-                sys.exit(f'without any change the tests of {module} end so: {how} {by}')
+                sys.exit(f'without any change, the tests of {module} end with: {how} {by}')
         picked, lines, counts = chosen(arguments.count, arguments.seed), [], {}
-        for mutant, (how, by) in zip(picked, pool.map(end, picked)):
+        for mutant, (how, by) in zip(picked, pool.map(end, picked), strict=True):
             counts[how] = counts.get(how, 0) + 1
             lines.append(f'{how:9} {mutant}  [{by}]')
             print(lines[-1], flush=True)

@@ -1,8 +1,8 @@
 """A plugin for nbval: would a change in any stored output have been noticed?
 
-The notebook runs once. After each cell, nbval's own comparison is asked again, with one stored output of a kind changed at a
-time; what it did not notice is written as JSON, {kind: {number of the cell: how many changes it missed}}, to the file that
---missed names. A cell is listed with 0 where it noticed all of them. Notebooks that --missed lies beside are left out.
+The notebook runs once. After each cell, nbval's own comparison runs again, with one stored output of a kind changed at
+a time. The changes that it missed are written to the file that --missed names, as JSON: {kind: {number of the cell:
+how many changes it missed}}. A cell that missed none is listed with 0. Notebooks in that file's folder are left out.
 """
 
 import collections
@@ -33,7 +33,7 @@ def pytest_unconfigure(config):
 
 
 def mutants(outputs, kind):
-    """Yield copies of a cell's outputs, in each of which one output of a kind is changed."""
+    """Yield copies of a cell's outputs, each with one output of a kind changed."""
     for number, output in enumerate(outputs):
         changed = copy.deepcopy(outputs)
         if kind == 'printed line' and output.output_type == 'stream':

@@ -1,8 +1,8 @@
-"""A second witness: plain decorators that note what goes into the stations and what comes out, to hold the hook against.
+"""A second witness to check the hook: plain decorators that note what goes into the stations and what comes out.
 
-Run as a program, `python -m tests.noted`, it compares and prints a line for each disagreement, and at the end how much it compared.
-Nothing here is used by the hook, and nothing of the hook's is used to note: the text of a module gets one more decorator at each
-station when it is imported, and a value is described by vars(), repr() and isinstance(), at once.
+Run as a program, `python -m tests.noted`, it prints a line for each disagreement with the hook, and at the end how much
+it compared. The hook uses nothing from here, and the notes use nothing of the hook: when a module is imported, its text
+gets one more decorator at each station, and a value is described at once, by vars(), repr() and isinstance().
 """
 
 import ast
@@ -23,7 +23,7 @@ NOTES, DEEPEST = [], 3  # levels of objects in objects
 
 
 class Noting(importlib.abc.MetaPathFinder):
-    """Import some modules with a decorator at some of their functions: *names* {module: {qualified name}}."""
+    """Import modules with a decorator on some of their functions: *names* {module: {qualified name}}."""
 
     def __init__(self, names):
         self.names = names
@@ -37,7 +37,7 @@ class Noting(importlib.abc.MetaPathFinder):
 
 
 class Loader(importlib.machinery.SourceFileLoader):
-    """Compile a module with the decorators in it; its lines keep their numbers."""
+    """Compile a module with the added decorators; its lines keep their numbers."""
 
     def __init__(self, name, path, names):
         super().__init__(name, path)
@@ -61,7 +61,7 @@ class Loader(importlib.machinery.SourceFileLoader):
 
 
 def noted(name):
-    """Note each call of a function: what its parameters hold before, and what it returns or raises."""
+    """Note each call of a function: the values of its parameters, and what it returns or raises."""
     def decorator(function):
         signature = inspect.signature(function)
 
@@ -69,7 +69,8 @@ def noted(name):
         def wrapper(*args, **kwargs):
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            note = {'name': name, 'thread': threading.get_ident(), 'given': {key: described(value) for key, value in bound.arguments.items()}}
+            note = {'name': name, 'thread': threading.get_ident(),
+                    'given': {key: described(value) for key, value in bound.arguments.items()}}
             NOTES.append(note)
             try:
                 result = function(*args, **kwargs)
@@ -82,11 +83,11 @@ def noted(name):
     return decorator
 
 
-# ------------------------------------------------------------------------------- what a value is, told without the hook
+# ------------------------------------------------------------------------------- describing a value without the hook
 
 
 class Thing:
-    """An object: the name of its class, and its attributes as far as they were described."""
+    """An object: the name of its class, and those of its attributes that were described."""
 
     def __init__(self, value, deep):
         self.kind, self.attributes = type(value).__name__, {}
@@ -106,7 +107,11 @@ class Thing:
 
 
 def described(value, deep=DEEPEST):
-    """Describe a value at once: atoms as they are, containers of descriptions, `Thing` for objects, a name for functions."""
+    """Describe a value at once.
+
+    Returns: an atom unchanged, a container of descriptions, a `Thing` for an object, or a `Name` for a function, a
+    class or a module.
+    """
     if value is None or type(value) in (bool, int, float, str, bytes):
         return value
     if isinstance(value, enum.Enum):
@@ -114,7 +119,7 @@ def described(value, deep=DEEPEST):
     if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
         return Name('function', value.__qualname__)
     if isinstance(value, types.MethodType):
-        return Name('method', value.__func__.__qualname__) if isinstance(value.__func__, types.FunctionType) else Name('method', '')
+        return Name('method', value.__func__.__qualname__ if isinstance(value.__func__, types.FunctionType) else '')
     if isinstance(value, type):
         return Name('class', value.__name__)
     if isinstance(value, types.ModuleType):
@@ -139,7 +144,10 @@ class Name(str):
 
 
 def disagreements(shown, value, path=''):
-    """Say where a snapshot is not what was described; a snapshot may leave out (`<Name>`, `***`), and never say otherwise."""
+    """Yield (path, what the snapshot shows, what was described) wherever they contradict each other.
+
+    A snapshot may leave something out (`<Name>`, `***`), but it must not differ.
+    """
     if shown == '***' or value is ...:
         return
     if isinstance(value, Thing):
@@ -158,7 +166,7 @@ def disagreements(shown, value, path=''):
         if not isinstance(shown, list) or len(shown) != len(value):
             yield path, shown, value
             return
-        for number, (one, other) in enumerate(zip(shown, value)):
+        for number, (one, other) in enumerate(zip(shown, value, strict=True)):
             yield from disagreements(one, other, f'{path}.{number}')
     elif isinstance(value, bytes):
         if shown != value.decode('utf-8', 'replace') and '***' not in shown:
@@ -185,12 +193,15 @@ def _of_an_object(shown, value, path):
     elif isinstance(shown, str) and shown.startswith('<') and shown.endswith('>'):
         if shown[1:-1] != value.kind:
             yield path, shown, value
-    elif not isinstance(shown, str | list | dict | float):  # a date, an address, a set: their text is theirs
+    elif not isinstance(shown, str | list | dict | float):  # a date, an address, a set: any text will do
         yield path, shown, value
 
 
 def compared(trace, notes, names, aside):
-    """Compare the steps of a trace with what was noted: (disagreements, number of values that were compared)."""
+    """Compare the steps of a trace with the notes.
+
+    Returns: the disagreements, and the number of values that were compared.
+    """
     told, count = [], 0
     by_name = {}
     for note in notes:
@@ -200,12 +211,13 @@ def compared(trace, notes, names, aside):
         if station.key not in aside and len(steps) != len(noted_here):
             told.append(f'{station.key}: {len(steps)} steps, {len(noted_here)} calls')
             continue
-        for step, note in zip(steps, noted_here[len(noted_here) - len(steps):]):
+        for step, note in zip(steps, noted_here[len(noted_here) - len(steps):], strict=True):
             shown = step.before
-            told += [f'{station.key}: {key} is not shown' for key in note['given']
-                     if key not in shown and (station.shows is None or key in station.shows) and not key.startswith('__')]
+            told += [f'{station.key}: {key} is not shown' for key in note['given'] if key not in shown
+                     and (station.shows is None or key in station.shows) and not key.startswith('__')]
             pairs = [(f'before.{key}', shown[key], note['given'][key]) for key in shown if key in note['given']]
-            pairs.append(('result', step.result, note.get('returned')) if 'raised' not in note else ('error', step.error, note['raised']))
+            pairs.append(('result', step.result, note.get('returned')) if 'raised' not in note
+                         else ('error', step.error, note['raised']))
             for path, one, other in pairs:
                 count += 1
                 told += [f'{station.key} (step {step.index}): {where}: shown {str(seen)[:120]}, was {str(was)[:120]}'
@@ -222,7 +234,7 @@ def main():
         modules.setdefault(module, set()).add(qualname)
     sys.meta_path.insert(0, Noting(modules))
     from explorer import EXPLORATIONS, run
-    # In requests that the client makes first, and in those within one that is not followed, calls are noted that are no steps.
+    # Some noted calls are not steps: those in the client's earlier requests, and those in a call that is not followed.
     aside = {station.key for station in stations if station.node != 'client'}
     wrong, values, seen = [], 0, set()
     for row in EXPLORATIONS:

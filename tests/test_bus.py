@@ -1,4 +1,4 @@
-"""The bus in memory: text travels, and nobody polls."""
+"""The in-memory bus: messages travel as text, and listeners are notified."""
 
 import threading
 
@@ -25,7 +25,7 @@ class Endpoint:
 
 @pytest.fixture
 def bus():
-    """A transport, an endpoint that listens, and a client."""
+    """A transport's driver, an endpoint that listens, and a client."""
     transport, endpoint = pipeline.create_transport('memory://'), Endpoint()
     server = messaging.get_rpc_server(transport, messaging.Target(topic='t', server='here'), [endpoint],
                                       access_policy=messaging.DefaultRPCAccessPolicy)
@@ -42,7 +42,7 @@ def test_a_cast_returns_at_once_and_arrives(bus):
     assert endpoint.received == [({'user': 'me'}, {'x': 1})]
 
 
-def test_a_call_brings_the_answer_back(bus):
+def test_a_call_returns_the_answer(bus):
     _, _, client = bus
     assert client.call({}, 'take', b=2, a=1) == {'taken': ['a', 'b']}
 
@@ -53,7 +53,7 @@ def test_an_error_travels_back_as_a_remote_error(bus):
         client.call({}, 'fail')
 
 
-def test_nobody_shares_an_object(bus):
+def test_sender_and_receiver_share_no_object(bus):
     driver, endpoint, client = bus
     sent = {'list': [1]}
     client.cast({}, 'take', x=sent)
@@ -62,9 +62,9 @@ def test_nobody_shares_an_object(bus):
     assert endpoint.received[0][1] == {'x': {'list': [1]}}
 
 
-def test_a_broker_that_is_away_raises_and_delivers_nothing(bus):
+def test_a_broker_that_is_down_raises_and_delivers_nothing(bus):
     driver, endpoint, client = bus
-    driver.outage = messaging.MessageDeliveryFailure('away')
+    driver.outage = messaging.MessageDeliveryFailure('unreachable')
     with pytest.raises(messaging.MessageDeliveryFailure):
         client.cast({}, 'take')
     driver.outage = None
@@ -72,20 +72,20 @@ def test_a_broker_that_is_away_raises_and_delivers_nothing(bus):
     assert len(endpoint.received) == 1
 
 
-def test_a_version_that_the_other_side_does_not_speak_is_refused(bus):
+def test_a_version_that_the_receiver_does_not_support_is_refused(bus):
     _, _, client = bus
     with pytest.raises(messaging.RemoteError, match='UnsupportedVersion'):
         client.prepare(version='1.4').call({}, 'take')
 
 
 def test_a_call_that_nobody_answers_times_out(bus):
-    driver, _, client = bus
+    _, _, client = bus
     with pytest.raises(messaging.MessagingTimeout):
         client.prepare(topic='nobody', timeout=0.01).call({}, 'take')
 
 
 @pytest.mark.parametrize('to', [{'topic': 'nobody'}, {'topic': 'nobody', 'server': 'here'}, {'server': 'elsewhere'}])
-def test_what_nobody_listens_for_is_neither_kept_nor_waited_for(bus, to):
+def test_a_message_without_a_listener_is_neither_kept_nor_waited_for(bus, to):
     driver, endpoint, client = bus
     client.prepare(**to).cast({}, 'take')
     assert driver.join(0)
@@ -94,7 +94,7 @@ def test_what_nobody_listens_for_is_neither_kept_nor_waited_for(bus, to):
     assert driver._exchange_manager.get_exchange('nova').poll(target, None)[1] is None
 
 
-def test_what_is_sent_to_one_of_those_who_listen_arrives(bus):
+def test_a_message_to_one_listener_by_name_arrives(bus):
     driver, endpoint, client = bus
     client.prepare(server='here').cast({}, 'take')
     assert driver.join(5)

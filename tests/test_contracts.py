@@ -1,4 +1,4 @@
-"""What the miniature promises is what the real Nova promises: held against what was recorded, and against the live one."""
+"""The miniature promises what the real Nova promises, as it was recorded and as the live one reports it."""
 
 import json
 import re
@@ -18,12 +18,13 @@ OURS = promises('ours')
 
 @pytest.fixture(scope='module', params=REAL)
 def real(request, tmp_path_factory):
-    """What the real Nova promises: {what: value}."""
+    """The promises of the real Nova: {name: value}."""
     if request.param == 'recorded':
         return json.loads(RECORDED.read_text())
     path = tmp_path_factory.mktemp('live') / 'contracts.json'
     path.write_text(RECORDED.read_text())
-    subprocess.run([real_nova.python(), '-W', 'ignore', '-m', 'tests.contracts', str(path)], cwd=ROOT, check=True, timeout=120)
+    subprocess.run(
+        [real_nova.python(), '-W', 'ignore', '-m', 'tests.contracts', str(path)], cwd=ROOT, check=True, timeout=120)
     return json.loads(path.read_text())
 
 
@@ -50,7 +51,8 @@ def test_what_was_recorded_is_what_the_live_one_promises(real):
     ('guards', lambda value: value['nova.compute.api.API.live_migrate'].reverse()),
     ('schemas', lambda value: value['migrate_live']['properties']['os-migrateLive']['required'].pop()),
     ('policies', lambda value: value.update({'os_compute_api:os-migrate-server:migrate_live': '@'})),
-    ('microversions', lambda value: value.append('2.105')), ('statuses', lambda value: next(iter(value.values())).append(418)),
+    ('microversions', lambda value: value.append('2.105')),
+    ('statuses', lambda value: next(iter(value.values())).append(418)),
     ('expected', lambda value: value.pop()), ('rpc', lambda value: value.update(topic='conductors'))])
 def test_each_promise_is_compared(what, change):
     changed = json.loads(RECORDED.read_text())[what]
@@ -59,7 +61,7 @@ def test_each_promise_is_compared(what, change):
 
 
 @pytest.mark.nova
-def test_the_live_one_answers_every_recorded_case_as_it_was_recorded():
+def test_the_live_one_answers_every_case_as_it_was_recorded():
     lines, agree = conform.conform(CASES, 'full', engine='nova')
     assert agree, lines[:20]
     assert re.fullmatch(r'489 of 489 cases agree at level full', lines[-1])

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md shows changes; here they are carried out, in a copy of the package."""
+"""CONTRIBUTING.md shows changes; these tests make them, in a copy of the package."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ TRIAL = re.compile(r'^```python\n(>>> .*?)```', re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize('part', PARTS, ids=lambda part: part.partition('\n')[0])
-def test_a_change_that_is_shown_works_as_it_stands(tmp_path, part):
+def test_a_change_that_is_shown_works_as_printed(tmp_path, part):
     shutil.copytree(ROOT / 'explorer', tmp_path / 'explorer')
     changes, trial = INSERTION.findall(part), TRIAL.search(part)[1]
     assert 1 <= len({name for name, _, _ in changes}) <= 2
@@ -32,7 +32,7 @@ def test_a_change_that_is_shown_works_as_it_stands(tmp_path, part):
     assert after.returncode == 0, after.stdout
 
 
-def test_a_question_that_is_added_is_in_card_guide_and_handout(tmp_path):
+def test_an_added_question_appears_in_the_card_the_guide_and_the_handout(tmp_path):
     shutil.copytree(ROOT / 'explorer', tmp_path / 'explorer')
     for name, place, text in INSERTION.findall(PARTS[0]):
         path = tmp_path / name

@@ -1,6 +1,6 @@
-"""A trace is whole, or the hook says in one line why it is not: each disturbance in a process of its own.
+"""A trace is complete, or the hook reports in one line why it is not. Each disturbance has a process of its own.
 
-And what a trace holds is what was there: whatever the value, whatever the user has configured, whatever happens to the files.
+A trace also shows what was there, whatever the values, the user's configuration, and the changes to files.
 """
 
 import json
@@ -26,7 +26,7 @@ from explorer.trace import HookError
 WHOLE = {'client': 111, 'bare': 66}
 BARE = bare({'os-migrateLive': {'host': None, 'block_migration': 'auto'}})
 def sent(scenario=Scenario()):
-    """Send a request; print whether its trace is whole, or what the hook says."""
+    """Send a request; print the status and the number of steps, or the error of the hook."""
     try:
         trace = run(scenario)
     except HookError as error:
@@ -37,7 +37,7 @@ def sent(scenario=Scenario()):
 
 
 def ran(program, cwd=ROOT, **more):
-    """Run a program that can send; return the lines that it prints."""
+    """Run a program that may call sent(); return the lines that it prints."""
     done = forks.run(SENT + textwrap.dedent(program), cwd=cwd, timeout=60, **more)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()
@@ -45,13 +45,13 @@ def ran(program, cwd=ROOT, **more):
 
 @pytest.fixture(scope='module')
 def whole():
-    """How a request that nobody disturbs ends: [with the client, without]."""
+    """How an undisturbed request ends: [with the client, without it]."""
     return ran('sent(); sent(BARE)')
 
 
 @pytest.fixture
 def copy(tmp_path):
-    """The package in a folder of its own, where it can be edited."""
+    """A copy of the package that can be edited."""
     shutil.copytree(ROOT / 'explorer', tmp_path / 'explorer', ignore=shutil.ignore_patterns('__pycache__'))
     return tmp_path
 
@@ -64,11 +64,11 @@ def edited(copy, old, new, file='pipeline.py'):
     return copy
 
 
-# ---------------------------------------------------------------------------------------- who else holds the trace function
+# ----------------------------------------------------------------------------- others who hold the trace function
 
 
 @pytest.mark.parametrize('holds', ['sys.settrace', 'threading.settrace'])
-def test_a_debugger_that_holds_the_trace_function(whole, holds):
+def test_a_debugger_may_hold_the_trace_function(whole, holds):
     first, *then = ran(f'''
         import {holds.partition('.')[0]}
         def debugger(frame, event, arg):
@@ -81,8 +81,8 @@ def test_a_debugger_that_holds_the_trace_function(whole, holds):
     assert first == whole[0] if MONITORED else 'holds the trace function' in first and RESTART in first
 
 
-def test_a_debugger_that_came_and_went_after_the_first_request(whole):
-    """As JupyterLab's debugger does: it takes all threads that there are, and leaves them without a trace function."""
+def test_a_debugger_may_come_and_go_after_the_first_request(whole):
+    """JupyterLab's debugger does: it takes all existing threads, and leaves them without a trace function."""
     first, second, third = ran('''
         import debugpy
         sent()
@@ -95,12 +95,12 @@ def test_a_debugger_that_came_and_went_after_the_first_request(whole):
         import os; sys.stdout.flush(); os._exit(0)''')
     assert first == whole[0]
     for line in (second, third):
-        assert line == whole[0] or line.startswith('HookError ') and RESTART in line, line
+        assert line == whole[0] or (line.startswith('HookError ') and RESTART in line), line
 
 
 @BEFORE_3_12
-def test_a_debugger_that_takes_the_thread_of_the_conductor():
-    first, second = ran('''
+def test_a_debugger_may_take_the_conductors_thread():
+    _, second = ran('''
         import ctypes
         sent()
         conductor = [thread for thread in threading.enumerate() if type(thread).__name__ == 'ThreadWorker']
@@ -115,8 +115,9 @@ def test_a_debugger_that_takes_the_thread_of_the_conductor():
     assert RESTART in second
 
 
-@pytest.mark.parametrize('where', ['        if host_name:\n            nodes = objects', '        wanted = destination or'])
-def test_a_breakpoint_in_a_station(copy, whole, where):
+@pytest.mark.parametrize(
+    'where', ['        if host_name:\n            nodes = objects', '        wanted = destination or'])
+def test_a_breakpoint_may_be_in_a_station(copy, whole, where):
     indent = where[:len(where) - len(where.lstrip())]
     edited(copy, where, f'{indent}breakpoint()\n{where}')
     started, = ran('''
@@ -132,11 +133,11 @@ def test_a_breakpoint_in_a_station(copy, whole, where):
             said = f'HookError {error}'
         sys.stdout = out
         print(said if time.monotonic() - start < 5 else 'too late')''', cwd=copy)
-    assert started == whole[0] or started.startswith('HookError') and RESTART in started, started
+    assert started == whole[0] or (started.startswith('HookError') and RESTART in started), started
 
 
 @pytest.mark.parametrize('core', ['ctrace', 'pytrace', 'sysmon'])
-def test_coverage_at_the_same_time(whole, core):
+def test_coverage_may_run_at_the_same_time(whole, core):
     if core == 'sysmon' and not MONITORED:
         pytest.skip('needs Python 3.12')
     line, = ran(f'''
@@ -153,11 +154,13 @@ def test_coverage_at_the_same_time(whole, core):
 
 
 @pytest.mark.parametrize('reloads', [
-    'import importlib; importlib.reload(pipeline)', 'from IPython.extensions.autoreload import superreload; superreload(pipeline)',
-    'pipeline.action_peek = lambda body: "os-migrateLive"', 'pipeline.action_peek.__code__ = (lambda body: "os-migrateLive").__code__',
+    'import importlib; importlib.reload(pipeline)',
+    'from IPython.extensions.autoreload import superreload; superreload(pipeline)',
+    'pipeline.action_peek = lambda body: "os-migrateLive"',
+    'pipeline.action_peek.__code__ = (lambda body: "os-migrateLive").__code__',
     'from explorer import objects as pipeline; import importlib; importlib.reload(pipeline)'])
 @pytest.mark.parametrize('before', ['sent()', 'pass'])
-def test_a_module_that_is_reloaded(whole, reloads, before):
+def test_a_module_may_be_reloaded(whole, reloads, before):
     lines = ran(f'''
         from explorer import pipeline
         from explorer.engines import running
@@ -169,12 +172,12 @@ def test_a_module_that_is_reloaded(whole, reloads, before):
         lines = [whole[0], *lines]
     assert lines[0] == whole[0]
     for line in lines[1:]:
-        assert line in whole or line.startswith('HookError') and 'was reloaded' in line and RESTART in line, line
+        assert line in whole or (line.startswith('HookError') and 'was reloaded' in line and RESTART in line), line
     if before == 'sent()':
         assert not set(lines[1:]) & set(whole)
 
 
-def test_a_module_that_is_reloaded_while_a_request_runs():
+def test_a_module_may_be_reloaded_while_a_request_runs():
     line, = ran('''
         import importlib
         from explorer import objects, pipeline
@@ -193,7 +196,7 @@ def test_a_module_that_is_reloaded_while_a_request_runs():
 
 
 @pytest.mark.parametrize('scenario', ['Scenario()', 'BARE'])
-def test_a_run_inside_a_run_is_refused_at_once_and_the_outer_one_is_whole(whole, scenario):
+def test_a_run_inside_a_run_is_refused_at_once_and_the_outer_one_is_complete(whole, scenario):
     inner, outer, again = ran(f'''
         from explorer import objects
         now = objects.timeutils.utcnow
@@ -205,7 +208,7 @@ def test_a_run_inside_a_run_is_refused_at_once_and_the_outer_one_is_whole(whole,
         objects.timeutils.utcnow = late
         sent({scenario})
         sent({scenario})''')
-    assert inner.startswith('HookError a request runs while another one is recorded')
+    assert inner.startswith('HookError a request cannot run while another one is recorded')
     assert outer == again == whole[scenario == 'BARE']
 
 
@@ -217,7 +220,7 @@ def test_runs_from_several_threads_wait_for_each_other(whole):
     assert lines == [whole[0]] * 4
 
 
-# --------------------------------------------------------------------------------- what belongs to the process and the user
+# --------------------------------------------------------------------- what belongs to the process and to the user
 
 
 def test_other_threads_keep_their_standard_output_and_their_environment():
@@ -228,7 +231,8 @@ def test_other_threads_keep_their_standard_output_and_their_environment():
             number = 0
             while not stop.is_set() or number < 512:
                 if number < 512: print('line', number, flush=True)
-                sees.add((os.environ.get('OS_TOKEN'), os.environ.get('HOME'), 'OS_TOKEN' in os.environ, len(dict(os.environ)), os.getenv('MINE')))
+                sees.add((os.environ.get('OS_TOKEN'), os.environ.get('HOME'), 'OS_TOKEN' in os.environ,
+                          len(dict(os.environ)), os.getenv('MINE')))
                 number += 1
         os.environ['MINE'] = 'x'
         before = os.environ, sys.stdout, sys.stderr, dict(os.environ)
@@ -243,14 +247,23 @@ def test_other_threads_keep_their_standard_output_and_their_environment():
 
 
 CONFIGURED = {
-    'netrc': {'.netrc': 'machine 127.0.0.1 login me password c3cr3t\n'}, 'proxies': dict.fromkeys(('HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'HTTPS_PROXY'), 'http://127.0.0.1:9'),
+    'netrc': {'.netrc': 'machine 127.0.0.1 login me password c3cr3t\n'},
+    'proxies': dict.fromkeys(('HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'HTTPS_PROXY'), 'http://127.0.0.1:9'),
     'bundles': dict.fromkeys(('REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'SSL_CERT_FILE'), '/nowhere/at/all.pem'),
     'another netrc': {'NETRC': '{home}/.netrc', '.netrc': 'default login me password c3cr3t\n'},
-    'OS_*': {'OS_COMPUTE_API_VERSION': '2.1', 'OS_TOKEN': 'c3cr3t', 'OS_ENDPOINT': 'http://127.0.0.1:9/', 'OS_REGION_NAME': 'moon', 'OS_DEBUG': '1',
-             'OS_CACHE': '1', 'OS_AUTH_TYPE': 'password', 'OS_USERNAME': 'me', 'OS_PASSWORD': 'c3cr3t', 'OS_SERVICE_NAME': 'x', 'OS_CLOUD': 'moon', 'OS_CERT': '/x'},
-    'NOVACLIENT_*': {'NOVACLIENT_DEBUG': '1', 'NOVACLIENT_TIMINGS': '1', 'NOVACLIENT_UUID_CACHE_DIR': '{home}/cache', 'NOVACLIENT_INSECURE': '1', 'NOVA_RAX_AUTH': '1'},
-    'clouds.yaml': {'.config/openstack/clouds.yaml': 'clouds: {moon: {auth: {token: c3cr3t}}}', 'OS_CLIENT_CONFIG_FILE': '{home}/.config/openstack/clouds.yaml'},
-    'keyring': {'.local/share/python_keyring/keyring_pass.cfg': '[openstack]\nx = c3cr3t', 'PYTHON_KEYRING_BACKEND': 'keyring.backends.fail.Keyring', 'OS_CACHE': '1'},
+    'OS_*': {
+        'OS_COMPUTE_API_VERSION': '2.1', 'OS_TOKEN': 'c3cr3t', 'OS_ENDPOINT': 'http://127.0.0.1:9/', 'OS_CACHE': '1',
+        'OS_REGION_NAME': 'moon', 'OS_DEBUG': '1', 'OS_AUTH_TYPE': 'password', 'OS_USERNAME': 'me', 'OS_CLOUD': 'moon',
+        'OS_PASSWORD': 'c3cr3t', 'OS_SERVICE_NAME': 'x', 'OS_CERT': '/x'},
+    'NOVACLIENT_*': {
+        'NOVACLIENT_DEBUG': '1', 'NOVACLIENT_TIMINGS': '1', 'NOVACLIENT_UUID_CACHE_DIR': '{home}/cache',
+        'NOVACLIENT_INSECURE': '1', 'NOVA_RAX_AUTH': '1'},
+    'clouds.yaml': {
+        '.config/openstack/clouds.yaml': 'clouds: {moon: {auth: {token: c3cr3t}}}',
+        'OS_CLIENT_CONFIG_FILE': '{home}/.config/openstack/clouds.yaml'},
+    'keyring': {
+        '.local/share/python_keyring/keyring_pass.cfg': '[openstack]\nx = c3cr3t',
+        'PYTHON_KEYRING_BACKEND': 'keyring.backends.fail.Keyring', 'OS_CACHE': '1'},
     'home that is a file': {'HOME': '/dev/null'}, 'no home': {'HOME': None}}
 SIGHT = '''
     trace = run()
@@ -265,7 +278,7 @@ def plain():
 
 
 @pytest.mark.parametrize('given', CONFIGURED.values(), ids=CONFIGURED)
-def test_what_the_user_has_configured_makes_no_difference(tmp_path, plain, given):
+def test_the_users_configuration_makes_no_difference(tmp_path, plain, given):
     environment = {**os.environ, 'HOME': str(tmp_path)}
     for name, value in given.items():
         if '.' in name:
@@ -278,10 +291,10 @@ def test_what_the_user_has_configured_makes_no_difference(tmp_path, plain, given
     before = sorted(path.name for path in tmp_path.rglob('*'))
     assert ran(SIGHT, env=environment) == plain
     assert json.loads(plain[0])[4] is False
-    assert sorted(path.name for path in tmp_path.rglob('*')) == before  # and nothing is left in the home folder
+    assert sorted(path.name for path in tmp_path.rglob('*')) == before  # nothing is left in the home folder
 
 
-# ------------------------------------------------------------------------------------------------------ the text that ran
+# ---------------------------------------------------------------------------------------------------- the text that ran
 
 EDIT = '''
     import pathlib
@@ -295,15 +308,16 @@ EDIT = '''
     after = [source['lines'] for source in again.content['sources'].values()]
     print(before == after, sum(EDITED in source['head'] for source in again.content['sources'].values()) > 20,
           sum(EDITED in source['head'] for source in player.content['sources'].values()))
-    shown = again.content['sources'][next(step['source'] for step in again.content['runs'][0]['steps'] if step['station'] == '_migrate_live')]
+    steps = again.content['runs'][0]['steps']
+    shown = again.content['sources'][next(step['source'] for step in steps if step['station'] == '_migrate_live')]
     print(any('def _migrate_live' in line for line in shown['lines']))'''
 
 
-def test_a_file_that_was_edited_is_shown_as_it_ran(copy):
+def test_an_edited_file_is_shown_as_it_ran(copy):
     assert ran(EDIT, cwd=copy) == ['True True 0', 'True']
 
 
-def test_a_file_that_was_edited_between_import_and_first_run_is_never_shown_wrongly(copy):
+def test_a_file_edited_between_import_and_first_run_is_never_shown_wrongly(copy):
     done = forks.run(textwrap.dedent('''
         import pathlib
         from explorer import pipeline
@@ -312,14 +326,15 @@ def test_a_file_that_was_edited_between_import_and_first_run_is_never_shown_wron
         from explorer import explore
         player = explore('controller')
         shown = [source for source in player.content['sources'].values() if 'explorer/pipeline' in source['head']]
-        print(len(shown) > 20, [line for source in shown for line in source['lines']], all('not the one that ran' in source['head'] for source in shown))'''), cwd=copy)
+        print(len(shown) > 20, [line for source in shown for line in source['lines']],
+              all('not the one that ran' in source['head'] for source in shown))'''), cwd=copy)
     assert done.stdout == 'True [] True\n', done.stderr
 
 
-# --------------------------------------------------------------------------------------------- what killed kernels leave
+# ------------------------------------------------------------------------------------------ what killed kernels leave
 
 
-def test_the_folders_of_killed_processes_are_collected_and_those_of_others_left(tmp_path):
+def test_the_folders_of_killed_processes_are_removed_and_those_of_live_ones_kept(tmp_path):
     environment = {**os.environ, 'TMPDIR': str(tmp_path)}
     _, killed, there = ran('''
         import os, tempfile
@@ -344,7 +359,7 @@ def test_the_folders_of_killed_processes_are_collected_and_those_of_others_left(
     assert not pathlib.Path(killed).exists()
 
 
-def test_a_working_folder_that_is_gone_is_one_line(tmp_path):
+def test_a_missing_working_folder_is_reported_in_one_line(tmp_path):
     (tmp_path / 'gone').mkdir()
     line, = ran('''
         import os
@@ -355,4 +370,4 @@ def test_a_working_folder_that_is_gone_is_one_line(tmp_path):
             Lesson()
         except WrongUse as error:
             print(error)''', cwd=tmp_path / 'gone', env={**os.environ, 'PYTHONPATH': str(ROOT)})
-    assert 'the folder in which this kernel works is gone' in line
+    assert 'the working folder of this kernel is gone' in line

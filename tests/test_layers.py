@@ -1,4 +1,4 @@
-"""The house: imports point down, the path knows nothing of the hook, and names load when they are asked for."""
+"""The structure: imports point down, the path does not import the hook, and names load on demand."""
 
 import ast
 import collections
@@ -14,15 +14,16 @@ from tests import forks, house
 from tests.conftest import ROOT
 from tests.house import PACKAGE
 
-# What each room may import: those before it, but in the core only what is named.
+# What each room may import: in the core only the rooms listed here, elsewhere all rooms before it.
 CORE = {
     'libraries': set(), 'exception': set(), 'payloads': set(), 'stations': set(), 'errors': {'libraries'},
     'bus': {'libraries'}, 'objects': {'exception', 'libraries'},
     'pipeline': {'bus', 'exception', 'libraries', 'objects'},
-    'snapshots': {'stations'}, 'explorations': {'errors', 'payloads', 'stations'},
+    'snapshots': {'payloads', 'stations'}, 'explorations': {'errors', 'payloads', 'stations'},
     'trace': {'errors', 'explorations', 'payloads', 'snapshots', 'stations'}}
-PACKAGES = ('engines', 'views', 'player', 'teaching', 'commands', '__main__')  # each may import the core and those before it
-APART = {'commands': {'teaching'}}  # but not these
+# Each package may import the core and the packages before it, except those in APART.
+PACKAGES = ('engines', 'views', 'player', 'teaching', 'commands', '__main__')
+APART = {'commands': {'teaching'}}
 PATH = ('pipeline', 'objects', 'bus', 'exception', 'libraries')
 
 
@@ -35,7 +36,7 @@ def test_imports_point_down():
         assert edges[name] <= allowed, name
 
 
-def test_the_house_can_be_seen_at_a_glance():
+def test_the_structure_can_be_seen_at_a_glance():
     rooms = house.graph(house.room)
     assert len(house.longest_chain(rooms)) <= 9
     assert sum(map(len, rooms.values())) <= 80
@@ -52,10 +53,10 @@ def test_a_circle_of_imports_is_found():
 def test_a_public_name_is_defined_once():
     homes = collections.defaultdict(set)
     for path in house.files():
-        if 'in_nova' not in path.parts:  # which names things as Nova does
+        if 'in_nova' not in path.parts:  # its names are Nova's
             for name in house.defined(ast.parse(path.read_text())):
                 homes[name].add(path.stem)
-    homes['LEG'] = set()  # one in each file of questions
+    homes['LEG'] = set()  # each file of questions has one
     homes['LOG'] = set()  # on the path, as in Nova
     assert {name: found for name, found in homes.items() if len(found) > 1 and name[0] != '_'} == {}
 
@@ -67,22 +68,24 @@ def test_functions_are_small():
     assert sizes[-1] <= 30
 
 
-def test_imports_definitions_and_docstrings_are_told_apart():
+def test_only_statements_that_do_something_are_counted():
     tree = ast.parse("import a\n\nclass B(TypedDict):\n    c: int\n\ndef d():\n    'e'\n    f: int\n    return 1\n")
     assert house.statements(tree) == 2  # def and return
     assert list(house.functions(tree)) == [('d', 1)]
 
 
-@pytest.mark.parametrize('init', [path for path in house.files() if path.stem == '__init__' and path.parent != house.PACKAGE],
-                         ids=lambda path: path.parent.stem)
-def test_a_package_itself_is_a_docstring_and_nothing_else(init):
+INITS = [path for path in house.files() if path.stem == '__init__' and path.parent != house.PACKAGE]
+
+
+@pytest.mark.parametrize('init', INITS, ids=lambda path: path.parent.stem)
+def test_a_package_itself_is_only_a_docstring(init):
     assert [type(node).__name__ for node in ast.parse(init.read_text()).body] == ['Expr']
 
 
 @pytest.mark.parametrize('name', ['worker', 'stand_ins'])
-def test_what_runs_in_the_process_of_the_real_nova_knows_nothing_of_our_path(name):
-    allowed = {'engines/runner.py', 'engines/cloud.py', 'engines/in_nova/stand_ins.py', 'bus.py', 'errors.py', 'explorations.py',
-               'libraries.py', 'stations.py', 'trace.py'}
+def test_what_runs_in_the_real_novas_process_does_not_import_our_path(name):
+    allowed = {'engines/runner.py', 'engines/cloud.py', 'engines/in_nova/stand_ins.py', 'bus.py', 'errors.py',
+               'explorations.py', 'libraries.py', 'stations.py', 'trace.py'}
     assert house.imports(PACKAGE / f'engines/in_nova/{name}.py') <= allowed
     loaded, todo = set(), [PACKAGE / f'engines/in_nova/{name}.py']
     while todo:
@@ -139,7 +142,7 @@ def test_each_public_name_can_be_imported_first(name):
     assert done.stdout.strip() not in ('', 'module'), done.stderr
 
 
-# Imports the first, and then each of the others, in a child of a fork where that runs anything; prints what goes wrong.
+# Import the first name, and then each of the others; in a forked child if that loads anything. Print what goes wrong.
 PAIRS = '''
 import importlib, os, sys
 first, others = {first!r}, {others!r}
@@ -185,15 +188,17 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def committed():
-    """List the files of the repository; without git, those that look like it."""
+    """Return the files of the repository; without git, those that seem to belong to it."""
     try:
         listed = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True).stdout.split()
     except FileNotFoundError:
         listed = []
     made = {'build', '__pycache__', '.git'}
+
+    def is_made(part):
+        return part in made or part.startswith('.venv') or part.endswith('.egg-info')
     return [ROOT / name for name in listed] or [
-        path for path in ROOT.rglob('*')
-        if path.is_file() and not any(part in made or part.startswith('.venv') or part.endswith('.egg-info') for part in path.relative_to(ROOT).parts)]
+        path for path in ROOT.rglob('*') if path.is_file() and not any(map(is_made, path.relative_to(ROOT).parts))]
 
 
 def text_of(path):
@@ -207,7 +212,7 @@ def test_no_file_names_a_machine():
             assert not re.search(r'/(root|home|work|tmp)/\w|\.library|pypi-more', text), path
 
 
-def test_the_article_is_not_copied_and_the_shared_folder_not_read():
+def test_no_code_reads_the_shared_folder():
     for path in [*PACKAGE.glob('*'), *pathlib.Path(ROOT / 'tests').glob('*.py')]:
         if path.is_file() and path.name != 'test_layers.py':
             assert '../shared' not in text_of(path)

@@ -1,4 +1,4 @@
-"""The command line: standard output holds the result alone; wrong use is one line and exit status 2."""
+"""The command line: only results go to standard output; misuse prints one line and exits with status 2."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from explorer.__main__ import main
 from tests.conftest import CASES, ROOT
 
 
-def test_trace_tells_the_way_step_by_step(explorer):
+def test_trace_shows_the_path_step_by_step(explorer):
     done = explorer('trace')
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (0, '')
@@ -28,7 +28,7 @@ def test_trace_as_json_is_a_trace(capsys):
     assert trace.scenario['server'] == 'web-2'
 
 
-def test_a_refusal_by_nova_is_no_error_of_ours(capsys):
+def test_a_refusal_by_nova_is_not_an_error_of_the_program(capsys):
     assert main(['trace', '--as', 'reader']) == 0
     assert '→ 403' in capsys.readouterr().out
 
@@ -36,14 +36,17 @@ def test_a_refusal_by_nova_is_no_error_of_ours(capsys):
 @pytest.mark.parametrize(('words', 'says'), [
     ((), 'required: COMMAND'), (('fly',), 'invalid choice'), (('trace', 'web-9'), "no server 'web-9'"),
     (('trace', '--as', 'boss'), "no caller 'boss'"), (('trace', '--engine', 'moon'), "no engine 'moon'"),
-    (('trace', '--engine', 'recorded', '--host', 'moon'), 'no recording of this request'), (('trace', '--microversion', 'two'), 'is no microversion'),
-    (('trace', '--wings'), 'unrecognized arguments'), (('trace', '--force', '--microversion', '2.20'), '--force exists from'),
+    (('trace', '--engine', 'recorded', '--host', 'moon'), 'no recording of this request'),
+    (('trace', '--microversion', 'two'), 'is not a microversion'), (('trace', '--wings'), 'unrecognized arguments'),
+    (('trace', '--force', '--microversion', '2.20'), '--force exists from'),
     (('conform',), 'required: CASES.json'), (('conform', 'nowhere.json'), 'No such file'),
     (('conform', 'README.md'), 'holds no recordings'), (('conform', str(CASES), '--level', 'best'), 'invalid choice'),
-    (('serve', '--port', 'x'), 'is no port'), (('history', 'moon'), 'no past is known'), (('beside', 'moon'), 'no exploration'),
-    (('record', '--cases', 'nowhere.json', 'out.json'), 'No such file'), (('record', '--cases', 'nowhere.json'), 'expected 2 arguments'),
-    (('record', '--check', '--cases', 'a', 'b'), 'give one of them'), (('beside', 'rpc', '--engine', 'miniature'), 'invalid choice')])
-def test_wrong_use_is_one_line_and_exit_status_2(capsys, words, says):
+    (('serve', '--port', 'x'), 'is not a port'), (('history', 'moon'), "the history of 'moon' is not known"),
+    (('beside', 'moon'), 'no exploration'), (('record', '--cases', 'nowhere.json', 'out.json'), 'No such file'),
+    (('record', '--cases', 'nowhere.json'), 'expected 2 arguments'),
+    (('record', '--check', '--cases', 'a', 'b'), 'use only one of them'),
+    (('beside', 'rpc', '--engine', 'miniature'), 'invalid choice')])
+def test_misuse_prints_one_line_and_exits_with_status_2(capsys, words, says):
     assert main(list(words)) == 2
     shown = capsys.readouterr()
     assert shown.out == ''
@@ -55,7 +58,7 @@ def test_wrong_use_is_one_line_and_exit_status_2(capsys, words, says):
 @pytest.mark.parametrize('words', [
     ('trace', '--engine', 'nova'), ('record',), ('record', '--check'), ('record', '--cases', str(CASES), 'out.json'),
     ('conform', str(CASES), '--engine', 'nova'), ('beside', 'rpc', '--engine', 'nova')], ids=' '.join)
-def test_without_the_real_nova_it_is_said_how_to_get_it(explorer, words):
+def test_without_the_real_nova_the_message_says_how_to_get_it(explorer, words):
     before = {path: path.stat().st_mtime_ns for path in (ROOT / 'explorer').glob('*.xz')}
     done = explorer(*words, env={**os.environ, 'NOVA_EXPLORER_PYTHON': '/nowhere/python'})
     assert (done.returncode, done.stdout, done.stderr.count('\n')) == (2, '', 1)
@@ -64,17 +67,17 @@ def test_without_the_real_nova_it_is_said_how_to_get_it(explorer, words):
     assert not (ROOT / 'out.json').exists()
 
 
-def test_the_recorded_engine_gives_a_trace_of_the_real_nova(capsys):
+def test_the_recorded_engine_returns_a_trace_of_the_real_nova(capsys):
     assert main(['trace', '--engine', 'recorded', '--json']) == 0
     trace = Trace.from_json(capsys.readouterr().out)
     assert (trace.engine, trace.response['status']) == ('recorded', 202)
     assert trace.find('live_migrate')[0].file == 'nova/compute/api.py'
 
 
-def test_beside_lays_the_miniature_beside_the_real_nova(capsys):
+def test_beside_compares_the_miniature_with_the_real_nova(capsys):
     assert main(['beside', 'rpc']) == 0
     said = capsys.readouterr().out
-    assert 'visits in the same order; the same message, the same answer' in said
+    assert 'visits in the same order; the same message, the same response' in said
     assert 'simplified: Transport._send' in said
 
 
@@ -88,7 +91,7 @@ def test_conform_prints_the_count_last_and_fails_if_a_case_disagrees(tmp_path, c
     assert set(json.loads((tmp_path / 'out.json').read_text())) == {case['id'] for case in data['cases']}
 
 
-def test_answers_that_cannot_be_written_are_wrong_use(tmp_path, capsys):
+def test_unwritable_answers_are_refused(tmp_path, capsys):
     data = json.loads(CASES.read_text())
     data['cases'] = data['cases'][:1]
     (tmp_path / 'cases.json').write_text(json.dumps(data))
@@ -101,9 +104,10 @@ def test_diagrams_check_says_whether_they_are_up_to_date(capsys):
     assert capsys.readouterr().out == 'all diagrams are up to date\n'
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(explorer):
+def test_a_closed_pipe_is_not_an_error(explorer):
     import subprocess
     import sys
-    done = subprocess.run(f'"{sys.executable}" -m explorer trace | head -1', shell=True, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        f'"{sys.executable}" -m explorer trace | head -1', shell=True, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.count('\n') == 1
     assert done.stderr == ''

@@ -1,4 +1,4 @@
-"""The notebook: run as regression test, and kept as an honest document."""
+"""The notebook: run as a regression test, and kept honest as a document."""
 
 import ast
 import json
@@ -24,28 +24,29 @@ CODE = [cell for cell in STORED.cells if cell.cell_type == 'code']
 
 @pytest.fixture(scope='module')
 def nbval(tmp_path_factory):
-    """Run the notebook against its stored outputs, once, with no answers kept: (what nbval says, what it missed).
+    """What nbval prints and which changes it missed, for a notebook that runs once, with no answers kept.
 
-    Beside it a notebook of one cell, of which the stored output is false.
+    A second notebook runs with it; it has one cell, with a false stored output.
     """
     folder = tmp_path_factory.mktemp('nbval')
     false = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(
         "print('true')", execution_count=1, outputs=[nbformat.v4.new_output('stream', text='false\n')])])
     nbformat.write(false, folder / 'false.ipynb')
     done = subprocess.run(
-        [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-p', 'no:xdist', '-c', '/dev/null', '--rootdir', str(folder), '-q', '--nbval',
+        [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-p', 'no:xdist', '-c', '/dev/null',
+         '--rootdir', str(folder), '-q', '--nbval',
          '-p', 'tests.nbval_mutants', '--missed', str(folder / 'missed.json'),
          '--nbval-sanitize-with', str(SANITIZE), '--nbval-current-env', str(NOTEBOOK), str(folder / 'false.ipynb')],
         cwd=ROOT, capture_output=True, text=True, timeout=300, env={**os.environ, VARIABLE: f'{folder}/progress.json'})
     return done.stdout, json.loads((folder / 'missed.json').read_text())
 
 
-def test_every_stored_output_is_what_the_notebook_gives_today(nbval):
+def test_every_stored_output_is_what_the_notebook_shows_today(nbval):
     said, _ = nbval
     assert f'1 failed, {len(CODE)} passed' in said, said[-3000:]
 
 
-def test_an_output_that_is_not_as_stored_turns_it_red(nbval):
+def test_an_output_that_differs_from_the_stored_one_fails(nbval):
     said, _ = nbval
     assert re.search(r'^FAILED \S*false\.ipynb::Cell 0', said, re.MULTILINE), said[-3000:]
 
@@ -58,39 +59,41 @@ def test_a_change_in_any_stored_output_would_be_noticed(nbval, kind):
     assert missed[kind] == dict.fromkeys(cells, 0)
 
 
-def test_it_has_the_seven_legs_by_the_titles_of_the_rows():
+def test_its_headings_are_the_titles_of_the_seven_explorations():
     headings = re.findall(r'^## (\d)\. (.+)$', '\n'.join(cell.source for cell in STORED.cells), re.MULTILINE)
     assert headings == [(str(row.number), row.title) for row in EXPLORATIONS]
 
 
 @pytest.mark.parametrize('row', EXPLORATIONS, ids=lambda row: row.key)
 def test_each_leg_shows_its_player_and_prints_a_summary(row):
-    legs = re.split(r'^## \d\. ', '\n'.join(
-        cell.source if cell.cell_type == 'markdown' else f'<code {CODE.index(cell)}>' for cell in STORED.cells), flags=re.MULTILINE)
-    cells = [CODE[int(number)] for number in re.findall(r'<code (\d+)>', legs[row.number])]
+    cells = [cell for cell in legs()[row.key] if cell.cell_type == 'code']
     assert any(f"explore('{row.key}')" in cell.source for cell in cells)
     shown = [output.data for cell in cells for output in cell.outputs if 'text/html' in output.get('data', {})]
     assert any(data['text/plain'].startswith(f'{row.number}. {row.title}') for data in shown)
-    assert any(output.output_type == 'stream' or 'DataFrame' in cell.source for cell in cells[1:] for output in cell.outputs)
+    assert any(output.output_type == 'stream' or 'DataFrame' in cell.source
+               for cell in cells[1:] for output in cell.outputs)
 
 
 def legs():
-    """Give the cells of each leg, from its heading to the next: {key: [cell, ...]}."""
+    """Return the cells of each leg, from its heading to the next: {key: [cell, ...]}."""
     found, key = {}, None
     for cell in STORED.cells:
-        if heading := re.search(r'^## (?:(\d)\. )?', cell.source, re.MULTILINE) if cell.cell_type == 'markdown' else None:
+        heading = re.search(r'^## (?:(\d)\. )?', cell.source, re.MULTILINE) if cell.cell_type == 'markdown' else None
+        if heading:
             key = EXPLORATIONS[int(heading[1]) - 1].key if heading[1] else None
         found.setdefault(key, []).append(cell)
     return found
 
 
 @pytest.mark.parametrize('key', QUESTIONS)
-def test_each_leg_goes_the_same_way(key):
+def test_each_leg_has_the_same_cells_in_the_same_order(key):
     cells = legs()[key]
     recall = [f"lesson.ask('{key}.recall')"] if list(QUESTIONS).index(key) >= 2 else []
-    way = [f"lesson.here('{key}')", *recall, f"lesson.ask('{key}.predict')", f"explore('{key}')", *(
-        f"lesson.ask('{key}.{name}')" for name in ('look', 'change', 'check')), f"lesson.check('{key}', ...)", f"lesson.ask('{key}.say')"]
-    at = [next((number for number, cell in enumerate(cells) if cell.cell_type == 'code' and call in cell.source), None) for call in way]
+    way = [f"lesson.here('{key}')", *recall, f"lesson.ask('{key}.predict')", f"explore('{key}')",
+           *(f"lesson.ask('{key}.{name}')" for name in ('look', 'change', 'check')),
+           f"lesson.check('{key}', ...)", f"lesson.ask('{key}.say')"]
+    code = {number: cell.source for number, cell in enumerate(cells) if cell.cell_type == 'code'}
+    at = [next((number for number, source in code.items() if call in source), None) for call in way]
     assert None not in at
     assert at == sorted(at)
 
@@ -107,7 +110,8 @@ def test_each_leg_says_where_the_article_and_the_code_differ_and_what_we_left_ou
 def test_guidance_fades_from_leg_to_leg():
     words = []
     for key in QUESTIONS:
-        guiding = [paragraph for cell in legs()[key] if cell.cell_type == 'markdown' for paragraph in cell.source.split('\n\n')
+        guiding = [paragraph for cell in legs()[key] if cell.cell_type == 'markdown'
+                   for paragraph in cell.source.split('\n\n')
                    if paragraph.lstrip().startswith(('**Run.**', '**Look.**', '**Check.**'))]
         words.append(sum(len(paragraph.split()) for paragraph in guiding))
     assert words == sorted(words, reverse=True)
@@ -126,12 +130,13 @@ def test_every_task_is_asked_somewhere():
 
 
 def prose():
-    """Give the paragraphs of the notebook as plain text, without code, lists of what a player can do, and links."""
+    """Yield the paragraphs of the notebook as plain text, without code, links and folded parts."""
     for cell in STORED.cells:
         if cell.cell_type == 'markdown':
             text = re.sub(r'<details>.*?</details>', '', cell.source, flags=re.DOTALL)
             for paragraph in re.split(r'\n\s*\n|\n(?=\* |\d\. )', text):
-                plain = re.sub(r'!\[.*?\]\(.*?\)|\]\(.*?\)|`[^`]*`|[*#\[\]]|^---', lambda found: 'code' if found[0][0] == '`' else '', paragraph)
+                plain = re.sub(r'!\[.*?\]\(.*?\)|\]\(.*?\)|`[^`]*`|[*#\[\]]|^---',
+                               lambda found: 'code' if found[0][0] == '`' else '', paragraph)
                 if len(plain.split()) > 5:
                     yield ' '.join(plain.split())
 
@@ -149,7 +154,7 @@ def test_sentences_are_short():
 
 
 def test_the_words_are_plain():
-    """By the formula of Flesch: 60 and above is plain English; syllables are counted as groups of vowels."""
+    """By Flesch's formula, 60 and above is plain English; a syllable is counted as a group of vowels."""
     text = ' '.join(prose())
     words = re.findall(r"[A-Za-z']+", text)
     syllables = sum(max(1, len(re.findall('[aeiouy]+', re.sub('e$', '', word.lower())))) for word in words)
@@ -165,8 +170,8 @@ def test_prose_comes_in_small_portions():
     assert sum(len(paragraph.split()) for paragraph in prose()) < 4000
 
 
-def test_nothing_of_the_article_is_copied():
-    """No eight words in a row of its sentences, of which these begin with letters that a hash knows."""
+def test_no_text_is_copied_from_the_article():
+    """No eight words in a row have a hash that is known from the article."""
     import hashlib
     known = set((ROOT / 'tests/data/article.sha256').read_text().split())
     texts = [*prose(), *(task.asks for task in TASKS.values()), *(task.told for task in TASKS.values()),
@@ -180,16 +185,17 @@ def test_nothing_of_the_article_is_copied():
 
 def test_every_cell_was_run_in_order_and_none_failed():
     assert [cell.execution_count for cell in CODE] == list(range(1, len(CODE) + 1))
-    assert not [output for cell in CODE for output in cell.outputs if output.output_type == 'error' or output.get('name') == 'stderr']
+    assert not [output for cell in CODE for output in cell.outputs
+                if output.output_type == 'error' or output.get('name') == 'stderr']
 
 
-def test_it_is_small_and_holds_no_state_of_widgets():
+def test_it_is_small_and_stores_no_widget_state():
     assert NOTEBOOK.stat().st_size < 400_000
     assert 'widgets' not in STORED.metadata
     assert 'widget-view' not in NOTEBOOK.read_text()
 
 
-def test_cells_are_short_and_do_not_rebind_names_of_others():
+def test_cells_are_short_and_do_not_rebind_each_others_names():
     bound = {}
     for number, cell in enumerate(CODE):
         assert len(cell.source.splitlines()) <= 10, cell.source
@@ -202,7 +208,7 @@ def test_cells_are_short_and_do_not_rebind_names_of_others():
                         assert bound.setdefault(name.id, number) == number, name.id
 
 
-def test_the_links_lead_somewhere():
+def test_every_link_leads_to_a_file():
     for target in re.findall(r'\]\((\.\./[^)#]+)', '\n'.join(cell.source for cell in STORED.cells)):
         assert (NOTEBOOK.parent / target).exists(), target
 

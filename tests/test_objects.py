@@ -1,4 +1,4 @@
-"""Nova's nouns: what travels, and what is stored."""
+"""Nova's nouns: the objects that travel and the rows that are stored."""
 
 import threading
 
@@ -10,14 +10,14 @@ from tests.conftest import WEB_1
 
 @pytest.fixture
 def context(api):
-    """An administrator's context that points at the cell of web-1."""
+    """Return an administrator's context that points at the cell of web-1."""
     made = objects.RequestContext('u-admin', 'p', roles=['admin'])
     made.api_database = api.database
     objects.set_target_cell(made, objects.InstanceMapping.get_by_instance_uuid(made, WEB_1).cell_mapping)
     return made
 
 
-def test_a_server_survives_its_way_over_the_bus(context):
+def test_a_server_survives_the_bus(context):
     serializer = objects.NovaObjectSerializer()
     server = objects.Instance.get_by_uuid(context, WEB_1, expected_attrs=['flavor'])
     text = serializer.serialize_entity(context, server)
@@ -27,7 +27,7 @@ def test_a_server_survives_its_way_over_the_bus(context):
     assert text['nova_object.namespace'] == 'nova'
 
 
-def test_a_request_spec_survives_its_way_over_the_bus(context):
+def test_a_request_spec_survives_the_bus(context):
     serializer = objects.NovaObjectSerializer()
     spec = objects.RequestSpec.get_by_instance_uuid(context, WEB_1)
     spec.requested_destination = objects.Destination(host='host2', node='node2')
@@ -35,15 +35,15 @@ def test_a_request_spec_survives_its_way_over_the_bus(context):
     assert (there.instance_uuid, there.requested_destination.host) == (WEB_1, 'host2')
 
 
-def test_the_state_is_written_only_if_it_is_the_expected_one(context):
+def test_the_state_is_written_only_if_the_old_one_is_as_expected(context):
     one, other = (objects.Instance.get_by_uuid(context, WEB_1) for _ in range(2))
     one.task_state = other.task_state = 'migrating'
     one.save(expected_task_state=[None])
-    with pytest.raises(exception.UnexpectedTaskStateError, match="Actual: {'task_state': 'migrating'}"):
+    with pytest.raises(exception.UnexpectedTaskStateError, match=r"Actual: \{'task_state': 'migrating'\}"):
         other.save(expected_task_state=[None])
 
 
-def test_of_many_at_once_exactly_one_wins(context):
+def test_of_many_simultaneous_writes_exactly_one_wins(context):
     servers = [objects.Instance.get_by_uuid(context, WEB_1) for _ in range(8)]
     outcomes, start = [], threading.Barrier(len(servers))
 
@@ -64,19 +64,19 @@ def test_of_many_at_once_exactly_one_wins(context):
     assert sorted(outcomes) == ['lost'] * 7 + ['won']
 
 
-def test_what_was_not_read_with_the_row_is_loaded_when_it_is_asked_for(context):
+def test_a_field_that_was_not_read_with_the_row_is_loaded_on_access(context):
     server = objects.Instance.get_by_uuid(context, WEB_1)
     assert not server.obj_attr_is_set('flavor')
     assert server.flavor.flavorid
     assert 'flavor' not in server.obj_what_changed()
 
 
-def test_who_is_an_administrator_is_decided_by_policy():
+def test_the_policy_decides_who_is_an_administrator():
     assert objects.RequestContext('u', 'p', roles=['admin']).is_admin
     assert not objects.RequestContext('u', 'p', roles=['member']).is_admin
 
 
-def test_a_context_survives_its_way_over_the_bus():
+def test_a_context_survives_the_bus():
     context = objects.RequestContext('u', 'p', roles=['member'], request_id='req-1', auth_token='s3cret')
     there = objects.RequestContext.from_dict(context.to_dict())
     assert (there.user_id, there.project_id, there.roles, there.request_id) == ('u', 'p', ['member'], 'req-1')

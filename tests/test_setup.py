@@ -1,4 +1,4 @@
-"""The set-up: one lock file for make, conda and Binder; and the README tells what there is."""
+"""The setup: one lock file for make, conda and Binder, and a README that matches the project."""
 
 import importlib.metadata
 import os
@@ -21,21 +21,22 @@ from tests.test_layers import committed
 
 PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
 REQUIREMENTS = [Requirement(text) for text in [*PROJECT['dependencies'], *PROJECT['optional-dependencies']['test']]]
-LOCKED = {canonicalize_name(requirement.name): requirement for line in (ROOT / 'requirements.lock').read_text().splitlines()
-          if line and not line.startswith((' ', '#')) for requirement in [Requirement(line.partition('#')[0])]}
+LOCKED = {canonicalize_name(requirement.name): requirement
+          for line in (ROOT / 'requirements.lock').read_text().splitlines() if line and not line.startswith((' ', '#'))
+          for requirement in [Requirement(line.partition('#')[0])]}
 ENVIRONMENT = yaml.safe_load((ROOT / 'environment.yml').read_text())
 README = (ROOT / 'README.md').read_text()
 
 
 @pytest.mark.parametrize('requirement', REQUIREMENTS, ids=lambda requirement: requirement.name)
-def test_every_requirement_is_locked_at_a_version_that_will_do(requirement):
+def test_every_requirement_is_locked_at_a_version_that_satisfies_it(requirement):
     pin, = LOCKED[canonicalize_name(requirement.name)].specifier
     assert pin.operator == '=='
     assert requirement.specifier.contains(pin.version, prereleases=True)
 
 
 @pytest.mark.parametrize('requirement', REQUIREMENTS, ids=lambda requirement: requirement.name)
-def test_what_is_installed_is_what_is_locked(requirement):
+def test_the_installed_version_is_the_locked_one(requirement):
     pin, = LOCKED[canonicalize_name(requirement.name)].specifier
     assert importlib.metadata.version(requirement.name) == pin.version
 
@@ -48,7 +49,8 @@ def test_every_library_that_we_import_is_required():
         for name in re.findall(r'^ *(?:import|from) (\w+)', path.read_text(), re.MULTILINE):
             if name in homes and name not in sys.stdlib_module_names and name != 'explorer':
                 homes_named = set(map(canonicalize_name, homes[name]))
-                indirect = {'kombu', 'nbformat', 'nbclient', 'traitlets', 'importlib'}  # of oslo.messaging, nbval, anywidget
+                # These come with oslo.messaging, nbval and anywidget.
+                indirect = {'kombu', 'nbformat', 'nbclient', 'traitlets', 'importlib'}
                 assert homes_named & (named | indirect), f'{path.name} imports {name}'
 
 
@@ -66,7 +68,7 @@ def test_the_licence_is_apache_2():
     assert 'Apache License' in (ROOT / 'LICENSE').read_text()[:200]
 
 
-def test_the_readme_names_the_seven_and_every_command():
+def test_the_readme_names_the_seven_explorations_and_every_command():
     for row in EXPLORATIONS:
         assert f'`{row.key}`' in README
         assert row.title in README
@@ -77,19 +79,20 @@ def test_the_readme_names_the_seven_and_every_command():
         assert target in README
 
 
-def test_the_readmes_links_and_pictures_are_there():
+def test_the_readmes_links_and_pictures_exist():
     for target in re.findall(r'\]\(([^)#:]+)\)', README):
         assert (ROOT / target).exists(), target
 
 
-def test_the_readmes_example_gives_what_it_says():
+def test_the_readmes_example_returns_what_the_readme_shows():
     scenario, = re.findall(r'run\((Scenario\([^)]+\))\)', README)
     trace = run(eval(scenario, {'Scenario': Scenario}))
     assert f'({trace.response["status"]}, {len(trace.steps)})' in README
 
 
-# `make test` hands its own words and its level down to what it starts; here make is called as a person calls it.
-FRESH = {name: value for name, value in os.environ.items() if name not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEOVERRIDES')}
+# `make test` passes its own arguments and its level to what it starts; here, make is called the way a person calls it.
+OF_MAKE = ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEOVERRIDES')
+FRESH = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
 
 
 def make(*words, **environment):
@@ -113,28 +116,30 @@ def test_make_names_what_is_missing_in_one_line(tmp_path, python, says):
 
 @pytest.fixture
 def no_network():
-    """An index of packages that nobody serves."""
-    return {'PIP_INDEX_URL': 'http://127.0.0.1:9/', 'PIP_RETRIES': '0', 'PIP_CONFIG_FILE': os.devnull, 'PIP_FIND_LINKS': ''}
+    """The environment in which pip uses a package index that nobody serves."""
+    return {'PIP_INDEX_URL': 'http://127.0.0.1:9/', 'PIP_RETRIES': '0', 'PIP_CONFIG_FILE': os.devnull,
+            'PIP_FIND_LINKS': ''}
 
 
-def test_without_a_network_make_says_so_in_one_line_and_tries_again_the_next_time(tmp_path, no_network):
+def test_without_a_network_make_reports_it_in_one_line_and_tries_again_the_next_time(tmp_path, no_network):
     for _ in range(2):
         done = make('lab', f'VENV={tmp_path}/venv', **no_network)
         assert done.returncode != 0
         assert len(done.stdout.splitlines()) == 1
         assert 'about 600 MB, one to three minutes, once' in done.stdout
         said, by_make = done.stderr.splitlines()
-        assert said == (f'The libraries could not be installed. Check the network connection and run make again; {tmp_path}/venv/pip.errors '
-                        'says what went wrong.')
+        assert said == ('The libraries could not be installed. Check the network connection and run make again; '
+                        f'{tmp_path}/venv/pip.errors says what went wrong.')
         assert 'error' in (tmp_path / 'venv/pip.errors').read_text()
         assert by_make.startswith('make: ***')
         assert not (tmp_path / 'venv/ready').exists()
 
 
-def test_after_an_interrupt_make_begins_again(tmp_path, no_network):
+def test_after_an_interrupt_make_starts_again(tmp_path, no_network):
     with socket.create_server(('127.0.0.1', 0)) as hanging:
         running = subprocess.Popen(
-            ['make', 'lab', f'VENV={tmp_path}/venv'], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            ['make', 'lab', f'VENV={tmp_path}/venv'], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
             env={**FRESH, **no_network, 'PIP_INDEX_URL': f'http://127.0.0.1:{hanging.getsockname()[1]}/'})
         hanging.settimeout(60)
         hanging.accept()  # pip asks for the first library
@@ -145,21 +150,22 @@ def test_after_an_interrupt_make_begins_again(tmp_path, no_network):
     assert make('-q', f'{tmp_path}/venv/ready', f'VENV={tmp_path}/venv').returncode == 1
 
 
-@pytest.mark.parametrize(('flags', 'port'), [('', '--port=8888'), ('--port=8991', '--port=8991'), ('--no-browser --port 8991', '--port 8991')])
-def test_a_port_among_the_flags_takes_the_place_of_the_usual_one(tmp_path, flags, port):
+@pytest.mark.parametrize(('flags', 'port'), [
+    ('', '--port=8888'), ('--port=8991', '--port=8991'), ('--no-browser --port 8991', '--port 8991')])
+def test_a_port_among_the_flags_replaces_the_usual_one(tmp_path, flags, port):
     (tmp_path / 'ready').touch()
     os.utime(tmp_path / 'ready', (2 ** 33, 2 ** 33))
     said = make('-n', 'lab', f'VENV={tmp_path}', f'LABFLAGS={flags}').stdout
     assert re.findall(r'--port[= ]\d+', said) == [port]
 
 
-def test_make_alone_says_what_there_is():
+def test_make_alone_lists_the_targets():
     assert 'make lab' in make().stdout
 
 
-def test_every_file_that_the_prose_names_is_there():
+def test_every_file_that_the_prose_names_exists():
     named = {path.name for path in committed()}
-    of_nova = {'pipeline.py', 'objects.py', 'exception.py'}  # whose banners and docstrings name files of Nova
+    of_nova = {'pipeline.py', 'objects.py', 'exception.py'}  # their banners and docstrings name files of Nova
     for path in [*ROOT.glob('explorer/**/*.py'), *ROOT.glob('explorer/**/*.js'), *ROOT.glob('*.md')]:
         text = path.read_text(encoding='utf-8')
         for name in re.findall(r'\bexplorer/[\w/]+\.(?:py|js|css|json|txt)\b', text):

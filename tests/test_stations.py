@@ -1,4 +1,4 @@
-"""The path as data: as the real Nova names it, and whole."""
+"""The path as data: complete, and with the real Nova's names."""
 
 import json
 
@@ -14,7 +14,7 @@ NAMES = json.loads((ROOT / 'tests/data/contracts.json').read_text())
 NAMED_AS_NOVA = [station for station in STATIONS if station.nova.startswith('nova.')]
 
 
-def test_the_recorded_names_are_of_the_nova_that_the_table_names():
+def test_the_recorded_names_come_from_the_version_of_nova_that_the_table_names():
     assert NAMES['nova'] == NOVA
 
 
@@ -48,7 +48,7 @@ def test_keys_are_unique_and_every_row_says_what_it_does():
     assert all(station.says for station in STATIONS)
 
 
-def test_rows_name_nodes_and_explorations_that_there_are():
+def test_rows_name_nodes_and_explorations_that_exist():
     keys = {station.key for station in STATIONS}
     for station in STATIONS:
         assert station.exploration in {None, *(row.key for row in EXPLORATIONS)}
@@ -68,7 +68,7 @@ def test_only_classes_that_would_share_a_name_are_renamed():
     assert len(shared - set(RENAMED)) == 2  # of each pair one keeps its name
 
 
-def test_fields_are_followed_by_a_name_of_their_own():
+def test_every_field_is_followed_by_names_of_its_own():
     assert all(end for ends in FIELDS.values() for end in ends)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import pathlib
 import re
 import sys
 import threading
@@ -68,7 +69,7 @@ def test_the_hook_sees_the_true_exception():
     assert log.events[-1] == ('leave', 'plain', None, 'ValueError(2)')
 
 
-def test_an_exception_that_is_caught_inside_is_no_error_of_the_function():
+def test_an_exception_that_is_caught_inside_is_not_an_error_of_the_function():
     assert watched(caught).events[-1] == ('leave', 'caught', 'went on', None)
 
 
@@ -119,7 +120,7 @@ def test_an_error_that_is_thrown_into_a_generator_is_its_end():
     assert watched(counted, call).events[-1] == ('leave', 'counted', None, "KeyError('x')")
 
 
-def test_a_station_can_not_be_a_generator():
+def test_a_station_cannot_be_a_generator():
     with pytest.raises(LookupError, match='a generator'):
         trace.codes(__name__ + '.generator')
 
@@ -155,8 +156,9 @@ def test_a_name_that_leads_to_no_function_fails_loudly(name):
         trace.codes(name)
 
 
-def test_a_files_name_begins_with_the_package_wherever_that_lies():
-    assert trace.shortened('/opt/python/site-packages/novaclient/v2/shell.py', 'novaclient.v2.shell.x') == 'novaclient/v2/shell.py'
+def test_a_files_name_starts_with_the_package_wherever_that_is():
+    installed = '/opt/python/site-packages/novaclient/v2/shell.py'
+    assert trace.shortened(installed, 'novaclient.v2.shell.x') == 'novaclient/v2/shell.py'
     assert trace.shortened('/explorer/explorer/bus.py', 'explorer.bus.x') == 'explorer/bus.py'
     assert trace.shortened('/explorer/bus.py', 'explorer.bus.x') == 'explorer/bus.py'
     assert trace.shortened('/somewhere/else.py', 'explorer.bus.x') == 'else.py'
@@ -165,7 +167,7 @@ def test_a_files_name_begins_with_the_package_wherever_that_lies():
 # --------------------------------------------------------------------------------------------------- what is recorded
 
 
-def test_the_walk_is_whole(walk):
+def test_the_trace_is_complete(walk):
     assert walk.response['status'] == 202
     assert [step.index for step in walk.steps] == list(range(len(walk.steps)))
     assert {step.exploration for step in walk.steps} == {
@@ -195,7 +197,7 @@ def test_a_call_is_answered_before_the_api_goes_on():
     assert any(step.index > taken.index and step.node == 'api' for step in called.steps)
 
 
-def test_the_order_does_not_depend_on_who_is_faster(walk, monkeypatch):
+def test_the_order_of_steps_does_not_depend_on_which_thread_is_faster(walk, monkeypatch):
     slow = pipeline.ComputeTaskManager._build_live_migrate_task
 
     def slower(self, *args):
@@ -208,7 +210,7 @@ def test_the_order_does_not_depend_on_who_is_faster(walk, monkeypatch):
 
 def test_lines_are_those_that_ran(walk):
     step, = walk.find('ComputeTaskAPI.live_migrate_instance')
-    source = open(pipeline.__file__, encoding='utf-8').read().splitlines()
+    source = pathlib.Path(pipeline.__file__).read_text(encoding='utf-8').splitlines()
     ran = '\n'.join(source[number - 1] for number in step.lines)
     assert step.file == 'explorer/pipeline.py'
     assert 'live_migrate_instance(' in ran
@@ -250,11 +252,12 @@ def test_no_token_is_in_a_trace(monkeypatch):
 
 
 @pytest.mark.parametrize('where', ['headers', 'query', 'body', 'parts'])
-def test_what_a_client_sends_under_a_secret_name_is_masked(where):
-    request = {'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': {'Content-Type': 'application/json'},
-               'body': {'os-migrateLive': {}}}
+def test_a_value_that_a_client_sends_under_a_secret_name_is_masked(where):
+    request = {'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
+               'headers': {'Content-Type': 'application/json'}, 'body': {'os-migrateLive': {}}}
     if where == 'headers':
-        request['headers'].update({'Authorization': 'Basic c3cr3t', 'Cookie': 'session=c3cr3t', 'X-Service-Token': 'c3cr3t'})
+        request['headers'].update(
+            {'Authorization': 'Basic c3cr3t', 'Cookie': 'session=c3cr3t', 'X-Service-Token': 'c3cr3t'})
     elif where == 'query':
         request['path'] += '?token=c3cr3t'
     elif where == 'parts':
@@ -275,11 +278,12 @@ def test_a_trace_survives_as_json(walk):
     assert again.to_json() == text
 
 
-def test_the_json_has_the_fields_that_others_rely_on(walk):
+def test_the_json_has_the_fields_that_other_programs_rely_on(walk):
     data = json.loads(walk.to_json())
     assert {'schema', 'engine', 'versions', 'scenario', 'request', 'response', 'messages', 'steps'} <= set(data)
-    assert {'index', 'exploration', 'station', 'qualname', 'file', 'line', 'lines', 'node', 'service', 'process', 'thread',
-            'parent', 'hop_from', 'before', 'after', 'result', 'error', 'started_ns', 'ended_ns'} == set(data['steps'][0])
+    assert set(data['steps'][0]) == {
+        'index', 'exploration', 'station', 'qualname', 'file', 'line', 'lines', 'node', 'service', 'process', 'thread',
+        'parent', 'hop_from', 'before', 'after', 'result', 'error', 'started_ns', 'ended_ns'}
     assert {'status', 'headers', 'body'} == set(data['response'])
     keys = {station.key: station.nova for station in STATIONS}
     assert all(step['qualname'] == keys[step['station']] for step in data['steps'])
@@ -297,8 +301,8 @@ def damaged(change):
 @pytest.mark.parametrize(('damage', 'says'), [
     (lambda text: text[:1000], 'not a trace'),
     (lambda text: '', 'not a trace'),
-    (lambda text: '[]', 'names no schema'),
-    (lambda text: '{"a": 1}', 'names no schema'),
+    (lambda text: '[]', 'has no schema'),
+    (lambda text: '{"a": 1}', 'has no schema'),
     (damaged(lambda data: data.update(schema=99)), 'schema 99'),
     (damaged(lambda data: data.pop('messages')), 'messages'),
     (damaged(lambda data: data['steps'][3].pop('before')), 'before'),
@@ -313,8 +317,9 @@ def damaged(change):
     (damaged(lambda data: data.update(scenario={'moon': 1})), 'scenario'),
     (damaged(lambda data: data.update(schema=True)), 'schema True'),
     (damaged(lambda data: data.update(steps=[5])), 'damaged'),
-], ids=['cut', 'empty', 'list', 'foreign', 'other schema', 'no messages', 'no before', 'unknown station', 'steps no list',
-        'deep', 'none', 'markup', 'payload', 'order', 'no text', 'status', 'scenario', 'flag', 'step no object'])
+], ids=['cut', 'empty', 'list', 'foreign', 'other schema', 'no messages', 'no before', 'unknown station',
+        'steps no list', 'deep', 'none', 'markup', 'payload', 'order', 'no text', 'status', 'scenario', 'flag',
+        'step no object'])
 def test_a_damaged_or_foreign_trace_is_refused_in_one_line(walk, damage, says):
     with pytest.raises(WrongUse, match=says) as error:
         Trace.from_json(damage(walk.to_json()))
@@ -324,7 +329,7 @@ def test_a_damaged_or_foreign_trace_is_refused_in_one_line(walk, damage, says):
 # ----------------------------------------------------------------------------------------------------------- tables
 
 
-def test_the_journey_of_a_field_tells_names_and_values(walk):
+def test_the_journey_of_a_field_shows_names_and_values(walk):
     table = walk.journey('block_migration')
     assert list(table.columns) == ['step', 'exploration', 'node', 'station', 'when', 'name', 'type', 'value']
     assert list(dict.fromkeys(table['value']))[-2:] == ['auto', None]
@@ -361,4 +366,5 @@ def test_plain_decorators_at_every_station_note_the_same_as_the_hook(python):
     count, values, stations = map(int, re.findall(r'\d+', last))
     assert count == 0
     assert values > 5000
-    assert stations == len({step.station for row in EXPLORATIONS for scenario in (row.scenario, row.versus) for step in run(scenario).steps})
+    scenarios = [scenario for row in EXPLORATIONS for scenario in (row.scenario, row.versus)]
+    assert stations == len({step.station for scenario in scenarios for step in run(scenario).steps})

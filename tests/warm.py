@@ -1,4 +1,4 @@
-"""What a process that starts warm has loaded: every library, and nothing of `explorer`."""
+"""What a process that starts warm has loaded: every library, but nothing of `explorer`."""
 
 import gc
 import importlib
@@ -9,7 +9,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 for path in sorted(ROOT.glob('explorer/**/*.py')):
     if path.stem not in ('__init__', '__main__') and path.parent.stem != 'in_nova':
-        importlib.import_module('.'.join(path.relative_to(ROOT).with_suffix('').parts))  # which loads the libraries as it needs them
+        # This loads the libraries that the module needs.
+        importlib.import_module('.'.join(path.relative_to(ROOT).with_suffix('').parts))
 for name in [name for name in sys.modules if name.partition('.')[0] == 'explorer']:
     del sys.modules[name]
 

@@ -1,25 +1,27 @@
-"""The pictures of diagrams/: written, or checked whether they are up to date."""
+"""Write the diagrams in diagrams/, or check whether they are up to date."""
 
 import hashlib
 import pathlib
 
 from explorer.explorations import EXPLORATIONS
+from explorer.trace import Trace
 from explorer.views.flowcharts import flowchart, render
 
 _FOLDER = pathlib.Path(__file__).resolve().parents[2] / 'diagrams'
 
 
-def diagrams(trace):
-    """Give the pictures of `diagrams/`: {name: DOT}, the seven, and the whole path by its landmarks."""
+def diagrams(trace: Trace) -> dict[str, str]:
+    """Return {name: DOT} of the seven legs and of the whole path, which shows landmarks only."""
     names = {f'nova-api-{row.number}': flowchart(trace, row.key).source for row in EXPLORATIONS}
     return {**names, 'nova-api-path': flowchart(trace, brief=True).source}
 
 
-def write_diagrams(trace, *, check=False, folder=_FOLDER):
-    """Write the pictures, or with *check* name those that are not up to date.
+def write_diagrams(trace: Trace, *, check: bool = False, folder: pathlib.Path = _FOLDER) -> list[str]:
+    """Write the diagrams, or with *check* find those that are not up to date.
 
-    Shape: an SVG says in a comment of which DOT it was made, as its bytes differ between versions of Graphviz.
-    Returns: the names of the files written, or of those that are stale.
+    Shape: a comment in each SVG names the DOT that it was made from, because its bytes differ between versions of
+    Graphviz.
+    Returns: the names of the files that were written or, with *check*, of those that are stale.
     """
     done = []
     for name, dot in diagrams(trace).items():
@@ -31,7 +33,7 @@ def write_diagrams(trace, *, check=False, folder=_FOLDER):
             if not svg_file.is_file() or not svg_file.read_text(encoding='utf-8').endswith(mark):
                 done.append(svg_file.name)
             continue
-        svg, by = render(dot)
+        svg, _ = render(dot)
         folder.mkdir(exist_ok=True)
         dot_file.write_text(dot, encoding='utf-8')
         done.append(dot_file.name)

@@ -1,26 +1,46 @@
 """The cloud around the path: its hosts, cells, callers and servers, as plain data.
 
-Shapes are those of the recordings (`callers`, `hosts`, `server_defaults`, `given.server`), so that a recorded case and a
-scenario of a lesson seed the same cloud.
+The shapes are those of the recorded cases (`callers`, `hosts`, `server_defaults`, `given.server`), so a recorded case
+and a lesson's scenario seed the same cloud.
 """
 
 import dataclasses
 import datetime
 from collections.abc import Mapping
+from typing import TypeAlias, TypedDict
+
+from explorer.payloads import Value
+
+Identity: TypeAlias = tuple[str, str, tuple[str, ...]]  # user_id, project_id, roles
 
 _PROJECT, _OTHER_PROJECT = 'a' * 32, 'b' * 32
 _ROLES = ('admin', 'manager', 'member', 'reader')
 
 
-def _caller(user_id, *roles, project_id=_PROJECT):
+class Caller(TypedDict):
+    """A user who sends requests."""
+
+    user_id: str
+    project_id: str
+    roles: list[str]
+
+
+class Host(TypedDict):
+    """A compute host and its only compute node."""
+
+    host: str
+    node: str
+
+
+def _caller(user_id: str, *roles: str, project_id: str = _PROJECT) -> Caller:
     return {'user_id': user_id, 'project_id': project_id, 'roles': list(roles)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Cloud:
-    """What exists before a request comes in. Everything is plain data."""
+    """What exists before a request arrives, all of it plain data."""
 
-    callers: Mapping = dataclasses.field(default_factory=lambda: {
+    callers: Mapping[str, Caller] = dataclasses.field(default_factory=lambda: {
         'admin': _caller('u-admin', *_ROLES),
         'admin_only_role': _caller('u-admin', 'admin'),
         'admin_other_project': _caller('u-admin2', *_ROLES, project_id=_OTHER_PROJECT),
@@ -32,19 +52,19 @@ class Cloud:
         'service': _caller('u-service', 'service'),
         'no_roles': _caller('u-none'),
     })
-    hosts: tuple = ({'host': 'host1', 'node': 'host1.node'}, {'host': 'host2', 'node': 'host2.node'})
-    server_defaults: Mapping = dataclasses.field(default_factory=lambda: {
+    hosts: tuple[Host, ...] = ({'host': 'host1', 'node': 'host1.node'}, {'host': 'host2', 'node': 'host2.node'})
+    server_defaults: Mapping[str, Value] = dataclasses.field(default_factory=lambda: {
         'vm_state': 'active', 'task_state': None, 'locked_by': None, 'launched': True, 'deleted': False,
         'request_spec': True, 'mapping': 'cell1', 'host': 'host1', 'project': _PROJECT, 'power_state': 1,
         'flavor_extra': None, 'image_props': None, 'vnic_type': None, 'share': False,
     })
-    servers: Mapping = dataclasses.field(default_factory=lambda: {
+    servers: Mapping[str, str] = dataclasses.field(default_factory=lambda: {
         f'web-{number}': f'6d1f0a52-3c1e-4a0b-9d0e-0c5f6f1f7a1{number}' for number in (1, 2, 3)})
     project: str = _PROJECT
     other_project: str = _OTHER_PROJECT
 
-    def identities(self):
-        """Give what a token stands for: {caller: (user_id, project_id, roles)}."""
+    def identities(self) -> dict[str, Identity]:
+        """Return the identity that the token of each caller stands for: {caller: identity}."""
         return {name: (who['user_id'], who['project_id'], tuple(who['roles'])) for name, who in self.callers.items()}
 
 

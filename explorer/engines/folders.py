@@ -1,24 +1,27 @@
-"""Temporary folders that go with their owner, and at the latest with the next process that makes one."""
+"""Temporary folders that are removed together with their owner.
+
+If a process is killed, the next process that makes such a folder removes what it left.
+"""
 
 import contextlib
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 import weakref
 
-try:
+if sys.platform != 'win32':  # on Windows, the folder of a killed process stays
     import fcntl
-except ImportError:  # Windows: what a killed process leaves stays there
-    fcntl = None
 
 PREFIX, LOCK = 'nova-explorer-', '.lock'
 
 
-def own_folder(owner):
-    """Make a temporary folder that goes with its *owner*, or with the process; remove those of processes that were killed.
+def own_folder(owner: object) -> str:
+    """Make a temporary folder that is removed together with its *owner*, at the latest when the process ends.
 
-    Raises: OSError, where there is no room.
+    The folders of killed processes are removed first.
+    Raises: OSError if there is no room.
     """
     _collect()
     folder = tempfile.mkdtemp(prefix=PREFIX)
@@ -27,12 +30,15 @@ def own_folder(owner):
     return folder
 
 
-def _locked(folder, flags=0):
-    """Open and lock the file that says that the folder is in use; None, where somebody else has it or there are no locks."""
+def _locked(folder: str | pathlib.Path, flags: int = 0) -> int | None:
+    """Lock a folder as in use.
+
+    Returns: the descriptor of the lock file, or None if another process holds it or the system has no locks.
+    """
     with contextlib.suppress(OSError):
         handle = os.open(os.path.join(folder, LOCK), os.O_RDWR | flags, 0o600)
         try:
-            if fcntl:
+            if sys.platform != 'win32':
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return handle
         except OSError:
@@ -41,8 +47,8 @@ def _locked(folder, flags=0):
     return None
 
 
-def _collect():
-    """Remove the folders whose owners were killed: nobody holds their locks any more."""
+def _collect() -> None:
+    """Remove the folders whose lock nobody holds because their process was killed."""
     for folder in pathlib.Path(tempfile.gettempdir()).glob(f'{PREFIX}*'):
         handle = _locked(folder)
         if handle is not None:
@@ -50,8 +56,8 @@ def _collect():
             os.close(handle)
 
 
-def _remove(folder, pid, handle):
-    if os.getpid() == pid:  # a child of a fork has it from its parent, who still needs it
+def _remove(folder: str, pid: int, handle: int | None) -> None:
+    if os.getpid() == pid:  # a forked child must not remove the folder that its parent still uses
         shutil.rmtree(folder, ignore_errors=True)
         if handle is not None:
             os.close(handle)

@@ -1,50 +1,61 @@
-"""The socket of the API: a WSGI server, a thread for each request."""
+"""The socket of the API: a WSGI server with one thread per request."""
 
 import contextlib
 import functools
 import socket
 import socketserver
 import threading
+import typing
 from wsgiref import simple_server
+from wsgiref.types import WSGIApplication
 
-_LONGEST_REST = 10_000_000  # bytes of a body that is read only to be dropped
+_LONGEST_REST = 10_000_000  # bytes of an unread body that are read and dropped
 
 
 class _Response(simple_server.ServerHandler):
-    os_environ = {}  # the request's environ shall not hold the environment of this process
+    request_handler: '_Handler'
+    os_environ = {}  # noqa: RUF012  # never changed; keeps this process's environment out of the request
 
 
 class _Handler(simple_server.WSGIRequestHandler):
-    timeout = 60  # seconds for a client to say something
+    server: 'HTTPServer'
+    timeout = 60  # seconds that a silent client may stay connected
 
-    def handle(self):
+    def handle(self) -> None:
         self.raw_requestline = self.rfile.readline(65537)
         if not self.parse_request():
-            return  # it has answered itself
+            return  # parse_request has answered
         if not self.path.startswith('/'):
-            self.send_error(400, 'the target of a request is a path')
+            self.send_error(400, 'the target of a request must be a path')
             return
-        response = _Response(self.rfile, self.wfile, self.get_stderr(), self.get_environ(), multithread=True)
+        response = _Response(
+            self.rfile, typing.cast(typing.IO[bytes], self.wfile), self.get_stderr(), self.get_environ(),
+            multithread=True)
         response.request_handler = self
         with self.server._closed:
             self.server.asked += 1
-        response.run(self.server.get_app())
+        response.run(self.server.application)
 
-    def log_message(self, *args):
-        """Nothing: RequestLog writes the access log."""
+    def log_message(self, *args: object) -> None:
+        """Log nothing, because RequestLog writes the access log."""
 
 
 class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
-    """Serve a WSGI application, a thread for each request.
+    """Serve a WSGI application with one thread per request.
 
-    Raises: OSError when the port is taken.
+    Raises: OSError if the port is taken.
     """
 
+    application: WSGIApplication
+    server_address: tuple[str, int]
     daemon_threads = True
-    request_queue_size = 128  # clients that wait for their turn
+    request_queue_size = 128  # connections that may wait to be accepted
 
-    def shutdown_request(self, request):
-        """Close when the client has sent all it has: a body that nobody read would turn the answer into a reset."""
+    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]  # TCP: never a datagram
+        """Close the connection after reading what the client still sends.
+
+        Closing it with an unread body would reset the connection, and the client would lose the response.
+        """
         with contextlib.suppress(OSError):
             request.shutdown(socket.SHUT_WR)
             request.settimeout(1)
@@ -53,24 +64,26 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
                 left -= read
         self.close_request(request)
 
-    def __init__(self, host, port, app):
+    def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
         super().__init__((host, port), _Handler)
         self.set_app(app)
         self._open, self._closed = 0, threading.Condition()
         self.asked = 0  # requests that reached the application
 
-    def server_bind(self):
-        # Not the base class's: that one asks the name service for our name, which can take seconds.
+    def server_bind(self) -> None:
+        # HTTPServer.server_bind would look up this machine's name, which can take seconds.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
         self.setup_environ()
 
-    def process_request(self, request, client_address):
+    def process_request(
+            self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
         with self._closed:
             self._open += 1
         super().process_request(request, client_address)
 
-    def process_request_thread(self, request, client_address):
+    def process_request_thread(
+            self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -78,11 +91,12 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
                 self._open -= 1
                 self._closed.notify_all()
 
-    def join(self, timeout):
-        """Wait until no request is open; say whether it came to that within *timeout* seconds."""
+    def join(self, timeout: float) -> bool:
+        """Wait until no request is open; return whether that happened within *timeout* seconds."""
         with self._closed:
             return self._closed.wait_for(lambda: not self._open, timeout)
 
-    def start(self):
+    def start(self) -> typing.Self:
+        """Start serving on a daemon thread."""
         threading.Thread(target=functools.partial(self.serve_forever, 0.1), name='http', daemon=True).start()
         return self

@@ -1,7 +1,8 @@
-"""The real Nova as an engine: a process of its own, started when it is first asked, ended with this one.
+"""The real Nova as an engine: a separate process that starts with the first scenario and ends with this process.
 
-Nova can be booted once in a process and rearranges what it finds there (logging, signals, command line), so it is kept out
-of this one: in_nova/worker.py runs with the Python of an environment that holds nova, and they exchange lines of JSON.
+Nova can be booted only once per process, and it changes the process (logging, signals, command line). It therefore runs
+elsewhere: in_nova/worker.py runs with the Python of an environment that has nova installed. The two processes exchange
+lines of JSON.
 """
 
 import contextlib
@@ -17,46 +18,53 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from typing import IO, NoReturn, TypeAlias
 
+from explorer.engines.cloud import Cloud
 from explorer.engines.folders import own_folder
 from explorer.errors import WrongUse, shorten
+from explorer.explorations import Scenario
+from explorer.payloads import Plain, Value
 from explorer.stations import NOVA
 from explorer.trace import Trace
 
 BOOT_SECONDS, ANSWER_SECONDS = 120, 60
-OR_RECORDED = '; engine="recorded" needs none'
-INSTALL = f'"make nova" installs nova {NOVA} (about 400 MB) in an environment of its own{OR_RECORDED}'
+OR_RECORDED = '; engine="recorded" works without it'
+INSTALL = f'"make nova" installs nova {NOVA} (about 400 MB) in a separate environment{OR_RECORDED}'
 _PACKAGE = pathlib.Path(__file__).resolve().parent.parent
+Tell: TypeAlias = Callable[[str], object]  # called with a line of progress
 
 
-def python():
-    """Find the Python of an environment with nova: NOVA_EXPLORER_PYTHON, else the one that `make nova` made, else ours.
+def python() -> str:
+    """Return the path of a Python with nova: NOVA_EXPLORER_PYTHON, else the one that `make nova` installed, else ours.
 
-    Raises: WrongUse, if there is none, or none that has all that the worker needs.
+    Raises: WrongUse if none has nova, or if the first one that has it has another version, or lacks a package that the
+    worker needs.
     """
     for path in _candidates():
         version, *missing = _looked_for(path)
         if version == 'none':
             continue
         if missing:
-            raise WrongUse(f'the real Nova is only half installed, without {" and ".join(missing)}: {INSTALL}')
+            raise WrongUse(f'the real Nova is only half installed, without {" and ".join(missing)}; {INSTALL}')
         if version != NOVA:
-            raise WrongUse(f'nova {version} is installed, but this version knows nova {NOVA}: {INSTALL}')
+            raise WrongUse(f'nova {version} is installed, but this version needs nova {NOVA}; {INSTALL}')
         return path
     if named := os.environ.get('NOVA_EXPLORER_PYTHON'):
-        raise WrongUse(f'NOVA_EXPLORER_PYTHON names {named}, which is no Python with nova; {INSTALL}')
-    raise WrongUse(f'the real Nova is not installed: {INSTALL}')
+        raise WrongUse(f'NOVA_EXPLORER_PYTHON is {named}, which is not a Python with nova; {INSTALL}')
+    raise WrongUse(f'the real Nova is not installed; {INSTALL}')
 
 
-def _candidates():
-    """List the Pythons in which Nova may be, best first."""
+def _candidates() -> Iterator[str]:
+    """Yield the Pythons that may have nova, the preferred one first."""
     named = os.environ.get('NOVA_EXPLORER_PYTHON')
     for path in (named,) if named else (_PACKAGE.parent / '.venv-nova/bin/python', sys.executable):
-        yield os.path.abspath(shutil.which(path) or os.devnull)  # not resolved: that would leave the environment
+        yield os.path.abspath(shutil.which(path) or os.devnull)  # resolving the symlink would leave the environment
 
 
-def site_packages():
-    """Return the folder of the packages beside the Nova that `python()` would find, to read its source; None if there is none."""
+def site_packages() -> pathlib.Path | None:
+    """Return the folder that holds the source of the Nova that `python()` would find, or None if there is none."""
     for path in _candidates():
         for found in pathlib.Path(path).parent.parent.glob(f'lib/python3.*/site-packages/nova-{NOVA}.dist-info'):
             return found.parent
@@ -73,8 +81,8 @@ print(version, *[name for name in ('nova', 'ormsgpack', 'novaclient') if not imp
 '''
 
 
-def _looked_for(path):
-    """Ask a Python for its version of nova, or 'none', and which packages the worker would miss there."""
+def _looked_for(path: str) -> list[str]:
+    """Return a Python's version of nova, or 'none', followed by the packages that the worker would miss there."""
     try:
         done = subprocess.run([path, '-I', '-c', _LOOKS], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -82,129 +90,148 @@ def _looked_for(path):
     return done.stdout.split() or ['none']
 
 
-class RealNova:
-    """The worker, from the first question on.
+class _Worker(subprocess.Popen[str]):
+    """The process of the worker; its input and output are pipes."""
 
-    Shape: *tell* is called with a line that says what is being done while it starts.
+    stdin: IO[str]
+    stdout: IO[str]
+
+
+class RealNova:
+    """The real Nova, run by a worker that starts with the first scenario.
+
+    Shape: *tell* is called with each line of progress while the worker starts.
     """
 
-    def __init__(self, tell=lambda line: None):
-        self.tell, self._process, self._folder = tell, None, None
+    _process: _Worker | None
+    _lines: queue.SimpleQueue[str]
 
-    def answer(self, scenario, cloud, whole=True):
-        """Let the real Nova answer a scenario: (trace, response); *whole*: its conductor goes on to its own cast, too.
+    def __init__(self, tell: Tell = lambda line: None) -> None:
+        self.tell, self._process, self._folder = tell, None, ''
 
-        Raises: WrongUse, if there is no nova, if it can't be asked this, or if it went away; the next call has a fresh one.
+    def answer(self, scenario: Scenario, cloud: Cloud, whole: bool = True) -> tuple[Trace, Value]:
+        """Run a scenario on the real Nova and return (trace, response).
+
+        Shape: *whole*: the conductor continues up to its own cast; else it only acknowledges the message.
+        Raises: WrongUse if nova is not installed, if it rejects the scenario, or if the worker fails. After a failure,
+        the next call starts a fresh worker.
         """
-        if self._process is None or self._process.poll() is not None:
-            self._start()
-        said = self._ask({'scenario': dataclasses.asdict(scenario), 'cloud': dataclasses.asdict(cloud), 'whole': whole})
+        worker = self._process if self._process and self._process.poll() is None else self._start()
+        said = self._ask(worker, {
+            'scenario': dataclasses.asdict(scenario), 'cloud': dataclasses.asdict(cloud), 'whole': whole})
         if 'wrong' in said:
             raise WrongUse(said['wrong'])
         if not {'trace', 'response'} <= set(said):
-            self._give_up(f'it says {shorten(said)}, which is no answer')
+            self._give_up(f'it wrote {shorten(said)}, which is not an answer')
         return Trace.from_json(said['trace']), said['response']
 
-    def close(self):
-        """End the worker; the next question starts a new one."""
+    def close(self) -> None:
+        """End the worker; the next scenario starts a new one."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            with contextlib.suppress(OSError):  # what was still to be written
+            with contextlib.suppress(OSError):  # closing flushes what was not written yet
                 self._process.stdin.close()
             shutil.rmtree(self._folder, ignore_errors=True)
         self._process = None
 
     @property
-    def pid(self):
-        """Give the number of the worker's process, None where there is none."""
-        return self._process and self._process.pid
+    def pid(self) -> int | None:
+        """Return the process id of the worker, or None if it does not run."""
+        return self._process.pid if self._process else None
 
-    def _start(self):
+    def _start(self) -> _Worker:
         self.close()
         interpreter = python()
-        self.tell(f'the real Nova {NOVA} starts, which takes some seconds')
+        self.tell(f'starting the real Nova {NOVA}, which takes a few seconds')
         began = time.monotonic()
         try:
             self._folder = own_folder(self)
-            self._process = _worker(interpreter, self._folder)
+            self._process = worker = _worker(interpreter, self._folder)
         except OSError as error:
-            shutil.rmtree(self._folder or '', ignore_errors=True)
-            raise WrongUse(f'the real Nova cannot be started: {error.strerror}; is there room in {tempfile.gettempdir()}?') from error
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise WrongUse(f'the real Nova cannot be started: {error.strerror}; '
+                           f'make sure that there is room in {tempfile.gettempdir()}') from error
         self._lines = queue.SimpleQueue()
-        threading.Thread(target=_read, args=(self._process.stdout, self._lines), name='nova', daemon=True).start()
+        threading.Thread(target=_read, args=(worker.stdout, self._lines), name='nova', daemon=True).start()
         try:
-            while 'ready' not in (said := self._line(BOOT_SECONDS)):
+            while 'ready' not in (said := self._line(worker, BOOT_SECONDS)):
                 self.tell(said.get('now', ''))
         except KeyboardInterrupt:
             self.close()
             raise
-        self.tell(f'ready, after {time.monotonic() - began:.1f} s')
+        self.tell(f'ready after {time.monotonic() - began:.1f} s')
+        return worker
 
-    def _ask(self, asked):
+    def _ask(self, worker: _Worker, asked: Plain) -> Plain:
         try:
             text = json.dumps(asked) + '\n'
         except (TypeError, ValueError) as error:
-            raise WrongUse(f'no scenario: {error}; see the docstring of Scenario') from error
-        try:  # on a thread of its own: a worker that hangs does not read
-            threading.Thread(target=_write, args=(self._process.stdin, text), name='nova', daemon=True).start()
-            return self._line(ANSWER_SECONDS)
+            raise WrongUse(f'invalid scenario: {error}; see the docstring of Scenario') from error
+        try:  # on a separate thread, because a worker that hangs does not read
+            threading.Thread(target=_write, args=(worker.stdin, text), name='nova', daemon=True).start()
+            return self._line(worker, ANSWER_SECONDS)
         except WrongUse:
             raise
-        except BaseException:  # an interrupt: its answer would be taken for that of the next question
+        except BaseException:  # after an interrupt, the late answer would pass for the next one
             self.close()
             raise
 
-    def _line(self, seconds):
-        """Wait for the worker's next line; where none comes, end it, so that the next question has a fresh one."""
+    def _line(self, worker: _Worker, seconds: float) -> Plain:
+        """Wait for the worker's next line and return what it holds.
+
+        If no usable line comes, the worker is ended, and the next scenario starts a fresh one.
+        """
         try:
             line = self._lines.get(timeout=seconds)
         except queue.Empty:
-            self._give_up(f'it says nothing for {seconds} s')
+            self._give_up(f'it wrote nothing for {seconds} s')
         try:
             said = json.loads(line)
             if not isinstance(said, dict):
                 raise ValueError
         except ValueError:
-            self._give_up(f'it says {line[:60]!r}, which is no answer' if line else self._last_words())
+            self._give_up(f'it wrote {line[:60]!r}, which is not an answer' if line else self._last_words(worker))
         if 'failed' in said:
             self._give_up(said['failed'])
         return said
 
-    def _last_words(self):
-        """Say how the worker ended."""
-        code = self._process.wait(10)
+    def _last_words(self, worker: _Worker) -> str:
+        """Describe how the worker ended, with the last line that it printed."""
+        code = worker.wait(10)
         try:
             said = pathlib.Path(self._folder, 'said').read_text(errors='replace').strip().splitlines()
-        except OSError:  # it has taken the folder with it
+        except OSError:  # the worker removed the folder when it ended
             said = []
-        how = f'signal {signal.Signals(-code).name if -code in set(signal.Signals) else -code}' if code < 0 else f'code {code}'
+        how = f'code {code}' if code >= 0 else (
+            f'signal {signal.Signals(-code).name if -code in set(signal.Signals) else -code}')
         return f'it ended with {how}' + (f': {said[-1]}' if said else '')
 
-    def _give_up(self, why):
+    def _give_up(self, why: str) -> NoReturn:
         self.close()
-        raise WrongUse(f'the real Nova gave no answer: {why}; ask again for a fresh one, or use engine="recorded"')
+        raise WrongUse(f'the real Nova did not answer: {why}; run again to start a fresh one, or use engine="recorded"')
 
 
-def _worker(interpreter, folder):
-    # The worker finds our package in its folder, and nothing else of this environment.
+def _worker(interpreter: str, folder: str) -> _Worker:
+    # The worker finds our package through this link, and nothing else of this environment.
     os.symlink(_PACKAGE, pathlib.Path(folder, 'explorer'))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(('OS_', 'NOVA', 'PYTHON'))}
     with open(pathlib.Path(folder, 'said'), 'w') as said:
-        return subprocess.Popen(
+        return _Worker(
             [interpreter, '-m', 'explorer.engines.in_nova.worker', folder], cwd=folder, text=True, encoding='utf-8',
-            # One arena: Nova's many threads would keep one each. An interrupt here is none there.
+            # With one arena, because each of Nova's many threads would keep its own; and in a session of its own,
+            # so that an interrupt here does not reach it.
             env={**kept, 'PYTHONPATH': folder, 'MALLOC_ARENA_MAX': '1'}, start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
 
 
-def _write(stream, text):
-    with contextlib.suppress(OSError, ValueError):  # it went away, which its reader tells
+def _write(stream: IO[str], text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # the worker ended, which the reading thread reports
         stream.write(text)
         stream.flush()
 
 
-def _read(stream, lines):
+def _read(stream: IO[str], lines: queue.SimpleQueue[str]) -> None:
     for line in stream:
         lines.put(line)
     lines.put('')

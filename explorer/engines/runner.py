@@ -1,7 +1,7 @@
-"""Run one request: seed the cloud, let the client ask, record what happens, wait until all is done, give the trace.
+"""Run one request: seed the cloud, send the request, record what happens, wait until all is done, return the trace.
 
-A Runner is given a Nova that answers, ours or the real one: application, bus, conductor, database. It needs nothing of our path,
-so that the process in which the real Nova runs can use it, too.
+A Runner is given the Nova that answers, the miniature or the real one: application, bus, conductor and database. It
+does not import our path, so the process of the real Nova uses it as well.
 """
 
 import builtins
@@ -12,62 +12,99 @@ import json
 import os
 import platform
 import secrets
-import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Generic, Protocol, TypeVar
+from wsgiref.types import WSGIApplication
 
-from explorer.engines.client import bare_request, filled, parsed_body, send_bare, send_by_client
+from explorer.engines.client import Exchange, bare_request, filled, parsed_body, send_bare, send_by_client
+from explorer.engines.cloud import Cloud, Identity
 from explorer.engines.http_server import HTTPServer
 from explorer.errors import HookError, WrongUse
+from explorer.explorations import Scenario
 from explorer.libraries import oslo_messaging
+from explorer.payloads import Plain, Value
 from explorer.snapshots import snapshot
 from explorer.stations import NOVA, STATIONS
-from explorer.trace import RESTART, Recorder, Trace, pack, steps
+from explorer.trace import RESTART, Recorder, Step, Trace, pack, steps
 
 LIBRARIES = ('WebOb', 'Routes', 'jsonschema', 'oslo.messaging', 'oslo.policy', 'oslo.versionedobjects', 'SQLAlchemy')
 
 
-def versions(client=False):
-    """Give the versions of what a trace depends on; with the client's, where it takes part."""
+def versions(client: bool = False) -> dict[str, str]:
+    """Return the versions of everything that a trace depends on; *client*: include the client's."""
     names = (*LIBRARIES, *(['python-novaclient'] if client else []))
     return {'nova': NOVA, 'python': platform.python_version(),
             **{name: importlib.metadata.version(name) for name in names}}
 
 
-class Nova(typing.Protocol):
-    """What a Runner asks of a Nova that runs in its process.
+class Driver(Protocol):
+    """The driver of a bus.
 
-    Shape: *engine* names it in traces; *column* says under which names its stations are watched, 'ours' or 'nova', and *name_other* is as
-    for a Recorder; *tokens* says who is known, {token: (caller, identity)}, and changes with the cloud; *driver* is that of the
-    bus; *conductor* has a *failure* to raise after its work, and *whole*, which says whether that goes on up to its own cast.
+    Shape: *outage* is raised instead of delivering a message; *taken* counts the messages that a listener received.
+    """
+
+    outage: Exception | None
+    taken: int
+
+    def join(self, timeout: float) -> bool:
+        """Wait until every message is processed; return whether that happened within *timeout* seconds."""
+
+
+class Conductor(Protocol):
+    """A conductor that raises *failure* after its work; *whole*: it continues up to its own cast."""
+
+    failure: Exception | None
+    whole: bool
+
+
+class Nova(Protocol):
+    """What a Runner needs from a Nova that runs in its process.
+
+    Shape: *engine* is its name in traces; *column*, 'ours' or 'nova', selects the names under which its stations are
+    watched; *name_other* is as for a Recorder; *tokens* holds the identity that each token stands for, and changes with
+    the cloud; *driver* is the driver of the bus.
     """
 
     engine: str
     column: str
-    name_other: typing.Any
-    application: typing.Any
-    driver: typing.Any
-    conductor: typing.Any
-    tokens: dict
+    name_other: Callable[[str, str], str | None] | None
+    application: WSGIApplication
+    driver: Driver
+    conductor: Conductor
+    tokens: dict[str, Identity]
 
-    def seed_cloud(self, cloud):
-        """Write hosts and cells of a cloud into the database, in place of all it held."""
+    def seed_cloud(self, cloud: Cloud) -> None:
+        """Replace everything in the database by the hosts and cells of a cloud."""
 
-    def seed_server(self, uuid, name, state):
-        """Write a server in a *state* (all keys of `server_defaults`), in place of the one with that uuid."""
+    def seed_server(self, uuid: str, name: str, state: Mapping[str, Value]) -> None:
+        """Write a server in a *state* (all keys of `server_defaults`), replacing the one with that uuid."""
 
-    def server_state(self, uuid):
-        """Say what the database holds of a server, as `expect` in the recordings."""
+    def server_state(self, uuid: str) -> Plain:
+        """Return what the database holds of a server, as in `expect` of the recorded cases."""
 
-    def rivalled(self, uuid, task_state):
-        """Let another request set the task state of a server, between its reading and its conditional update: a context."""
+    def rivalled(self, uuid: str, task_state: str | None) -> AbstractContextManager[None]:
+        """Set the server's task state between the read and the conditional update, as a concurrent request would."""
 
-    def exception(self, name):
-        """Find the class of an exception of Nova by its name; None where there is none."""
+    def exception(self, name: str) -> type[Exception] | None:
+        """Return a class of exception of Nova by its name, or None if there is none."""
 
 
-class Runner:
-    """Run scenarios on a Nova, one at a time: the hook belongs to the process. *folder* is one of its own."""
+_N = TypeVar('_N', bound=Nova)
 
-    def __init__(self, nova, folder):
+
+class Runner(Generic[_N]):
+    """Run scenarios on a Nova, one at a time because the hook belongs to the process.
+
+    Shape: *folder* belongs to this Runner alone.
+    """
+
+    nova: _N
+    _cloud: Cloud | None
+    _server: HTTPServer | None
+    _recorder: Recorder | None
+
+    def __init__(self, nova: _N, folder: str) -> None:
         self.nova, self._cloud, self._server, self._recorder = nova, None, None, None
         self._home = os.path.join(folder, 'home')
         os.makedirs(self._home, exist_ok=True)
@@ -75,49 +112,53 @@ class Runner:
     # --------------------------------------------------------------------------------------------------- a request
 
     @property
-    def url(self):
-        """Give the address of the API; the socket is opened when it is first asked for."""
+    def url(self) -> str:
+        """Return the URL of the API, and open the socket on first use."""
         if self._server is None:
             self._server = HTTPServer('127.0.0.1', 0, self.nova.application).start()
         return f'http://127.0.0.1:{self._server.server_port}/v2.1'
 
-    def answer(self, scenario, cloud, whole=True):
-        """Send the request of a scenario into a cloud that is seeded for it: (trace, response)."""
+    def answer(self, scenario: Scenario, cloud: Cloud, whole: bool = True) -> tuple[Trace, Value]:
+        """Seed the cloud, send the request of a scenario, and return (trace, response)."""
         self.nova.conductor.whole = whole
         uuid = self.seed(scenario, cloud)
         token = self.token(scenario.caller)
         try:
             with self._disturbed(scenario, uuid):
-                return self._traced(scenario, uuid, token)
-        finally:  # also after an interrupt: what is under way would run into the next request
+                return self._traced(scenario, cloud, uuid, token)
+        finally:  # even after an interrupt: what still runs would disturb the next request
             if self._server:
                 self._server.join(10)
             self.nova.driver.join(10)
 
-    def is_inside(self):
-        """Say whether the calling thread works on the request that is being recorded."""
+    def is_inside(self) -> bool:
+        """Return whether the calling thread works on the request that is being recorded."""
         return self._recorder is not None and self._recorder.is_inside()
 
-    def recorder(self, bare):
-        """Make a recorder of one request: with the client's stations, or *bare*."""
-        def aside(values):
-            # What the client asks first shows only who answers; the pipeline is shown once, for the action.
+    def recorder(self, bare: object) -> Recorder:
+        """Return a recorder for one request; without the client's stations if it is *bare*."""
+        def aside(values: Mapping[str, Value]) -> bool:
+            # Of the client's first requests, only the method that answers is recorded. The pipeline is recorded for
+            # the action alone.
             environ = values['environ']
-            return not bare and environ['REQUEST_METHOD'] == 'GET' and environ.get('HTTP_X_AUTH_TOKEN') in self.nova.tokens
+            return (not bare and environ['REQUEST_METHOD'] == 'GET'
+                    and environ.get('HTTP_X_AUTH_TOKEN') in self.nova.tokens)
 
         stations = [s for s in STATIONS if not s.boot and not (bare and s.service == 'nova')]
         return Recorder(stations, self.nova.column, aside=aside, name_other=self.nova.name_other)
 
-    def _traced(self, scenario, uuid, token):
+    def _traced(self, scenario: Scenario, cloud: Cloud, uuid: str, token: str) -> tuple[Trace, Value]:
         bare = bare_request(scenario)
         asked, taken = self._server.asked if self._server else 0, self.nova.driver.taken
         try:
             with self.recorder(bare) as self._recorder:
-                exchange, note = self.send(scenario, uuid, token)
+                exchange, note = self.send(scenario, cloud, uuid, token)
                 if busy := self.join():
                     note = busy
                 else:
-                    self._see_that_all_was_seen(1 if bare else self._server.asked - asked, self.nova.driver.taken - taken)
+                    self._see_that_all_was_seen(
+                        self._recorder, 1 if bare or not self._server else self._server.asked - asked,
+                        self.nova.driver.taken - taken)
             records, also_ran = self._recorder.records()
         finally:
             self._recorder = None
@@ -125,40 +166,41 @@ class Runner:
         exchange = exchange or last_exchange(sent)
         note = note and note.encode('utf-8', 'backslashreplace').decode()
         head = json.dumps(snapshot([dataclasses.asdict(scenario), *exchange, messages(sent), note]))
-        scenario, request, response, sent, note = json.loads(head.replace(token, '***') if token else head)
+        asked_for, request, response, sent, note = json.loads(head.replace(token, '***') if token else head)
         trace = Trace(
-            self.nova.engine, versions(not bare), scenario, request, response, sent,
+            self.nova.engine, versions(not bare), asked_for, request, response, sent,
             self.nova.server_state(uuid), note, pack(records, [token] if token else []),
             {str(index): names for index, names in also_ran.items()})
         return trace, exchange[1]
 
-    def _see_that_all_was_seen(self, asked, taken):
-        """Compare what was recorded with what the server and the bus have counted, once all is done.
+    def _see_that_all_was_seen(self, recorder: Recorder, asked: int, taken: int) -> None:
+        """Compare what was recorded with what the server and the bus counted, once all is done.
 
-        Raises: HookError, if a step is missing.
+        Raises: HookError if a step is missing.
         """
-        done = self._recorder.join(1)  # what is still open has lost the hook
-        seen = self._recorder.count('http'), self._recorder.count('send')
+        done = recorder.join(1)  # the hook lost sight of any visit that is still open
+        seen = recorder.count('http'), recorder.count('send')
         if not done or seen != (asked, taken):
-            raise HookError(f'of {asked} requests and {taken} messages the hook saw {seen[0]} and {seen[1]}'
-                            f'{"" if done else ", and not to their end"}: a debugger may have taken the trace function; {RESTART}')
+            raise HookError(f'the hook saw {seen[0]} of {asked} requests and {seen[1]} of {taken} messages'
+                            f'{"" if done else ", not all of them to the end"}; '
+                            f'a debugger may have taken the trace function; {RESTART}')
 
-    def seed(self, scenario, cloud):
-        """Write cloud and server of a scenario into the database; return the server's uuid."""
+    def seed(self, scenario: Scenario, cloud: Cloud) -> str:
+        """Write the cloud and the server of a scenario into the database, and return the server's uuid."""
         if cloud != self._cloud:
-            self._cloud, identities = None, cloud.identities()  # none is known until all is written
+            self._cloud, identities = None, cloud.identities()  # no cloud is seeded until all of it is written
             self.nova.seed_cloud(cloud)
+            self._caller_tokens = {caller: secrets.token_hex(16) for caller in identities}
             self.nova.tokens.clear()
-            self.nova.tokens.update({secrets.token_hex(16): who for who in identities.items()})
-            self._caller_tokens = {who[0]: token for token, who in self.nova.tokens.items()}
-            self.nova.tokens.update({token: who for token, (_, who) in list(self.nova.tokens.items())})
+            self.nova.tokens.update({self._caller_tokens[caller]: identity for caller, identity in identities.items()})
             self._cloud = cloud
             self._stale = set(cloud.servers.values())
         names = {uuid: name for name, uuid in cloud.servers.items()}
         if scenario.server not in (*names, *cloud.servers):
-            raise WrongUse(f'no server {scenario.server!r}; there are {", ".join(cloud.servers)}')
+            raise WrongUse(f'there is no server {scenario.server!r}; choose one of {", ".join(cloud.servers)}')
         if unknown := sorted(set(scenario.state) - set(cloud.server_defaults)):
-            raise WrongUse(f'a server has no {unknown[0]!r}; its state has {", ".join(cloud.server_defaults)}')
+            raise WrongUse(f'the state of a server has no {unknown[0]!r}; '
+                           f'choose from {", ".join(cloud.server_defaults)}')
         uuid = cloud.servers.get(scenario.server, scenario.server)
         for name in self._stale - {uuid}:
             self.nova.seed_server(name, names[name], cloud.server_defaults)
@@ -166,20 +208,21 @@ class Runner:
         self.nova.seed_server(uuid, names[uuid], {**cloud.server_defaults, **scenario.state})
         return uuid
 
-    def token(self, caller):
-        """Return the token that a caller sends, None for none."""
+    def token(self, caller: str) -> str:
+        """Return the token that a caller sends, '' if the caller sends none."""
         if caller in ('no_token', 'bad_token'):
-            return None if caller == 'no_token' else secrets.token_hex(16)
+            return '' if caller == 'no_token' else secrets.token_hex(16)
         if caller not in self._caller_tokens:
-            raise WrongUse(f'no caller {caller!r}; there are {", ".join(self._caller_tokens)}, no_token, bad_token')
+            raise WrongUse(f'there is no caller {caller!r}; '
+                           f'choose one of {", ".join((*self._caller_tokens, "no_token", "bad_token"))}')
         return self._caller_tokens[caller]
 
     @contextlib.contextmanager
-    def _disturbed(self, scenario, uuid):
-        """Let the conductor or the bus fail, or another request win, for the time of one request."""
+    def _disturbed(self, scenario: Scenario, uuid: str) -> Iterator[None]:
+        """Make the conductor or the bus fail during one request, or let a concurrent one win, as the scenario asks."""
         failure = self._failure(scenario.conductor_reply, uuid)
-        away = isinstance(failure, oslo_messaging.MessagingException)
-        self.nova.driver.outage, self.nova.conductor.failure = (failure, None) if away else (None, failure)
+        unreachable = isinstance(failure, oslo_messaging.MessagingException)
+        self.nova.driver.outage, self.nova.conductor.failure = (failure, None) if unreachable else (None, failure)
         race = self.nova.rivalled(uuid, scenario.race['task_state']) if scenario.race else contextlib.nullcontext()
         try:
             with race:
@@ -187,63 +230,64 @@ class Runner:
         finally:
             self.nova.driver.outage = self.nova.conductor.failure = None
 
-    def _failure(self, reply, uuid):
-        """Make the exception that a scenario asks for."""
+    def _failure(self, reply: Mapping[str, Value] | None, uuid: str) -> Exception | None:
+        """Return the exception that a scenario asks for, or None."""
         if not reply:
             return None
         name, kwargs = reply['raise'], filled(reply.get('kwargs') or {}, {'$SERVER': uuid})
-        cls = next((getattr(home, name) for home in (oslo_messaging, builtins) if hasattr(home, name)), None)
-        cls = cls or self.nova.exception(name)
+        known = next((getattr(home, name) for home in (oslo_messaging, builtins) if hasattr(home, name)), None)
+        cls: type[Exception] | None = known or self.nova.exception(name)
         try:
-            if issubclass(cls, Exception):
+            if cls and issubclass(cls, Exception):
                 return cls(**kwargs)
-        except TypeError:  # no class, or not with these arguments
+        except TypeError:  # it is not a class, or does not take these arguments
             pass
-        raise WrongUse(f'no exception {name}({", ".join(kwargs)}); give one of Nova, oslo.messaging or Python')
+        raise WrongUse(f'there is no exception {name}({", ".join(kwargs)}); name one of Nova, oslo.messaging or Python')
 
-    def send(self, scenario, uuid, token):
-        """Send the request; return ((request, response) of a bare one, note)."""
+    def send(self, scenario: Scenario, cloud: Cloud, uuid: str, token: str) -> tuple[Exchange | None, str | None]:
+        """Send the request and return (exchange, note); the exchange is None if the client sent the request."""
         if bare := bare_request(scenario):
-            return send_bare(self.nova.application, bare, uuid, self._cloud, token), None
+            return send_bare(self.nova.application, bare, uuid, cloud, token), None
         return None, send_by_client(self.url, scenario, token, self._home)
 
-    def join(self):
-        """Wait until all that a request has caused is done; return what is not, or ''."""
+    def join(self) -> str:
+        """Wait until everything that a request caused is done; return a note on what is not done, or ''."""
         if not self.nova.driver.join(10):
-            return 'the conductor is still at it'
-        return '' if self._server is None or self._server.join(10) else 'the request is still being worked on'
+            return 'the conductor is still working'
+        return '' if self._server is None or self._server.join(10) else 'the API is still working on the request'
 
 
-# --------------------------------------------------------------------------------------------- read off the steps
+# --------------------------------------------------------------------------------------------- read from the steps
 
 
-def last_exchange(steps):
-    """Give (request, response) of the last HTTP exchange that the client had, or (None, None)."""
-    exchanges = [step for step in steps if step.station == 'http']
+def last_exchange(steps: Sequence[Step]) -> Exchange:
+    """Return the client's last HTTP exchange, or (None, None)."""
+    exchanges = [(step.before['request'], step.result) for step in steps if step.station == 'http' and step.before]
     if not exchanges:
         return None, None
-    sent, got = exchanges[-1].before['request'], exchanges[-1].result
+    sent, got = exchanges[-1]
     request = {'method': sent['method'], 'path': '/' + sent['url'].split('/', 3)[3],
                'headers': _headers(sent), 'body': parsed_body(sent['body'] or '')}
-    return request, got and {'status': got['status_code'], 'headers': _headers(got), 'body': parsed_body(got['content'])}
+    return request, got and {
+        'status': got['status_code'], 'headers': _headers(got), 'body': parsed_body(got['content'])}
 
 
-def _headers(payload):
-    """Read requests' headers: {lower: [Name, value]}, or the mask in place of the pair."""
-    pairs = payload['headers']['store'].items()
-    return dict(pair if isinstance(pair, list) else (name, pair) for name, pair in pairs)
+def _headers(payload: Plain) -> Plain:
+    """Return headers as {Name: value} from those of requests: {lower: [Name, value]}, or {lower: mask}."""
+    return {name: part for lower, pair in payload['headers']['store'].items()
+            for name, part in [pair if isinstance(pair, list) else (lower, pair)]}
 
 
 _INSTANCE = ('uuid', 'project_id', 'host', 'node', 'vm_state', 'task_state', 'power_state', 'locked')
 _SPEC = ('instance_uuid', 'project_id', 'num_instances', 'force_hosts', 'ignore_hosts')
 
 
-def messages(steps):
-    """Give the messages that were put on the bus, as `rpc` in the recordings."""
-    return [_message(step.before) for step in steps if step.station == 'send']
+def messages(steps: Sequence[Step]) -> list[Plain]:
+    """Return the messages that were put on the bus, as in `rpc` of the recorded cases."""
+    return [_message(step.before) for step in steps if step.station == 'send' and step.before]
 
 
-def _message(sent):
+def _message(sent: Plain) -> Plain:
     args = dict(sent['message']['args'])
     if 'instance' in args:
         instance = args['instance']['nova_object.data']

@@ -1,15 +1,18 @@
-"""The rows of a cloud in our database: hosts, cells, servers; and what is there of a server afterwards."""
+"""Write a cloud into our database (hosts, cells, servers) and read what it holds of a server afterwards."""
+
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from oslo_serialization import jsonutils
 
 from explorer import objects
-from explorer.engines.cloud import CELL1, CELL_DOWN, EPOCH, FLAVOR
+from explorer.engines.cloud import CELL1, CELL_DOWN, EPOCH, FLAVOR, Cloud
 from explorer.objects import CELL_MAPPINGS, COMPUTE_NODES, INSTANCE_MAPPINGS, INSTANCES, METADATA
+from explorer.payloads import Plain, Value
 
 
-def seed_cloud(database, cloud):
-    """Make the tables if they are missing, forget what they hold, and write hosts and cells; servers are not seeded."""
+def seed_cloud(database: sa.Engine, cloud: Cloud) -> None:
+    """Create missing tables, empty them all, and write the hosts and cells of a cloud, but not its servers."""
     METADATA.create_all(database)
     url = database.url.render_as_string(hide_password=False)
     with database.begin() as connection:
@@ -23,8 +26,8 @@ def seed_cloud(database, cloud):
         connection.execute(CELL_MAPPINGS.insert().values(name='cell1', uuid=CELL1, database_connection=url))
 
 
-def seed_server(database, uuid, name, state):
-    """Write a server in a *state* (all keys of `server_defaults`), in place of the one with that uuid."""
+def seed_server(database: sa.Engine, uuid: str, name: str, state: Mapping[str, Value]) -> None:
+    """Write a server in a *state* (all keys of `server_defaults`), replacing the one with that uuid."""
     flavor = {**FLAVOR, 'extra_specs': state['flavor_extra'] or {}}
     spec = objects.RequestSpec(
         instance_uuid=uuid, project_id=state['project'], user_id='u-owner', flavor=objects.Flavor(**flavor),
@@ -40,10 +43,10 @@ def seed_server(database, uuid, name, state):
             if 'instance_uuid' in table.c:
                 connection.execute(table.delete().where(table.c.instance_uuid == uuid))
         if state['mapping'] == 'down' and not connection.execute(down).first():
-            # Its database lies in a folder that does not exist.
+            # The cell is down because the folder of its database does not exist.
             connection.execute(CELL_MAPPINGS.insert().values(
                 name='down', uuid=CELL_DOWN, database_connection='sqlite:////nonexistent/cell.db'))
-        compute = connection.execute(
+        compute: Mapping[Value, Value] = connection.execute(
             sa.select(COMPUTE_NODES).where(COMPUTE_NODES.c.host == state['host'])).mappings().first() or {}
         connection.execute(INSTANCES.insert().values(
             uuid=uuid, user_id='u-owner', project_id=state['project'], image_ref='', hostname=name,
@@ -64,8 +67,8 @@ def seed_server(database, uuid, name, state):
             connection.execute(objects.SHARE_MAPPING.insert().values(instance_uuid=uuid, share_id='share-1'))
 
 
-def server_state(database, uuid):
-    """Say what the database holds of a server: states, actions and fault codes, as `expect` in the recordings."""
+def server_state(database: sa.Engine, uuid: str) -> Plain:
+    """Return the states, actions and fault codes of a server in the database, as in `expect` of the recorded cases."""
     with database.connect() as connection:
         row = connection.execute(sa.select(INSTANCES).where(INSTANCES.c.uuid == uuid)).mappings().one()
         actions, faults = (

@@ -1,1 +1,4 @@
-"""The widget and its one-file form, in reading order: widget, content, form, export; player.js and player.css are its part in the browser."""
+"""The widget and its one-file form, in reading order: protocol, widget, content, form, export.
+
+Its part in the browser is player.js and player.css.
+"""

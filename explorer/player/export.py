@@ -1,9 +1,10 @@
-"""A trace, or two, as one HTML file for handing out: the player itself, with no kernel, no network and no other file."""
+"""One trace or two as a single HTML file to hand out: the player itself, without kernel, network or other files."""
 
 import base64
 import gzip
 import hashlib
 import json
+import pathlib
 import re
 from html import escape
 
@@ -11,9 +12,10 @@ from explorer.errors import WrongUse, write_whole
 from explorer.explorations import exploration
 from explorer.player.content import content
 from explorer.player.widget import MODULE, STYLE
+from explorer.trace import Trace
 from explorer.views.facts import answered, asked, in_focus, spoken
 
-# The module finds here what the kernel would tell it; a position is kept in the address.
+# This model stands in for the kernel's: it gives player.js the stored content, and keeps the position in the address.
 BOOT = """
 const bytes = Uint8Array.from(atob(document.getElementById("content").textContent), (c) => c.charCodeAt(0));
 const plain = new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
@@ -28,7 +30,9 @@ text.className = "on-paper";
 player.after(text, sheet);
 render({ el: player, model: {
   get: (name) => state[name], set: (name, value) => { state[name] = value; }, on: () => {},
-  save_changes: () => { try { history.replaceState(null, "", `#${content.key}@${state.step}`); } catch { /* no address */ } },
+  save_changes: () => {
+    try { history.replaceState(null, "", `#${content.key}@${state.step}`); } catch { /* no address */ }
+  },
 } });
 player.querySelector("[data-explorer]").focus({ preventScroll: true });
 """
@@ -37,7 +41,8 @@ PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{script_hash}'; style-src '{style_hash}'; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{script_hash}'; \
+style-src '{style_hash}'; base-uri 'none'; form-action 'none'">
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>{style}</style>
@@ -54,7 +59,10 @@ THEME = """
 :root { color-scheme: light dark; }
 body { margin: 8px; background: #fff; color: #1f2328; font-family: system-ui, sans-serif; }
 @media (prefers-color-scheme: dark) {
-  :root { --jp-ui-font-color1: #e6e6e6; --jp-border-color1: #555; --jp-layout-color1: #1b1b1b; --jp-layout-color2: #303030; --jp-brand-color1: #90caf9; }
+  :root {
+    --jp-ui-font-color1: #e6e6e6; --jp-border-color1: #555; --jp-brand-color1: #90caf9;
+    --jp-layout-color1: #1b1b1b; --jp-layout-color2: #303030;
+  }
   body { background: #111; color: #e6e6e6; }
 }
 .on-paper { display: none; }
@@ -64,37 +72,39 @@ body { margin: 8px; background: #fff; color: #1f2328; font-family: system-ui, sa
 """
 
 
-def export(trace, key, other=None, sheet=''):
-    """Write the player of a trace, or of two side by side, as one page of HTML; below it a *sheet*, HTML of what is asked.
+def export(trace: Trace, key: str, other: Trace | None = None, sheet: str = '') -> str:
+    """Return the player of one trace, or of two to be compared, as one page of HTML.
 
-    Returns: the page; without scripts it tells the steps in focus as text.
+    Shape: *sheet* is the HTML of the lesson's questions, which are shown below the player. Where scripts do not run,
+    the page lists the steps in focus.
     Raises: WrongUse for an unknown exploration.
     """
     row = exploration(key)
     shown = {**content(trace, key, other), 'sheet': sheet}
     packed = gzip.compress(json.dumps(shown, separators=(',', ':')).encode(), 9, mtime=0)
-    script, style = MODULE.read_text(encoding='utf-8') + BOOT, re.sub('^ +', '', THEME + STYLE.read_text(encoding='utf-8'), flags=re.M)
+    module, style = (file.read_text(encoding='utf-8') for file in (MODULE, STYLE))
+    script, style = module + BOOT, re.sub('^ +', '', THEME + style, flags=re.M)
     return PAGE.format(
         title=escape(f'{row.number}. {row.title}'), text=_without_script(trace, key), style=style, script=script,
         content=base64.b64encode(packed).decode(), script_hash=_hash(script), style_hash=_hash(style))
 
 
-def write(page, path):
-    """Write a page to a file, whole or not at all.
+def write(page: str, path: str | pathlib.Path) -> None:
+    """Write a page to a file, completely or not at all.
 
-    Raises: WrongUse, if it can't be written.
+    Raises: WrongUse if the file cannot be written.
     """
     try:
         write_whole(path, page)
     except OSError as error:
-        raise WrongUse(f'{path} cannot be written: {error.strerror}; give another file') from error
+        raise WrongUse(f'{path} cannot be written: {error.strerror}; choose another file') from error
 
 
-def _without_script(trace, key):
+def _without_script(trace: Trace, key: str) -> str:
     steps = ''.join(f'<li value="{step.index}">{escape(spoken(step))}</li>' for step in in_focus(trace, key))
     return (f'<h1>{escape(exploration(key).title)}</h1><p>{escape(exploration(key).question)}</p>'
             f'<p>{escape(asked(trace))} → {escape(answered(trace))}</p><ol>{steps}</ol>')
 
 
-def _hash(text):
+def _hash(text: str) -> str:
     return f'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'

@@ -1,85 +1,88 @@
-"""What if: a request as a form. Its command line, body, headers and switches are views of one request, kept in step.
+"""What if: a request as a form. Command line, body, headers and switches are views of one request and kept in step.
 
-Whatever of them is edited last holds, and the others follow; what no command of the client would send goes without it.
+The view that was edited last decides, and the others follow. A request that no command of the client sends is sent
+without the client.
 """
 
 import argparse
-import functools
 import json
 import re
 import shlex
+from collections.abc import Mapping
+from typing import Literal, NoReturn, cast
 
 from explorer.engines.client import bare_request
 from explorer.engines.cloud import Cloud
 from explorer.errors import WrongUse, shorten
 from explorer.explorations import Scenario, client_newest
+from explorer.payloads import Plain, Value
+from explorer.player.protocol import FormField, FormValues
 
 VM_STATES = ('active', 'paused', 'stopped', 'suspended', 'building', 'rescued', 'resized', 'shelved_offloaded', 'error')
 TASK_STATES = ('', 'migrating', 'rebooting', 'powering-off', 'resize_prep', 'deleting')
 SWITCHES = ('block_migrate', 'force', 'host', 'microversion')  # of the command line
 REQUEST_CONTROLS = ('line', 'headers', 'body')  # of the HTTP request
 LINE = 'POST /v2.1/servers/$SERVER/action'
-STATE_CONTROLS = ('vm_state', 'task_state', 'locked_by')
-TROUBLES = {
-    'none': {}, 'the bus is away': {'conductor_reply': {'raise': 'MessageDeliveryFailure', 'kwargs': {}}},
+STATE_CONTROLS: tuple[Literal['vm_state', 'task_state', 'locked_by'], ...] = ('vm_state', 'task_state', 'locked_by')
+TROUBLES: dict[str, Plain] = {
+    'none': {}, 'the bus is unreachable': {'conductor_reply': {'raise': 'MessageDeliveryFailure', 'kwargs': {}}},
     'the conductor finds no host': {'conductor_reply': {'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}},
     'the conductor is silent': {'conductor_reply': {'raise': 'MessagingTimeout', 'kwargs': {}}},
     'another request is faster': {'race': {'task_state': 'rebooting'}}}
-GIVEN = 'as it was given'
+GIVEN = 'as given'
 LONGEST_COMMAND = 5000  # characters
 
 
 # ------------------------------------------------------------------------------------------------- scenario to form
 
 
-def form(scenario):
-    """Describe the controls that edit a scenario, as plain data: name, label, kind, value, options."""
+def form(scenario: Scenario) -> tuple[FormField, ...]:
+    """Describe the controls that edit a scenario, in the order in which they are laid out."""
     cloud = Cloud()
-    field = functools.partial(dict, options=())
     trouble = next((name for name, given in TROUBLES.items() if given == _trouble(scenario)), GIVEN)
     line, headers, body = _request(scenario)
     state = {**cloud.server_defaults, **scenario.state}
     asked = _read(scenario)
     return (
-        field(name='command', label='command', kind='text', value=_command(scenario)),
-        field(name='block_migrate', label='block migration', kind='checkbox', value=asked.block_migrate),
-        field(name='force', label='force', kind='checkbox', value=asked.force),
-        field(name='host', label='host', kind='text', value=asked.host or '', options=[host['host'] for host in cloud.hosts]),
-        field(name='microversion', label='microversion', kind='text', value=asked.microversion or '',
-              options=['2.1', '2.24', '2.25', '2.29', '2.30', '2.34', '2.67', '2.68', 'latest']),
-        field(name='caller', label='caller', kind='select', value=scenario.caller, options=[*cloud.callers, 'no_token', 'bad_token']),
-        *(field(name=name, label=name.replace('locked_by', 'locked by'), kind='select', value=state[name] or '', options=options)
-          for name, options in zip(STATE_CONTROLS, (VM_STATES, TASK_STATES, ('', 'owner', 'admin')))),
-        field(name='trouble', label='trouble', kind='select', value=trouble,
-              options=[*TROUBLES, *([GIVEN] if trouble == GIVEN else [])]),
-        field(name='line', label='request', kind='text', value=line),
-        field(name='headers', label='headers', kind='area', value=headers),
-        field(name='body', label='body', kind='area', value=body),
-        # What the form does not show is kept.
-        field(name='rest', label='', kind='hidden', value=json.dumps({
+        FormField(name='command', label='command', kind='text', options=(),  # '' if the client cannot send the request
+                  value='' if bare_request(scenario) else f'nova {shlex.join(scenario.command())}'),
+        FormField(name='block_migrate', label='block migration', kind='checkbox', value=asked.block_migrate,
+                  options=()),
+        FormField(name='force', label='force', kind='checkbox', value=asked.force, options=()),
+        FormField(name='host', label='host', kind='text', value=asked.host or '',
+                  options=[host['host'] for host in cloud.hosts]),
+        FormField(name='microversion', label='microversion', kind='text', value=asked.microversion or '',
+                  options=['2.1', '2.24', '2.25', '2.29', '2.30', '2.34', '2.67', '2.68', 'latest']),
+        FormField(name='caller', label='caller', kind='select', value=scenario.caller,
+                  options=[*cloud.callers, 'no_token', 'bad_token']),
+        *(FormField(name=name, label=name.replace('locked_by', 'locked by'), kind='select', value=state[name] or '',
+                    options=options)
+          for name, options in zip(STATE_CONTROLS, (VM_STATES, TASK_STATES, ('', 'owner', 'admin')), strict=True)),
+        FormField(name='trouble', label='failure', kind='select', value=trouble,
+                  options=[*TROUBLES, *([GIVEN] if trouble == GIVEN else [])]),
+        FormField(name='line', label='request', kind='text', value=line, options=()),
+        FormField(name='headers', label='headers', kind='area', value=headers, options=()),
+        FormField(name='body', label='body', kind='area', value=body, options=()),
+        # This keeps the parts of the scenario that no control shows.
+        FormField(name='rest', label='', kind='hidden', options=(), value=json.dumps({
             'disk_over_commit': scenario.disk_over_commit, 'server': scenario.server,
             'state': {name: part for name, part in scenario.state.items() if name not in STATE_CONTROLS},
             **({'trouble': _trouble(scenario)} if trouble == GIVEN else {})})))
 
 
-def _read(scenario):
-    """Read a bare request as switches, as far as it can be read so: the scenario that the switches show."""
+def _read(scenario: Scenario) -> Scenario:
+    """Return the scenario that the switches show: that of a bare request if it can be read as one, else this one."""
     sent = scenario.request or {}
     told = _told(sent.get('body'), sent.get('headers', {}), {'server': scenario.server})
     return Scenario(**told) if told else scenario
 
 
-def _trouble(scenario):
+def _trouble(scenario: Scenario) -> Plain:
     return {name: given for name in ('conductor_reply', 'race') if (given := getattr(scenario, name))}
 
 
-def _command(scenario):
-    """Give the command line that asks for a scenario, or nothing, where the client can't."""
-    return '' if bare_request(scenario) else f'nova {shlex.join(scenario.command())}'
-
-
-def _request(scenario):
-    """Give (line, headers, body) of a scenario as text."""
+def _request(scenario: Scenario) -> tuple[str, str, str]:
+    """Return the line, the headers and the body of a scenario's request."""
     bare = bare_request(scenario)
     if bare is None:
         return LINE, _as_text(scenario.headers()), json.dumps(scenario.body())
@@ -87,46 +90,47 @@ def _request(scenario):
     return f'{bare["method"]} {bare["path"]}', _as_text(bare.get('headers', {})), body
 
 
-def _as_text(headers):
+def _as_text(headers: Mapping[str, str]) -> str:
     return '\n'.join(f'{name}: {value}' for name, value in headers.items())
 
 
 # ------------------------------------------------------------------------------------------------- form to scenario
 
 
-def scenario_of(values, edited=''):
-    """Make a scenario of what stands in the form; *edited* names the control that was changed last.
+def scenario_of(given: Mapping[str, object], edited: str = '') -> Scenario:
+    """Return the scenario that is in the form; *edited* names the control that was changed last.
 
-    Raises: WrongUse for a command, headers or a microversion that are none.
+    Shape: *given* are some of the `FormValues`; the others are those of the default scenario.
+    Raises: WrongUse for an unknown name, a value of the wrong type, an invalid command, line, header or microversion.
     """
     usual = {field['name']: field['value'] for field in form(Scenario())}
-    values = usual | values
-    odd = [shorten(name) for name, value in values.items() if name not in usual or type(value) is not type(usual[name])]
+    odd = [shorten(name) for name, value in given.items() if name not in usual or type(value) is not type(usual[name])]
     if odd:
         raise WrongUse(f'the form is damaged: {odd[0]} cannot be read; run the cell again')
+    values = cast(FormValues, {**usual, **given})
     try:
         rest = json.loads(values['rest'])
         trouble = rest.get('trouble', {}) if values['trouble'] == GIVEN else TROUBLES[values['trouble']]
-        around = {'caller': values['caller'], **trouble, 'state': {
+        around: Plain = {'caller': values['caller'], **trouble, 'state': {
             **rest['state'], **{name: values[name] or None for name in STATE_CONTROLS}}}
-        kept = {'server': rest['server'], 'disk_over_commit': rest['disk_over_commit']}
+        kept: Plain = {'server': rest['server'], 'disk_over_commit': rest['disk_over_commit']}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise WrongUse(f'the form is damaged: {error!r}; run the cell again') from error
     if edited == 'command' or (edited not in (*SWITCHES, *REQUEST_CONTROLS) and values['command']):
         return Scenario(**parsed(values['command']), **around)
     if edited in SWITCHES:
-        switches = {name: (values[name] or '').strip() or None for name in ('host', 'microversion')}
+        switches: Plain = {name: values[name].strip() or None for name in ('host', 'microversion')}
         return Scenario(**kept, **switches, block_migrate=values['block_migrate'], force=values['force'], **around)
     return _of_request(values, kept, around)
 
 
-def parsed(command):
-    """Read a command line of the nova client: {field of Scenario: value}.
+def parsed(command: str) -> Plain:
+    """Parse a command line of the nova client: {field of Scenario: value}.
 
-    Raises: WrongUse for what is no `nova live-migration`.
+    Raises: WrongUse for anything that is not a `nova live-migration`.
     """
     if len(command) > LONGEST_COMMAND:
-        raise WrongUse(f'no command is that long; write at most {LONGEST_COMMAND:,} characters')
+        raise WrongUse(f'the command has {len(command):,} characters; write at most {LONGEST_COMMAND:,}')
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -137,15 +141,16 @@ def parsed(command):
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise WrongUse(f'no command for the nova client: {message[:200]}; write nova [--os-compute-api-version 2.X] live-migration '
-                       '[--block-migrate] [--force] SERVER [HOST]')
+    def error(self, message: str) -> NoReturn:
+        raise WrongUse(f'this is not a command of the nova client: {message[:200]}; write nova '
+                       '[--os-compute-api-version 2.X] live-migration [--block-migrate] [--force] SERVER [HOST]')
 
 
-def _parser():
+def _parser() -> _Parser:
     parser = _Parser(add_help=False)
     parser.add_argument('--os-compute-api-version', dest='microversion')
-    migration = parser.add_subparsers(required=True, metavar='live-migration').add_parser('live-migration', add_help=False)
+    commands = parser.add_subparsers(required=True, metavar='live-migration')
+    migration = commands.add_parser('live-migration', add_help=False)
     for flag in ('--block-migrate', '--disk-over-commit', '--force'):
         migration.add_argument(flag, action='store_true')
     migration.add_argument('server')
@@ -153,44 +158,48 @@ def _parser():
     return parser
 
 
-def _of_request(values, kept, around):
-    """Make a scenario of the HTTP request: with the client, where a command of it sends just that, else without."""
+def _of_request(values: FormValues, kept: Plain, around: Plain) -> Scenario:
+    """Return the scenario of the HTTP request, with the client only if one of its commands sends exactly this."""
     method, _, path = values['line'].strip().partition(' ')
     if not re.fullmatch(r'[A-Za-z]+', method) or not path.strip().startswith('/'):
         raise WrongUse(f'the request begins with {shorten(values["line"])}; write a method and a path, such as {LINE}')
     headers, body = _headers(values['headers']), values['body']
     try:
         sent = {'body': json.loads(body)} if body.strip() else {}
-    except ValueError:  # sent as it stands: that, too, is a question
+    except ValueError:  # it is sent as it is, because an invalid body is a valid question
         sent = {'raw_body': body}
     told = _told(sent.get('body'), headers, kept)
     if told and values['line'].strip() == LINE:
         scenario = Scenario(**told, **around)
-        if not bare_request(scenario) and scenario.headers() == headers and json.dumps(scenario.body()) == json.dumps(sent['body']):
+        if (not bare_request(scenario) and scenario.headers() == headers
+                and json.dumps(scenario.body()) == json.dumps(sent['body'])):
             return scenario
-    return Scenario(server=kept['server'], request={'method': method, 'path': path.strip(), 'headers': headers, **sent}, **around)
+    return Scenario(server=kept['server'], **around,
+                    request={'method': method, 'path': path.strip(), 'headers': headers, **sent})
 
 
-def _headers(text):
+def _headers(text: str) -> dict[str, str]:
     lines = [line for line in text.splitlines() if line.strip()]
     for number, line in enumerate(lines, 1):
         if not re.match(r'[!#$%&\'*+.^_`|~0-9A-Za-z-]+:', line):
-            raise WrongUse(f'line {number} of the headers is none; write Name: value')
+            raise WrongUse(f'line {number} of the headers is not a header; write Name: value')
     headers = {name: value.strip() for name, _, value in (line.partition(':') for line in lines)}
     if 'x-auth-token' in map(str.lower, headers):
-        raise WrongUse('the token is the caller\'s; leave X-Auth-Token out, and choose the caller')
+        raise WrongUse('X-Auth-Token is set from the caller; remove this header and choose the caller instead')
     if len(headers) < len(lines):
-        raise WrongUse('a header stands there twice; join its values in one line, with commas')
+        raise WrongUse('a header is repeated; write its values in one line, separated by commas')
     return headers
 
 
-def _told(body, headers, kept):
-    """Guess which fields of a scenario would lead to a request; whether they do is for the caller to see."""
-    wish = body.get('os-migrateLive') if isinstance(body, dict) else None
+def _told(body: Value, headers: Mapping[str, str], kept: Plain) -> Plain | None:
+    """Guess which fields of a scenario lead to a request; the caller must check whether they do."""
+    action = body.get('os-migrateLive') if isinstance(body, dict) else None
     version = headers.get('X-OpenStack-Nova-API-Version', '')
-    if not isinstance(wish, dict) or not re.fullmatch(r'2\.[0-9]{1,4}', version) or not isinstance(wish.get('host'), str | None):
+    if (not isinstance(action, dict) or not re.fullmatch(r'2\.[0-9]{1,4}', version)
+            or not isinstance(action.get('host'), str | None)):
         return None
-    return {'server': kept['server'], 'host': wish.get('host') or None, 'block_migrate': wish.get('block_migration') is True,
-            'disk_over_commit': wish.get('disk_over_commit') is True, 'force': wish.get('force') is True,
+    return {'server': kept['server'], 'host': action.get('host') or None,
+            'block_migrate': action.get('block_migration') is True,
+            'disk_over_commit': action.get('disk_over_commit') is True, 'force': action.get('force') is True,
             'microversion': None if version == f'2.{client_newest()}' else version}
 

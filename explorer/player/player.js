@@ -1,5 +1,5 @@
-// The player's side in the browser. It knows the position and nothing else: all that it shows, Python has made.
-// Fragments of HTML come from explorer/views/, which escapes whatever comes from a payload; plain texts go in as text.
+// The player in the browser. It owns only the position; Python makes all that is shown: see protocol.py.
+// The views escape payloads, so fragments are inserted as HTML; all else is inserted as text.
 
 const KEYS = { Home: "first", ArrowLeft: "previous", ArrowRight: "next", End: "last", " ": "play" };
 
@@ -10,15 +10,15 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// Wrap what a pattern (with one group) finds in the texts below an element, and unfold it.
+// Wrap each match of a pattern, which has one group, in the texts below an element, and unfold it.
 function mark(root, pattern, name) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), texts = [];
   while (walker.nextNode()) texts.push(walker.currentNode);
   for (const text of texts) {
-    const parts = text.data.split(pattern);
-    if (parts.length < 2) continue;
+    const pieces = text.data.split(pattern);
+    if (pieces.length < 2) continue;
     unfold(text.parentElement, root);
-    text.replaceWith(...parts.map((part, index) => (index % 2 ? make("mark", { class: name }, part) : part)));
+    text.replaceWith(...pieces.map((piece, index) => (index % 2 ? make("mark", { class: name }, piece) : piece)));
   }
 }
 
@@ -26,13 +26,14 @@ function unfold(element, root) {
   for (let at = element; at && at !== root; at = at.parentElement) if (at.localName === "details") at.open = true;
 }
 
-const SENDING = "sending …", SILENT = "no answer yet: the kernel is busy, or was started anew; then run this cell again";
+const SENDING = "sending …";
+const SILENT = "No answer yet. The kernel is busy or was restarted; if it was restarted, run this cell again.";
 const has = Object.hasOwn; // a field may be called "constructor"
 const quoted = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 function render({ model, el }) {
   const root = make("section", { "data-explorer": "player", tabindex: "0", "data-lm-suppress-shortcuts": "true" });
-  const status = make("p", { role: "status", class: "explorer-status" }); // outside: what comes anew with the page is not spoken
+  const status = make("p", { role: "status", class: "explorer-status" }); // outside, because a new page is not spoken
   let content, run, parts, texts, timer = null, edited = "", told = "", waiting = null, follow = "", query = "";
 
   // ------------------------------------------------------------------------------------------------ the page
@@ -44,7 +45,8 @@ function render({ model, el }) {
     content = model.get("content");
     edited = "";
     root.innerHTML = content.page.replaceAll("\x01", `explorer-${Math.random().toString(36).slice(2)}`);
-    parts = Object.fromEntries([...root.querySelectorAll("[data-part], [data-pane]")].map((each) => [each.dataset.part ?? each.dataset.pane, each]));
+    const named = [...root.querySelectorAll("[data-part], [data-pane]")];
+    parts = Object.fromEntries(named.map((each) => [each.dataset.part ?? each.dataset.pane, each]));
     parts.fields.append(...Object.keys(content.fields).sort().map((value) => make("option", { value })));
     root.dataset.exploration = content.key;
     root.setAttribute("aria-label", content.title);
@@ -58,13 +60,17 @@ function render({ model, el }) {
     if (parts.facts.firstChild) status.textContent = parts.facts.querySelector(".asked").textContent;
   }
 
-  // Name a control so that it can be found again when the page has been made anew.
-  const nameOf = ({ name, dataset }) => (name ? `[name="${name}"]` : dataset.part ? `[data-part="${dataset.part}"]` : dataset.action ? `[data-action="${dataset.action}"]` : "x");
+  // Return a selector that finds a control again in a new page.
+  function nameOf({ name, dataset }) {
+    if (name) return `[name="${name}"]`;
+    return dataset.part ? `[data-part="${dataset.part}"]` : dataset.action ? `[data-action="${dataset.action}"]` : "x";
+  }
 
   const inputs = () => [...(parts.form?.elements ?? [])].filter((input) => input.name);
-  const values = () => Object.fromEntries(inputs().map((input) => [input.name, input.type === "checkbox" ? input.checked : input.value]));
+  const valueOf = (input) => (input.type === "checkbox" ? input.checked : input.value);
+  const values = () => Object.fromEntries(inputs().map((input) => [input.name, valueOf(input)]));
 
-  // What stands in the form is Python's to say; but not over what is being typed since Python was asked.
+  // Fill in the form, except the control that was typed in since the last message.
   function fill() {
     const typing = edited !== told ? edited : "";
     const fields = Object.fromEntries(model.get("form")?.fields.map((field) => [field.name, field]) ?? []);
@@ -77,7 +83,7 @@ function render({ model, el }) {
     edited = typing;
   }
 
-  // Show one of the runs: all that belongs to it but not to a step.
+  // Show what belongs to a run but not to a step.
   function use(number, tell = true) {
     run = content.runs[number] ?? content.runs[0];
     const at = content.runs.indexOf(run), other = content.runs[1 - at];
@@ -88,7 +94,7 @@ function render({ model, el }) {
     parts.more.innerHTML = run.more;
     for (const goal of root.querySelectorAll("[data-goto]")) reachable(goal);
     parts.caption.textContent = run.caption;
-    parts.bus.title = "to the message on the bus, if one was sent";
+    parts.bus.title = "go to the message on the bus, if one was sent";
     parts.bus.disabled = !run.steps.some((step) => step.node === "bus");
     drawFlowchart(other);
     texts = [];
@@ -135,7 +141,7 @@ function render({ model, el }) {
     const step = run.steps[index];
     root.dataset.step = index;
     parts.slider.value = index;
-    parts.count.textContent = `step ${index} of 0 to ${last} · ${run.leg}`;
+    parts.count.textContent = `step ${index} of ${last} · ${run.leg}`;
     if (!step) return;
     const [name, says] = content.stations[step.station];
     root.dataset.node = step.node;
@@ -143,8 +149,9 @@ function render({ model, el }) {
     parts.slider.setAttribute("aria-valuetext", `${index}: ${name}`);
     const seen = [markNode(step.station), showSource(step), markRow(index)];
     showPayload(step, index);
-    for (const row of parts.journey.querySelectorAll("tr[data-steps]")) row.classList.toggle("here", row.dataset.steps.split(" ").includes(String(index)));
-    const panes = [parts.flowchart, parts.source, parts.more.querySelector(".beside")]; // last, for it asks for the layout
+    for (const row of parts.journey.querySelectorAll("tr[data-steps]"))
+      row.classList.toggle("here", row.dataset.steps.split(" ").includes(String(index)));
+    const panes = [parts.flowchart, parts.source, parts.more.querySelector(".beside")]; // last: it needs the layout
     panes.forEach((pane, number) => seen[number] && center(pane, seen[number]));
     if (tell) push({ step: index });
   }
@@ -166,17 +173,21 @@ function render({ model, el }) {
 
   function markRow(index) {
     parts.more.querySelector("tr.here")?.classList.remove("here");
-    const links = [...parts.more.querySelectorAll(`.beside [data-run="${root.dataset.run}"]`)].filter((link) => link.dataset.goto <= index);
-    const link = links.pop();
+    const links = [...parts.more.querySelectorAll(`.beside [data-run="${root.dataset.run}"]`)];
+    const link = links.filter((each) => each.dataset.goto <= index).pop();
     let row = link ? link.closest("tr") : parts.more.querySelector(".beside tr");
-    if (!link || link.dataset.goto < index) while (row && !row.matches(".alike")) row = row.nextElementSibling; // it is folded away
+    // A step without a link is in the next row that stands for several.
+    if (!link || link.dataset.goto < index) while (row && !row.matches(".alike")) row = row.nextElementSibling;
     row?.classList.add("here");
     return row;
   }
 
   function showSource(step) {
     const { head, first, lines, runs } = content.sources[step.source];
-    const listing = lines.map((text, index) => make("span", { "data-line": first + index, ...(runs.includes(first + index) ? { class: "code" } : {}) }, `${text}\n`));
+    const listing = lines.map((text, index) => {
+      const code = runs.includes(first + index) ? { class: "code" } : {};
+      return make("span", { "data-line": first + index, ...code }, `${text}\n`);
+    });
     parts.source.innerHTML = head;
     parts.source.append(make("pre", {}, ...listing));
     for (const line of step.lines) listing[line - first]?.classList.add("ran");
@@ -199,7 +210,7 @@ function render({ model, el }) {
     }
   }
 
-  // Not scrollIntoView: that one moves the notebook, too.
+  // scrollIntoView would also scroll the notebook.
   function center(pane, element) {
     const [outer, inner] = [pane.getBoundingClientRect(), element.getBoundingClientRect()];
     pane.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
@@ -209,7 +220,10 @@ function render({ model, el }) {
   // ------------------------------------------------------------------------------------------------ follow and find
 
   const rows = () => (content.fields[follow] ?? []).filter((row) => row[4 + content.runs.indexOf(run)]?.length);
-  const names = () => new RegExp(`\\b(${[...new Set([follow, ...rows().map(([, path]) => path)].map((path) => quoted(path.split(".").pop())))].join("|")})\\b`);
+  function names() {
+    const last = [follow, ...rows().map(([, path]) => path)].map((path) => quoted(path.split(".").pop()));
+    return new RegExp(`\\b(${[...new Set(last)].join("|")})\\b`);
+  }
 
   function chase(name) {
     follow = has(content.fields, name) ? name : "";
@@ -218,13 +232,17 @@ function render({ model, el }) {
     const sorted = rows().sort((one, other) => one[at][0] - other[at][0]);
     const cells = (...texts) => texts.map((text) => make("td", {}, text));
     const lines = sorted.map((row) => {
-      const step = run.steps[row[at][0]], goal = make("span", { "data-goto": row[at][0], "data-run": at - 4 }, String(row[at][0]));
+      const [index] = row[at], goal = make("span", { "data-goto": index, "data-run": at - 4 }, String(index));
       reachable(goal);
-      return make("tr", { "data-steps": row[at].join(" ") }, ...cells(goal, content.nodes[row[0]], content.stations[step.station][0], ...row.slice(1, 4)));
+      const station = content.stations[run.steps[index].station][0];
+      return make("tr", { "data-steps": row[at].join(" ") },
+        ...cells(goal, content.nodes[row[0]], station, ...row.slice(1, 4)));
     });
     if (given) lines.unshift(make("tr", {}, ...cells("", "command line", "nova live-migration", ...given)));
     const heads = ["step", "where", "station", "name", "type", "value"].map((text) => make("th", {}, text));
-    const title = follow ? `${follow} on its way: ${lines.length} names, types and values` : "to follow a field click its name in the payload";
+    const title = follow
+      ? `${follow} on its way: ${lines.length} names, types and values`
+      : "click the name of a field in the payload to follow it";
     parts.journey.replaceChildren(make("summary", {}, title), make("table", {}, make("tr", {}, ...heads), ...lines));
     const carriers = new Set(rows().flatMap((row) => row[at].map((index) => run.steps[index].station)));
     for (const node of parts.flowchart.querySelectorAll("[data-station]")) {
@@ -242,23 +260,26 @@ function render({ model, el }) {
   }
 
   const finding = () => new RegExp(`(${quoted(query)})`, "i");
-  const hits = () => (query ? run.steps.flatMap((_, index) => (textOf(index).includes(query.toLowerCase()) ? [index] : [])) : []);
+  const isHit = (index) => query && textOf(index).includes(query.toLowerCase());
+  const hits = () => [...run.steps.keys()].filter(isHit);
 
   function search() {
     query = parts.find.value.trim();
     const found = hits();
     parts.found.hidden = !query;
-    parts.found.textContent = found.length ? `in ${found.length} steps, next ▶` : "nowhere in this run";
+    parts.found.textContent = found.length ? `in ${found.length} steps, next ▶` : "not found in this run";
     parts.found.disabled = !found.length;
   }
 
   function nextHit(back) {
     const found = hits();
-    const goal = back ? found.filter((index) => index < here()).pop() ?? found.pop() : found.find((index) => index > here()) ?? found[0];
+    const goal = back
+      ? found.filter((index) => index < here()).pop() ?? found.pop()
+      : found.find((index) => index > here()) ?? found[0];
     if (goal !== undefined) show(goal);
   }
 
-  // ------------------------------------------------------------------------------------------------ what one can do
+  // ------------------------------------------------------------------------------------------------ actions
 
   function stop() {
     clearInterval(timer);
@@ -269,14 +290,15 @@ function render({ model, el }) {
   function play() {
     if (timer !== null) return stop();
     parts.play.setAttribute("aria-pressed", "true");
-    timer = setInterval(() => (here() < run.steps.length - 1 && root.isConnected ? show(here() + 1) : stop()), 1000 * parts.pace.value);
+    const go = () => (here() < run.steps.length - 1 && root.isConnected ? show(here() + 1) : stop());
+    timer = setInterval(go, 1000 * parts.pace.value);
   }
 
   function swap() {
     const at = content.runs.indexOf(run), pairs = content.differs;
     const row = pairs.findIndex((pair) => pair[at] === here());
-    const goal = [...pairs.slice(0, row + 1).reverse(), ...pairs.slice(row)].find((pair) => pair[1 - at] !== null)?.[1 - at];
-    visitRun(1 - at, goal);
+    const nearest = [...pairs.slice(0, row + 1).reverse(), ...pairs.slice(row)];
+    visitRun(1 - at, nearest.find((pair) => pair[1 - at] !== null)?.[1 - at]);
   }
 
   function visitRun(number, index) {
@@ -300,7 +322,9 @@ function render({ model, el }) {
   function ask(said) {
     if (said.kind !== "edit") parts.message.textContent = SENDING;
     clearTimeout(waiting);
-    waiting = setTimeout(() => parts.message.textContent === SENDING && (parts.message.textContent = SILENT), 15_000);
+    waiting = setTimeout(() => {
+      if (parts.message.textContent === SENDING) parts.message.textContent = SILENT;
+    }, 15_000);
     model.send(said);
   }
 
@@ -314,7 +338,7 @@ function render({ model, el }) {
     show(visits.find((index) => index > here()) ?? visits[0]);
   }
 
-  // A link leads to a position: #KEY@46, #KEY@_migrate_live.
+  // A link can name a position: #KEY@46 or #KEY@_migrate_live.
   function follows(hash) {
     const [key, place] = hash.slice(1).split("@");
     if (key !== content.key || !place) return false;
@@ -326,7 +350,8 @@ function render({ model, el }) {
   }
 
   function press(target) {
-    const pressed = target.closest("button[data-action]"), goal = target.closest("[data-goto]"), node = target.closest("[data-station]");
+    const pressed = target.closest("button[data-action]");
+    const goal = target.closest("[data-goto]"), node = target.closest("[data-station]");
     const name = target.closest('[data-pane="payload"] :is(li > code, summary > code)');
     const field = name && (name.dataset.field ?? name.textContent);
     if (pressed) act(pressed.dataset.action);
@@ -356,7 +381,7 @@ function render({ model, el }) {
   });
   root.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    event.stopPropagation(); // or the notebook takes the key for a command
+    event.stopPropagation(); // otherwise the notebook takes the key as a command
     const { key, target } = event;
     if (target === parts.find && key === "Enter") return nextHit(event.shiftKey);
     const node = target.closest("[data-station], [data-goto]");
@@ -384,8 +409,8 @@ function render({ model, el }) {
   document.addEventListener("click", onLink);
   window.addEventListener("hashchange", onHash);
 
-  // What comes with new content can be told before it, so it waits its turn. Whether the content is still the same object says
-  // nothing: the browser may be sent the whole state again.
+  // Other changes can be reported before the change of content that they belong to, so they wait for it. Comparing
+  // content objects does not help: Python may send the whole state again.
   const on = (name, follow) => model.on(`change:${name}`, () => queueMicrotask(follow));
   model.on("change:content", build);
   on("form", fill);
@@ -395,7 +420,7 @@ function render({ model, el }) {
   build();
   el.append(root, status);
   onHash();
-  // There is a size to center by only when the page has been laid out.
+  // Centering needs sizes, which exist only after the layout.
   const laidOut = new ResizeObserver(() => {
     if (root.clientHeight > 0) show(here(), false);
   });

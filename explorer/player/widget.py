@@ -1,7 +1,12 @@
-"""The player: a trace, or two, as a widget. Python owns what is shown (content.py), the browser only the position."""
+"""The player: one trace or two as a widget. Python owns what is shown (content.py), the browser only the position.
+
+protocol.py describes what the two send to each other.
+"""
 
 import dataclasses
 import pathlib
+from collections.abc import Callable, Mapping
+from typing import Self
 
 import anywidget
 import traitlets
@@ -9,11 +14,13 @@ import traitlets
 from explorer.engines.running import run, run_real
 from explorer.errors import WrongUse, shorten
 from explorer.explorations import Scenario, exploration, scenario_of_trace
+from explorer.payloads import Plain
 from explorer.player import form
 from explorer.player.content import content, positions
+from explorer.player.protocol import FormTrait, PlayerMessage, PlayerTraits
 from explorer.stations import BY_KEY
 from explorer.trace import Trace
-from explorer.views.comparison import compare, is_real
+from explorer.views.comparison import Comparison, compare, is_real
 from explorer.views.facts import answered
 from explorer.views.pages import page, tell
 
@@ -21,8 +28,8 @@ _HERE = pathlib.Path(__file__).parent
 MODULE, STYLE = _HERE / 'player.js', _HERE / 'player.css'
 
 
-def explore(key):
-    """Run the scenario of an exploration and give its player.
+def explore(key: str) -> 'Player':
+    """Run the scenario of an exploration and return its player.
 
     Raises: WrongUse for an unknown exploration.
     """
@@ -31,10 +38,9 @@ def explore(key):
 
 
 class Player(anywidget.AnyWidget):
-    """Step through a trace: flowchart, source, payload; change the request and send it; compare two runs.
+    """Step through a trace with its flowchart, source and payload; change the request and send it; compare two runs.
 
-    Shape: *content* as `content()` gives it; *run* says which of its runs is shown, *step* is the index of the current step;
-    *form* are the controls as `form.form` gives them; *message* is the one line that says what went wrong.
+    Shape: the traits are `PlayerTraits`.
     """
 
     _esm, _css = MODULE, STYLE
@@ -44,28 +50,32 @@ class Player(anywidget.AnyWidget):
     step = traitlets.Int().tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, trace, key, other=None):
-        self.key, self._before = key, None
+    def __init__(self, trace: Trace, key: str, other: Trace | None = None) -> None:
+        self.key = key
+        self._before: Trace | None = None
         super().__init__(**self._shown(trace, other))
         self.on_msg(self._asked)
 
     @property
-    def trace(self):
-        """Give the trace that is shown."""
+    def trace(self) -> Trace:
+        """The trace that is shown."""
         return self.traces[self.run]
 
-    def show(self, trace, other=None):
-        """Show another trace, or two side by side: then the second, from where it was turned back or the exploration begins."""
+    def show(self, trace: Trace, other: Trace | None = None) -> None:
+        """Show another trace, or two to be compared; of two, the second one is visible.
+
+        The position is the step that rejected the request, or the first one of the exploration.
+        """
         shown = self._shown(trace, other)
-        with self.hold_sync():  # one message, so that the position fits to what is shown
-            self.message = ''
+        with self.hold_sync():  # one message, so that position and content agree
             for name, value in shown.items():
                 setattr(self, name, value)
 
-    def goto(self, position):
-        """Go to a step: by its index, by the key of its station, or by that of an exploration; give the player.
+    def goto(self, position: object) -> Self:
+        """Go to a step and return the player.
 
-        Raises: WrongUse for what this trace has not; the position stays.
+        Shape: *position* is the index of a step, the key of a station or the key of an exploration.
+        Raises: WrongUse for a position that this trace does not have; then the current step stays.
         """
         places = positions(self.trace)
         if isinstance(position, str) and position in places:
@@ -73,28 +83,28 @@ class Player(anywidget.AnyWidget):
         elif type(position) is int and 0 <= position < len(self.trace.steps):
             self.step = position
         else:
-            raise WrongUse(f'no step {shorten(position)} in this trace; give 0 to {len(self.trace.steps) - 1}, an exploration '
-                           'or a station, such as "controller" or "_migrate_live"')
+            raise WrongUse(f'this trace has no step {shorten(position)}; use an index from 0 to '
+                           f'{len(self.trace.steps) - 1}, or the key of an exploration or a station, such as '
+                           '"controller" or "_migrate_live"')
         return self
 
-    def compare(self, other=None):
-        """Lay this run (A) beside that of another scenario, or another trace (B); by default what the exploration suggests.
+    def compare(self, other: Scenario | Trace | None = None) -> Comparison:
+        """Compare this run (A) with another trace or the run of another scenario (B).
 
-        Returns: the Comparison, which tells it in words.
+        By default, B is the run that the exploration suggests.
         """
         row, a = exploration(self.key), self.traces[0]
-        asked = _changed(scenario_of_trace(a), row.scenario, row.versus) if other is None else other
+        asked = _changed(scenario_of_trace(a), row.scenario, row.versus or row.scenario) if other is None else other
         b = asked if isinstance(asked, Trace) else run(asked)
-        if other is None and b.scenario == a.scenario:  # this is what it suggests; so beside what it suggests that for
+        if other is None and b.scenario == a.scenario:  # A is the suggested run, so compare it with the usual one
             a = run(row.scenario)
         self.show(a, b)
         return compare(a, b)
 
-    def compare_with_real(self):
-        """Lay the miniature's run (A) beside what the real Nova does (B): as it is recorded, else live, where it is installed.
+    def compare_with_real(self) -> Comparison:
+        """Compare the miniature's run (A) with the real Nova's (B): its recording, or else a live run.
 
-        Returns: the Comparison, which tells it in words.
-        Raises: WrongUse, if this is not recorded and there is no real Nova; what is shown stays.
+        Raises: WrongUse if there is no recording and the real Nova is not installed; then the player does not change.
         """
         scenario = scenario_of_trace(self.trace)
         real = self.trace if is_real(self.trace) else run_real(scenario, tell=self._tell)
@@ -102,43 +112,46 @@ class Player(anywidget.AnyWidget):
         self.show(ours, real)
         return compare(ours, real)
 
-    def _tell(self, line):
+    def _tell(self, line: str) -> None:
         self.message = line
 
-    def send(self, values, edited=''):
-        """Run the path with what stands in the form, {name: value}; an error becomes the message."""
+    def send(self, values: Mapping[str, object], edited: str = '') -> None:
+        """Run the request in the form; an error becomes the message.
+
+        Shape: *values* are some or all of the `FormValues`; *edited* names the control that was changed last.
+        """
         self._try(lambda: self._replace(run(form.scenario_of(values, edited))))
 
-    def edit(self, values, edited):
-        """Keep the form in step with the control that was *edited*; an error becomes the message."""
-        def follow():
-            self.form = _form(form.scenario_of(values, edited))
+    def edit(self, values: Mapping[str, object], edited: str) -> None:
+        """Bring the form into agreement with the control that was *edited*; an error becomes the message."""
+        def follow() -> None:
+            self.form = dict(_form(form.scenario_of(values, edited)))
         self._try(follow)
 
-    def compare_with_before(self):
-        """Lay the run before this one (A) beside this one (B)."""
-        self.show(self._before, self.traces[0])
+    def compare_with_before(self) -> None:
+        """Compare the previous run (A) with this one (B)."""
+        self.show(self._before or self.traces[0], self.traces[0])
 
-    def _replace(self, trace):
+    def _replace(self, trace: Trace) -> None:
         self._before = self.trace
         self.show(trace)
 
-    def _try(self, work):
-        self.message = ''  # so that the browser hears of the same line again
+    def _try(self, work: Callable[[], object]) -> None:
+        self.message = ''  # so that a repeated line is a change, which the browser receives
         try:
             work()
-        except Exception as error:  # a widget has no better place for it, and shall not show a traceback
+        except Exception as error:  # a widget has no better place to show it, and a traceback helps nobody
             self.message = str(error) or type(error).__name__
 
-    def _shown(self, trace, other):
+    def _shown(self, trace: Trace, other: Trace | None) -> PlayerTraits:
         form = _form(scenario_of_trace(other or trace))
         shown = content(trace, self.key, other, form=form['fields'], before=self._before is not None and other is None)
-        self.traces = (trace, other) if other else (trace,)
+        self.traces: tuple[Trace, ...] = (trace, other) if other else (trace,)
         run = len(self.traces) - 1
-        return {'content': shown, 'form': form, 'run': run, 'step': shown['runs'][run]['start']}
+        return {'message': '', 'content': shown, 'form': form, 'run': run, 'step': shown['runs'][run]['start']}
 
-    def set_state(self, sync_data):
-        """Take over from the browser what it may say, the position; anything else, and any position that is none, is undone there."""
+    def set_state(self, sync_data: Mapping[str, object]) -> None:
+        """Accept a valid position from the browser, and undo there whatever else it sets."""
         run = sync_data.get('run', self.run)
         run = run if type(run) is int and 0 <= run < len(self.traces) else self.run
         step = sync_data.get('step', self.step)
@@ -148,7 +161,7 @@ class Player(anywidget.AnyWidget):
         if odd := [name for name, value in sync_data.items() if name not in good or good[name] != value]:
             self.send_state([name for name in odd if name in self.keys])
 
-    def _asked(self, _widget, said, _buffers):
+    def _asked(self, _widget: object, said: PlayerMessage, _buffers: object) -> None:
         match said:
             case {'kind': 'compare'}:
                 self._try(self.compare)
@@ -158,24 +171,24 @@ class Player(anywidget.AnyWidget):
                 self._try(self.compare_with_real)
             case {'kind': 'close'}:
                 self._try(lambda: self.show(self.trace))
-            case {'kind': 'edit', 'values': {**values}, 'edited': str(edited)}:
+            case {'kind': 'edit', 'values': dict(values), 'edited': str(edited)}:
                 self.edit(values, edited)
-            case {'kind': 'send', 'values': {**values}, **more}:
+            case {'kind': 'send', 'values': dict(values), **more}:
                 self.send(values, str(more.get('edited', '')))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         step = self.trace.steps[self.step] if self.trace.steps else None
         where = f'step {step.index} {BY_KEY[step.station].name}' if step else 'no steps'
         return f'Player({self.key}: {where}, of {len(self.trace.steps)}; {answered(self.trace)})'
 
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs: Plain) -> tuple[Plain, Plain]:
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return {**data, 'text/plain': tell(self.trace, self.key),
                 'text/html': page(self.trace, self.key)}, metadata
 
 
-def _changed(scenario, usual, other):
-    """Change in a scenario what *other* has other than the *usual* one, and leave the rest."""
+def _changed(scenario: Scenario, usual: Scenario, other: Scenario) -> Scenario:
+    """Apply to a scenario whatever *other* changes in the *usual* one."""
     names = [field.name for field in dataclasses.fields(Scenario)]
     changed = {name: getattr(other, name) for name in names if getattr(other, name) != getattr(usual, name)}
     if 'state' in changed:
@@ -183,5 +196,5 @@ def _changed(scenario, usual, other):
     return dataclasses.replace(scenario, **changed)
 
 
-def _form(scenario):
+def _form(scenario: Scenario) -> FormTrait:
     return {'fields': form.form(scenario)}

@@ -1,1 +1,4 @@
-"""The lesson, in reading order: tasks, facts, questions, catalogue, judging, progress, cards, lesson, guide, overlay, presenter."""
+"""The lesson.
+
+In reading order: tasks, facts, questions, catalogue, judging, progress, cards, lesson, guide, overlay, presenter.
+"""

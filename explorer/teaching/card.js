@@ -1,24 +1,26 @@
-// The lesson's side in the browser: forms that Python has written, and what was chosen in them. Nothing is judged here.
-// With a presenter's notes come a timer, the full screen and the size of the letters.
+// The browser's half of a lesson card: it shows the forms that Python makes, and sends what is entered. It judges
+// nothing. For a presenter's notes it also has a timer, the full screen and the size of the letters.
 
 function render({ model, el }) {
   const root = document.createElement("section"), status = document.createElement("p");
   root.setAttribute("data-explorer", "card");
   root.setAttribute("data-lm-suppress-shortcuts", "true");
-  status.setAttribute("role", "status"); // outside: what comes anew with the page is not spoken
+  status.setAttribute("role", "status"); // outside root, because what a new page brings along is not spoken
   status.className = "explorer-status";
   let began = null, passed = 0, ticking = null, size = 1;
 
   const nameOf = (element) => {
     const task = element.closest("[data-task]")?.dataset.task, { name, value, dataset } = element;
-    const own = name ? `[name="${name}"]${element.type === "radio" ? `[value="${CSS.escape(value)}"]` : ""}` : dataset.action ? `[data-action="${dataset.action}"]` : null;
+    const one = element.type === "radio" ? `[value="${CSS.escape(value)}"]` : "";
+    const own = name ? `[name="${name}"]${one}` : dataset.action ? `[data-action="${dataset.action}"]` : null;
     return own && `${task ? `[data-task="${task}"] ` : ""}${own}`;
   };
 
-  // What has been typed or chosen and not been sent is kept when the page comes anew.
+  // A new page keeps what has been typed or chosen but not yet sent.
   function build() {
     const at = root.contains(document.activeElement) ? nameOf(document.activeElement) : null;
-    const draft = [...root.querySelectorAll("input, textarea, select")].map((input) => [nameOf(input), input.value, input.checked]);
+    const inputs = [...root.querySelectorAll("input, textarea, select")];
+    const draft = inputs.map((input) => [nameOf(input), input.value, input.checked]);
     const open = [...root.querySelectorAll("details[data-name][open]")].map((each) => each.dataset.name);
     root.innerHTML = model.get("html");
     root.setAttribute("aria-label", model.get("title"));
@@ -38,35 +40,39 @@ function render({ model, el }) {
   function tick() {
     const shown = root.querySelector('[data-part="timer"]');
     if (!shown) return;
-    const left = Math.round(shown.dataset.minutes * 60 - now() / 1000), over = left < 0;
-    shown.textContent = `${over ? "−" : ""}${Math.floor(Math.abs(left) / 60)}:${String(Math.abs(left) % 60).padStart(2, "0")}`;
+    const left = Math.round(shown.dataset.minutes * 60 - now() / 1000), over = left < 0, seconds = Math.abs(left);
+    shown.textContent = `${over ? "−" : ""}${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     shown.classList.toggle("over", over);
     root.querySelector('[data-action="timer"]').textContent = began === null ? "start" : "pause";
   }
 
   function act(action) {
+    const all = root.closest(".explorer-presenter") ?? root;
     if (action === "timer") {
       passed = now();
       began = began === null ? Date.now() : null;
     } else if (action === "again") [passed, began] = [0, began === null ? null : Date.now()];
-    else if (action === "full") document.fullscreenElement ? document.exitFullscreen() : (root.closest(".explorer-presenter") ?? root).requestFullscreen();
+    else if (action === "full") document.fullscreenElement ? document.exitFullscreen() : all.requestFullscreen();
     else if (action === "larger" || action === "smaller") {
       size = Math.min(2, Math.max(0.8, size * (action === "larger" ? 1.1 : 1 / 1.1)));
-      (root.closest(".explorer-presenter") ?? root).style.setProperty("--size", size.toFixed(2));
+      all.style.setProperty("--size", size.toFixed(2));
     } else return false;
     return tick(), true;
   }
 
   root.addEventListener("submit", (event) => {
     event.preventDefault();
-    model.send({ kind: "answer", task: event.target.dataset.task, values: Object.fromEntries(new FormData(event.target)) });
+    const { task } = event.target.dataset;
+    model.send({ kind: "answer", task, values: Object.fromEntries(new FormData(event.target)) });
   });
   root.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-action]");
-    if (button && !act(button.dataset.action)) model.send({ kind: button.dataset.action, task: button.closest("[data-task]")?.dataset.task });
+    if (!button || act(button.dataset.action)) return;
+    model.send({ kind: button.dataset.action, task: button.closest("[data-task]")?.dataset.task });
   });
   root.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey || event.altKey)) event.stopPropagation(); // or the notebook takes the key for a command
+    // Otherwise the notebook takes the key for a command.
+    if (!(event.ctrlKey || event.metaKey || event.altKey)) event.stopPropagation();
   });
   model.on("change:html", build);
   const speak = () => (status.textContent = model.get("said"));

@@ -1,19 +1,26 @@
-"""What is shown of the lesson: a card with questions, how far one is, where one is. HTML and text by pure functions."""
+"""Show the lesson as HTML and text: cards with tasks, the learner's progress, and the place of a leg.
+
+explorer/player/protocol.py describes what the browser and a card exchange.
+"""
 
 import dataclasses
 import pathlib
 import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
+from typing import Protocol
 
 import anywidget
 import traitlets
 
 from explorer.errors import WrongUse
 from explorer.explorations import EXPLORATIONS, Exploration
+from explorer.payloads import Plain, Value
+from explorer.player.protocol import CardMessage
 from explorer.stations import NODES
 from explorer.teaching.catalogue import QUESTIONS, TASKS
 from explorer.teaching.progress import Progress
-from explorer.teaching.tasks import KINDS, LETTERS, Verdict
+from explorer.teaching.tasks import KINDS, LETTERS, Answer, Task, Verdict
 from explorer.views.pages import LEFT, html_table
 from explorer.views.text import short, visible
 
@@ -21,38 +28,56 @@ _HERE = pathlib.Path(__file__).parent
 CARD_MODULE, CARD_STYLE = _HERE / 'card.js', _HERE / 'card.css'
 
 
+class Answerable(Protocol):
+    """What a card needs of a Lesson."""
+
+    def answer(self, key: str, answer: object, /) -> Verdict:
+        """Judge and keep an answer."""
+
+    def hint(self, key: str) -> Verdict:
+        """Take the next hint."""
+
+    def solution(self, key: str) -> Verdict:
+        """Take the solution."""
+
+    def kept(self) -> Progress:
+        """Return the progress."""
+
+
 class HtmlWidget(anywidget.AnyWidget):
-    """HTML that is made here and shown in the browser, which only sends messages; *said* is the line that it speaks."""
+    """HTML that Python makes and the browser shows; *said* is the line that a screen reader speaks."""
 
     _esm, _css = CARD_MODULE, CARD_STYLE
     html = traitlets.Unicode().tag(sync=True)
     title = traitlets.Unicode().tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)
 
-    def set_state(self, sync_data):
-        """Undo in the browser what it says of the state: what is shown is made here."""
+    def set_state(self, sync_data: Mapping[str, object]) -> None:
+        """Send the state back to the browser, whatever it claims, because only Python changes what is shown."""
         self.send_state([name for name in sync_data if name in self.keys])
 
 
 class Card(HtmlWidget):
-    """Questions of the lesson, to be answered by clicks or keys; what is said by a call appears here, too.
+    """Tasks of the lesson, answered by clicks or keys; answers given by calls appear here as well.
 
     Shape: *tasks* are their keys.
     """
 
-    def __init__(self, lesson, keys):
+    _lines: dict[str, str]  # key of a task: the line below it
+
+    def __init__(self, lesson: Answerable, keys: tuple[str, ...]) -> None:
         self.lesson, self.tasks, self._lines = lesson, keys, {}
         super().__init__(title=f'question {keys[0]}', html=self._page())
         self.on_msg(self._asked)
 
-    def refresh(self):
-        """Show what is kept now."""
+    def refresh(self) -> None:
+        """Show the progress of this moment."""
         self.html = self._page()
 
-    def _page(self):
+    def _page(self) -> str:
         return ''.join(card_html(*each) for each in self._each())
 
-    def _asked(self, _widget, said, _buffers):
+    def _asked(self, _widget: object, said: CardMessage, _buffers: object) -> None:
         match said:
             case {'kind': 'answer', 'task': str(key), 'values': {**values}} if key in self.tasks:
                 given = values if TASKS[key].control == 'parts' else values.get('answer', ...)
@@ -62,47 +87,47 @@ class Card(HtmlWidget):
             case {'kind': 'solution', 'task': str(key)} if key in self.tasks:
                 self._show(key, lambda: self.lesson.solution(key))
 
-    def _show(self, key, work):
+    def _show(self, key: str, work: Callable[[], Verdict]) -> None:
         before = self.lesson.kept()
         verdict = work()
-        kept = self.lesson.kept() != before  # then the card shows it by itself, but for the notices below its first line
+        kept = self.lesson.kept() != before  # then the card itself shows the first line, and only notices follow
         self._lines = {**self._lines, key: verdict.says.partition('\n')[2] if kept else verdict.says}
         self.refresh()
         folded = verdict.right is not None and TASKS[key].is_before_a_run
         self.said = ''  # so that the same line is spoken again
-        self.said = 'Noted. Run it; then unfold what the runs say.' if folded else verdict.says
+        self.said = 'Noted. Run it, then unfold the result.' if folded else verdict.says
 
-    def _each(self):
+    def _each(self) -> list[tuple[Task, 'CardState']]:
         progress = self.lesson.kept()
         return [(TASKS[key], told(TASKS[key], progress, self._lines.get(key, ''))) for key in self.tasks]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return '\n\n'.join(card_text(*each) for each in self._each())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'Card({", ".join(self.tasks)})'
 
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs: Value) -> tuple[Plain, Plain]:
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return {**data, 'text/plain': str(self), 'text/html': ''.join(static(*each) for each in self._each())}, metadata
 
 
 @dataclasses.dataclass(frozen=True)
 class CardState:
-    """What is to be shown of a task beside the question: what was given, what was said to it, hints, a line for the moment."""
+    """What a card shows of a task: the latest answer, its verdict, the hints taken, a passing line, the question."""
 
-    given: object = None
+    given: Answer = None
     verdict: Verdict | None = None
     hints: tuple[str, ...] = ()
     line: str = ''
     asks: str = ''
 
 
-def told(task, progress, line=''):
-    """Find out what is to be shown of a task; what was kept is judged anew, by the path of today."""
+def told(task: Task, progress: Progress, line: str = '') -> CardState:
+    """Return what to show of a task; a kept answer is judged again, because the path may have changed."""
     try:
-        facts = task.found()
-        asks, hints = task.asks.format(**facts), tuple(hint.format(**facts) for hint in task.hints[:progress.hints.get(task.key, 0)])
+        facts, taken = task.found(), task.hints[:progress.hints.get(task.key, 0)]
+        asks, hints = task.asks.format(**facts), tuple(hint.format(**facts) for hint in taken)
     except WrongUse as error:
         return CardState(line=str(error), asks=task.asks)
     given = progress.answers.get(task.key, ())
@@ -113,11 +138,12 @@ def told(task, progress, line=''):
 # ------------------------------------------------------------------------------------------------------------- as text
 
 
-def card_text(task, told):
+def card_text(task: Task, told: CardState) -> str:
     """Show a task as text, with the call that answers it."""
     lines = [f'{task.heading}  [{task.key}]', told.asks]
     if task.options:
-        lines += [f'  {letter}  {option.text} ({option.why})' for letter, option in zip(LETTERS, task.options)]
+        lines += [f'  {letter}  {option.text} ({option.why})'
+                  for letter, option in zip(LETTERS, task.options, strict=False)]
     lines += [f'  Hint {number}: {hint}' for number, hint in enumerate(told.hints, 1)]
     if told.verdict is not None:
         lines += [f'  You said {shown(told.given)}.', f'  {told.verdict.says}']
@@ -126,23 +152,24 @@ def card_text(task, told):
     return '\n'.join([*lines, *filter(None, [told.line])])
 
 
-def shown(given):
-    """Show an answer that was kept in one line."""
+def shown(given: Answer) -> str:
+    """Show a kept answer in one line."""
     return visible(given) if isinstance(given, str) and len(given) < 200 else short(given)
 
 
-def static(task, told):
-    """Show a task as HTML where nothing can be clicked, with the call that answers it."""
+def static(task: Task, told: CardState) -> str:
+    """Show a task as HTML without controls, with the call that answers it."""
     options = ''.join(f'<li>{marked(option.text)} <i>{marked(option.why)}</i></li>' for option in task.options)
     hints = ''.join(f'<p>Hint: {marked(hint)}</p>' for hint in told.hints)
-    ending = (f'<p>You said {escape(shown(told.given))}. {marked(told.verdict.says)}</p>' if told.verdict is not None else
-              f'<p>To answer: <code>{escape(task.call)}</code></p>')
-    return (f'<p><b>{escape(task.heading)}</b> {marked(told.asks)}</p>{f"<ol type=a>{options}</ol>" if options else ""}{hints}{ending}'
+    ending = (f'<p>You said {escape(shown(told.given))}. {marked(told.verdict.says)}</p>' if told.verdict is not None
+              else f'<p>To answer: <code>{escape(task.call)}</code></p>')
+    return (f'<p><b>{escape(task.heading)}</b> {marked(told.asks)}</p>'
+            f'{f"<ol type=a>{options}</ol>" if options else ""}{hints}{ending}'
             f'{f"<p>{marked(told.line)}</p>" if told.line else ""}')
 
 
-def sheet(tasks):
-    """Show tasks as HTML on paper: without answers, with a line to write on where there is nothing to choose."""
+def sheet(tasks: Sequence[Task]) -> str:
+    """Show tasks as HTML for paper: without answers, and with lines to write on if there are no options."""
     asked = ''.join(
         f'<p><b>{escape(task.heading)}</b> {marked(task.asked())}</p>' +
         (f'<ol type="a">{"".join(f"<li>{marked(option.text)}</li>" for option in task.options)}</ol>' if task.options
@@ -153,58 +180,62 @@ def sheet(tasks):
 # ------------------------------------------------------------------------------------------------------------- as HTML
 
 
-def card_html(task, told):
-    """Show a task as a form, and below it what was said."""
+def card_html(task: Task, told: CardState) -> str:
+    """Show a task as a form, followed by the verdict."""
     name = f'<span class="name">{escape(task.heading)}</span> '
     hints = ''.join(f'<li>{marked(hint)}</li>' for hint in told.hints)
     buttons = ['<button type="submit" data-action-name="answer">answer</button>'] if task.control else []
     if task.hints:
-        buttons.append(f'<button type="button" data-action="hint">hint ({len(told.hints)} of {len(task.hints)})</button>')
+        taken = f'{len(told.hints)} of {len(task.hints)}'
+        buttons.append(f'<button type="button" data-action="hint">hint ({taken})</button>')
         buttons.append('<button type="button" data-action="solution">solution</button>')
     how = f'<p>To answer, in a cell: <code>{escape(task.call)}</code></p>' if not task.control else ''
     verdict = _verdict(task, told)
     return (
-        f'<form data-task="{task.key}" aria-label="{escape(task.heading)}"><fieldset><legend>{name}{marked(told.asks)}</legend>'
+        f'<form data-task="{task.key}" aria-label="{escape(task.heading)}">'
+        f'<fieldset><legend>{name}{marked(told.asks)}</legend>'
         f'{CONTROLS[task.control](task, told.given)}</fieldset>{how}<div class="controls">{"".join(buttons)}</div>'
         f'{f"<ol>{hints}</ol>" if hints else ""}</form>{verdict}')
 
 
-def _verdict(task, told):
+def _verdict(task: Task, told: CardState) -> str:
     found = ''
     if told.verdict is not None:
         right = {True: 'true', False: 'false', None: 'none'}[told.verdict.right]
         found = f'<div class="verdict" data-right="{right}">{marked(told.verdict.says)}</div>'
-        if task.is_before_a_run:  # first the run, then what it says
-            found = (f'<details class="reveal" data-name="{task.key}"><summary>You said <b>{escape(shown(told.given))}</b>. Run it; then unfold '
-                     f'what the runs say.</summary>{found}</details>')
+        if task.is_before_a_run:  # the result is for after the run
+            found = (f'<details class="reveal" data-name="{task.key}"><summary>You said '
+                     f'<b>{escape(shown(told.given))}</b>. Run it, then unfold the result.</summary>{found}</details>')
     return found + (f'<div class="verdict" data-right="none">{marked(told.line)}</div>' if told.line else '')
 
 
-def _choice(task, given):
+def _choice(task: Task, given: Answer) -> str:
     return ''.join(
         f'<label><input type="radio" name="answer" value="{letter}" required{" checked" if given == letter else ""}>'
         f'<span><b>{letter}</b> {marked(option.text)} <i>{marked(option.why)}</i></span></label>'
-        for letter, option in zip(LETTERS, task.options))
+        for letter, option in zip(LETTERS, task.options, strict=False))
 
 
-def _parts(task, given):
+def _parts(task: Task, given: Answer) -> str:
     given = given if isinstance(given, dict) else {}
     kinds = ''.join(f'<option{" selected" if given.get("message") == kind else ""}>{kind}</option>' for kind in KINDS)
     status, state = (f'<input type="text" name="{name}" size="12" required value="{escape(str(given.get(name, "")))}">'
                      for name in ('status', 'task_state'))
-    return (f'<div class="parts"><label>status {status}</label><label>message <select name="message">{kinds}</select></label>'
-            f'<label>task state {state}</label></div>')
+    return (f'<div class="parts"><label>status {status}</label>'
+            f'<label>message <select name="message">{kinds}</select></label><label>task state {state}</label></div>')
 
 
-# What a card shows to answer with: {Task.control: HTML of a task and the answer that was given}.
-CONTROLS = {
+# The controls to answer with, by Task.control: functions of a task and its latest answer that return HTML.
+CONTROLS: Mapping[str, Callable[[Task, Answer], str]] = {
     '': lambda task, given: '', 'choice': _choice, 'parts': _parts,
-    'text': lambda task, given: f'<textarea name="answer" rows="2" aria-label="your sentence" required>{escape(str(given or ""))}</textarea>',
-    'line': lambda task, given: f'<label>your answer <input type="text" name="answer" required value="{escape(str(given or ""))}"></label>'}
+    'text': lambda task, given: (
+        f'<textarea name="answer" rows="2" aria-label="your sentence" required>{escape(str(given or ""))}</textarea>'),
+    'line': lambda task, given: (
+        f'<label>your answer <input type="text" name="answer" required value="{escape(str(given or ""))}"></label>')}
 
 
-def marked(text):
-    """Show a text as HTML: what stands in backticks as code, what stands in two stars in bold."""
+def marked(text: str) -> str:
+    """Return text as HTML: `code` for backticks, <em> for stars and <b> for double stars."""
     shown = re.sub('`([^`]*)`', r'<code>\1</code>', escape(text))
     return re.sub(r'\*\*([^*]*)\*\*', r'<b>\1</b>', re.sub(r'(?<!\*)\*([^*]+)\*(?!\*)', r'<em>\1</em>', shown))
 
@@ -214,51 +245,57 @@ def marked(text):
 
 @dataclasses.dataclass(frozen=True)
 class Sheet:
-    """A table of the lesson, as text and as HTML."""
+    """A table of the lesson, as text and as HTML, with an optional line below it."""
 
-    head: tuple
-    rows: list
+    head: tuple[str, ...]
+    rows: Sequence[tuple[object, ...]]
     line: str = ''
 
-    def __str__(self):
-        widths = [max(len(str(cell)) for cell in column) for column in zip(self.head, *self.rows)]
-        lines = ['  '.join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (self.head, *self.rows)]
+    def __str__(self) -> str:
+        widths = [max(len(str(cell)) for cell in column) for column in zip(self.head, *self.rows, strict=True)]
+        lines = ['  '.join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                 for row in (self.head, *self.rows)]
         return '\n'.join([*lines, *filter(None, [self.line])])
 
     __repr__ = __str__
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         cells = [[escape(str(cell)) for cell in row] for row in self.rows]
         return f'{LEFT}{html_table(self.head, cells)}{f"<p>{escape(self.line)}</p>" if self.line else ""}'
 
 
 @dataclasses.dataclass(frozen=True)
 class Whereabouts:
-    """You are here: a leg among the seven."""
+    """The place of a leg among the seven: "you are here"."""
 
     row: Exploration
     progress: Progress
 
-    def _legs(self):
+    def _legs(self) -> Iterator[tuple[Exploration, str]]:
         for each in EXPLORATIONS:
             done = all(self.progress.done(task.key) for task in QUESTIONS[each.key].tasks)
             yield each, '●' if each is self.row else '✓' if done else '○'
 
-    def __str__(self):
-        legs = ' → '.join(f'[{each.number} {each.key}]' if each is self.row else f'{each.number} {each.key}{" ✓" if mark == "✓" else ""}'
-                          for each, mark in self._legs())
-        return f'You are here: {legs}\n{self.row.question}\nabout {QUESTIONS[self.row.key].minutes} minutes; on {where(self.row)}'
+    def __str__(self) -> str:
+        legs = ' → '.join(
+            f'[{each.number} {each.key}]' if each is self.row else
+            f'{each.number} {each.key}{" ✓" if mark == "✓" else ""}'
+            for each, mark in self._legs())
+        minutes = QUESTIONS[self.row.key].minutes
+        return f'You are here: {legs}\n{self.row.question}\nabout {minutes} minutes; on {where(self.row)}'
 
     __repr__ = __str__
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         cells = ''.join(
-            f'<td style="border:1px solid;padding:2px 8px;text-align:center{";font-weight:bold;border-width:3px" if each is self.row else ""}"'
-            f'{" aria-current=step" if each is self.row else ""}>{mark} {each.number}<br>{each.key}</td>' for each, mark in self._legs())
+            f'<td style="border:1px solid;padding:2px 8px;text-align:center'
+            f'{";font-weight:bold;border-width:3px" if each is self.row else ""}"'
+            f'{" aria-current=step" if each is self.row else ""}>{mark} {each.number}<br>{each.key}</td>'
+            for each, mark in self._legs())
         return (f'<table aria-label="you are here"><tr>{cells}</tr></table><p><b>{escape(self.row.question)}</b> '
                 f'about {QUESTIONS[self.row.key].minutes} minutes; on {escape(where(self.row))}</p>')
 
 
-def where(row):
-    """Say on which nodes a leg is."""
-    return ', '.join(NODES[node] for node in dict.fromkeys(station.node for station in row.stations))
+def where(row: Exploration) -> str:
+    """Name the nodes on which a leg runs."""
+    return ', '.join(NODES[node] for node in dict.fromkeys(station.node for station in row.stations if station.node))

@@ -1,50 +1,78 @@
-"""Read facts off traces: what the questions of the lesson share, and the whole journey as a table."""
+"""Read facts from traces: what the lesson's questions share, and the whole journey as a table."""
 
-from explorer.explorations import bare
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from explorer.explorations import Scenario, bare
+from explorer.payloads import Plain, Value
 from explorer.stations import BY_KEY, NODES
-from explorer.views.comparison import compare
+from explorer.trace import Step, Trace
+from explorer.views.comparison import Comparison, compare
 from explorer.views.facts import path_of, turned_back
 from explorer.views.text import literal
 
+_Ask: TypeAlias = Callable[[Scenario], Trace]
+_Facts: TypeAlias = Mapping[str, object]
 
-def order(version='2.96', **wish):
-    """Make a scenario that sends the order itself without the client, with other fields than the client would."""
+
+def order(version: str | None = '2.96', **wish: Value) -> Scenario:
+    """Return a scenario that sends the request without the client; *wish* replaces or adds fields of its body."""
     return bare({'os-migrateLive': {'host': None, 'block_migration': 'auto', **wish}}, version)
 
 
-def status(trace):
-    """Give the status of the answer, 0 if there was none."""
+def status(trace: Trace) -> int:
+    """Return the status of the response, 0 if there was none."""
     return trace.response['status'] if trace.response else 0
 
 
-def sent(trace, field):
-    """Give a field of the order as it was sent; None, where there is none."""
-    body = trace.request['body'] if trace.request else None
+def sent(trace: Trace, field: str) -> Value:
+    """Return a field of the request's body as it was sent, None if it is not there."""
+    body = request(trace).get('body')
     wish = body.get('os-migrateLive') if isinstance(body, dict) else None
     return wish.get(field) if isinstance(wish, dict) else None
 
 
-def turned_by(trace):
-    """Give the station that turned a request back, '' if none did."""
+def turned_by(trace: Trace) -> str:
+    """Return the key of the station that rejected the request, '' if none did."""
     step = turned_back(trace)
     return step.station if step else ''
 
 
-def stations(trace):
+def stations(trace: Trace) -> list[str]:
     return [step.station for step in trace.steps]
 
 
-def first(trace, station):
+def first(trace: Trace, station: str) -> Step:
     return trace.find(station)[0]
 
 
-def arguments(trace):
-    """Give the arguments of the one message."""
+def before(trace: Trace, station: str) -> Plain:
+    """Return the payload at the entry of the first visit of a station."""
+    return first(trace, station).before or {}
+
+
+def after(trace: Trace, station: str) -> Plain:
+    """Return the payload at the return of the first visit of a station."""
+    return first(trace, station).after or {}
+
+
+def request(trace: Trace) -> Plain:
+    """Return the last request that was sent, {} if there was none."""
+    return trace.request or {}
+
+
+def outcome(trace: Trace) -> Plain:
+    """Return what the database holds about the server afterwards."""
+    return trace.outcome or {}
+
+
+def arguments(trace: Trace) -> Value:
+    """Return the arguments of the only message, {name: value}."""
     return trace.messages[0]['args']
 
 
-def parting(both):
-    """Name the leg of the last step that the two runs of a Comparison share before they part; 'nowhere', if they don't."""
+def parting(both: Comparison) -> str:
+    """Return the leg of the last step that both runs share before they part, 'nowhere' if they do not part."""
     leg = ''
     for row in both.rows:
         if row.a is None or row.b is None:
@@ -53,42 +81,51 @@ def parting(both):
     return 'nowhere'
 
 
-def parts_at(one, other):
-    """Make the facts of a question about two runs."""
-    def facts(ask):
+def parts_at(one: Scenario, other: Scenario) -> Callable[[_Ask], _Facts]:
+    """Return the function that finds the facts of a question about where two runs part."""
+    def facts(ask: _Ask) -> _Facts:
         both = compare(ask(one), ask(other))
         return {'answer': parting(both), 'words': both.words}
     return facts
 
 
-def statuses(*scenarios):
-    """Make the facts of a question about statuses: the only one, or all of them."""
-    def facts(ask):
+def statuses(*scenarios: Scenario) -> Callable[[_Ask], _Facts]:
+    """Return the function that finds the facts of a question about statuses.
+
+    Shape: `answer` is the status, or a tuple of them if there are several scenarios; `status_1` and so on are one each.
+    """
+    def facts(ask: _Ask) -> _Facts:
         found = tuple(status(ask(scenario)) for scenario in scenarios)
-        return {'answer': found if len(found) > 1 else found[0], **{f'status_{number}': each for number, each in enumerate(found, 1)}}
+        return {'answer': found if len(found) > 1 else found[0],
+                **{f'status_{number}': each for number, each in enumerate(found, 1)}}
     return facts
 
 
-def none(ask):
+def none(ask: _Ask) -> _Facts:
     return {}
 
 
-def journey(trace):
-    """Show a run leg by leg: (head, rows of leg, where, which station of it has the order, what that looks like there)."""
-    def after(station):
-        return first(trace, station).after
+def journey(trace: Trace) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return a run leg by leg, as a table: its head and its rows.
 
-    target, wish = first(trace, 'send').before['target'], trace.request['body']
-    context, order_sent = after('NovaKeystoneContext')['ctx'], trace.messages[0]
+    Shape: a row names the leg, the node, the station that holds the request, and what the request looks like there.
+    """
+    target, message = before(trace, 'send')['target'], trace.messages[0]
+    context, call = after(trace, 'NovaKeystoneContext')['ctx'], after(trace, '_migrate_live')
     seen = (
-        ('client', 'http', f'{trace.request["method"]} {path_of(trace)} {literal(wish)}'),
-        ('service', 'NovaKeystoneContext', f'{context["request_id"][:4]}…, from {context["user_id"]}, {", ".join(context["roles"][:2])} …'),
-        ('routes', '_get_method', f'"{first(trace, "action_peek").result}" leads to {first(trace, "_get_method").result.strip("<>")}'),
-        ('controller', '_migrate_live', f'block_migration={after("_migrate_live")["block_migration"]}, host={after("_migrate_live")["host"]}, '
-                                        f'async_={after("_migrate_live")["async_"]}; the policy says yes'),
-        ('compute-api', 'Instance.save', f'task_state: None → "{trace.outcome["task_state_after"]}"'),
-        ('conductor-api', 'ComputeTaskAPI.live_migrate_instance', f'a {order_sent["kind"]} of {order_sent["method"]}'),
-        ('rpc', 'send', f'text: {order_sent["method"]} {target["version"]}, with {", ".join(order_sent["args"])}'),
+        ('client', 'http', f'{request(trace)["method"]} {path_of(trace)} {literal(request(trace)["body"])}'),
+        ('service', 'NovaKeystoneContext',
+         f'{context["request_id"][:4]}…, from {context["user_id"]}, {", ".join(context["roles"][:2])} …'),
+        ('routes', '_get_method',
+         f'"{first(trace, "action_peek").result}" leads to {first(trace, "_get_method").result.strip("<>")}'),
+        ('controller', '_migrate_live',
+         f'block_migration={call["block_migration"]}, host={call["host"]}, async_={call["async_"]}; '
+         'the policy says yes'),
+        ('compute-api', 'Instance.save', f'task_state: None → "{outcome(trace)["task_state_after"]}"'),
+        ('conductor-api', 'ComputeTaskAPI.live_migrate_instance', f'a {message["kind"]} of {message["method"]}'),
+        ('rpc', 'send', f'text: {message["method"]} {target["version"]}, with {", ".join(message["args"])}'),
         ('back again', 'http', f'{status(trace)}, and no word more'))
-    rows = [(leg, NODES[first(trace, station).node], BY_KEY[station].name, what) for leg, station, what in seen]
+    rows: list[tuple[str, ...]] = [
+        (leg, NODES[first(trace, station).node], BY_KEY[station].name, what)
+        for leg, station, what in seen]
     return ('leg', 'where', 'who has it', 'what it looks like there'), rows

@@ -1,14 +1,16 @@
-"""The lesson: what is asked, what was answered, how far one is. All of it by calls; cards.py makes widgets of them.
+"""Run the lesson by calls: ask, answer, report progress. The widgets in cards.py use the same calls.
 
     lesson = Lesson()
-    lesson.ask('client.predict')             # the question
-    lesson.answer('client.predict', 'b')     # an answer; what the runs say to it
-    lesson.check('client', Scenario(...))    # the task of a leg
+    lesson.ask('client.predict')             # shows the question
+    lesson.answer('client.predict', 'b')     # returns the verdict
+    lesson.check('client', Scenario(...))    # answers the "check" task of a leg
     lesson.hint('client.check'), lesson.solution('client.check'), lesson.progress(), lesson.reset()
 """
 
 import dataclasses
+import os
 import weakref
+from collections.abc import Callable, Sequence
 
 from explorer.errors import WrongUse, shorten
 from explorer.explorations import Scenario, exploration
@@ -16,26 +18,31 @@ from explorer.teaching.cards import Card, Sheet, Whereabouts
 from explorer.teaching.catalogue import QUESTIONS, TASKS, myths, tasks_at, the_task
 from explorer.teaching.facts import journey
 from explorer.teaching.judging import judged
-from explorer.teaching.progress import ProgressFile
+from explorer.teaching.progress import Progress, ProgressFile
 from explorer.teaching.questions.closing import CLOSING
-from explorer.teaching.tasks import PHASES, Diagnosis, Verdict, ask, raised
+from explorer.teaching.tasks import PHASES, Diagnosis, Task, Verdict, ask, raised
+from explorer.trace import Trace
 
 
 class Lesson:
-    """A walk through the tasks, with answers that are kept in a file beside the notebook.
+    """A walk through the tasks, with the answers kept in a file next to the notebook.
 
-    Shape: *path* names that file; else the variable NOVA_EXPLORER_PROGRESS does, or it is in the working folder.
+    Shape: *path* names that file; if it is None, the variable NOVA_EXPLORER_PROGRESS does, and without that it is in
+    the working folder.
+    Raises: WrongUse for anything that is not a path.
     """
 
-    def __init__(self, path=None):
+    _cards: 'weakref.WeakSet[Card]'
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.keeper, self._cards = ProgressFile(path), weakref.WeakSet()
 
     # ---------------------------------------------------------------------------------------------- ask and answer
 
-    def ask(self, key):
-        """Show a task, or several: a widget to answer with, and the same as text.
+    def ask(self, key: object) -> Card | Verdict:
+        """Show one or more tasks as a widget to answer with, which is also text.
 
-        Returns: a Card.
+        Returns: a Card, or a Verdict that names the keys if *key* is unknown.
         """
         try:
             card = Card(self, tuple(task.key for task in tasks_at(key)))
@@ -44,10 +51,10 @@ class Lesson:
         self._cards.add(card)
         return card
 
-    def answer(self, key, answer=..., /, **parts):
-        """Answer a task: judge it, keep it, and say what the runs say. Wrong use is told, never raised, and not kept.
+    def answer(self, key: object, answer: object = ..., /, **parts: object) -> Verdict:
+        """Judge an answer to a task, and keep it.
 
-        Returns: a Verdict.
+        Returns: a Verdict; it reports an unknown task or an unreadable answer, which is not kept, instead of raising.
         """
         before = self.kept().answers.get(str(key), ()) if isinstance(key, str) else ()
         verdict, given = judged(key, parts or answer, again=bool(before))
@@ -58,113 +65,113 @@ class Lesson:
         self._refresh(key)
         return self._with_notices(verdict, *notices)
 
-    def predict(self, leg, choice=...):
-        """Answer the prediction of a leg."""
+    def predict(self, leg: object, choice: object = ...) -> Verdict:
+        """Answer the "predict" task of a leg."""
         return self.answer(f'{leg}.predict', choice)
 
-    def check(self, leg, answer=...):
-        """Answer the task of a leg; true only if it is right."""
+    def check(self, leg: object, answer: object = ...) -> Verdict:
+        """Answer the "check" task of a leg; the verdict is true only if the answer is right."""
         return self.answer(f'{leg}.check', answer)
 
-    def say(self, leg, sentence=...):
-        """Keep a sentence of one's own; a model one is shown beside it."""
+    def say(self, leg: object, sentence: object = ...) -> Verdict:
+        """Keep your sentence about a leg, and show a model sentence."""
         return self.answer(f'{leg}.say', sentence)
 
-    def hint(self, key):
-        """Give the next hint of a task; there are three where there is something to find out."""
+    def hint(self, key: object) -> Verdict:
+        """Show the next hint for a task; tasks with something to find out have three hints, the others none."""
         return self._told(self._hint, key)
 
-    def solution(self, key):
-        """Give a solution, once the hints are used up, or the task is done."""
+    def solution(self, key: object) -> Verdict:
+        """Show a solution, once all hints are taken or the task is done."""
         return self._told(self._solution, key)
 
     # --------------------------------------------------------------------------------------------------- how far
 
-    def kept(self):
-        """Give what is kept: a Progress."""
+    def kept(self) -> Progress:
+        """Return the answers and hints that are kept."""
         return self.keeper.read()
 
-    def progress(self):
-        """Say how far one is: leg by leg."""
+    def progress(self) -> Sheet:
+        """Report the progress, leg by leg."""
         return Sheet(*progress_rows(self.kept()), self.keeper.told())
 
-    def reset(self):
-        """Forget all answers; the file is kept under another name."""
+    def reset(self) -> Verdict:
+        """Forget all answers; the old file is kept under another name."""
         line = self.keeper.reset()
         self._refresh(*TASKS)
         return Verdict(None, line)
 
-    def journey(self):
-        """Show the whole journey: where the order is, and what it looks like there."""
+    def journey(self) -> Sheet | Verdict:
+        """Show the whole journey: where the request is in each leg, and what it looks like there."""
         try:
             return Sheet(*journey(ask(Scenario())))
-        except (WrongUse, LookupError, TypeError, AttributeError) as error:  # of a path that was edited
+        except (WrongUse, LookupError, TypeError, AttributeError) as error:  # the path was edited
             return Verdict(None, f'the journey cannot be shown: {raised(error)}')
 
-    def myths(self):
-        """List what people get wrong, and the task in which a run settles it."""
+    def myths(self) -> Sheet:
+        """List common misconceptions, each with the task that settles it by a run."""
         done = self.kept().done
         return Sheet(('what people believe', 'settled in', 'you'), [
             (belief, task.key, 'done' if done(task.key) else 'open') for belief, task in myths().values()])
 
-    def here(self, leg):
-        """Say where on the path a leg is, and how long it takes."""
+    def here(self, leg: object) -> Whereabouts | Verdict:
+        """Show where on the path a leg is, and how long it takes."""
         try:
             return Whereabouts(exploration(leg), self.kept())
         except WrongUse as error:
             return Verdict(None, str(error))
 
-    def patient(self, number):
-        """Give the trace of a run without its label, to be looked at in a player: `Player(lesson.patient(1), 'rpc')`.
+    def patient(self, number: object) -> Trace:
+        """Return the trace of an unlabelled run to examine in a player: `Player(lesson.patient(1), 'rpc')`.
 
-        Raises: WrongUse for a number that there is none of.
+        Raises: WrongUse for a number without a run.
         """
         found = TASKS.get(f'{CLOSING}.diagnose-{number}')
         if not isinstance(found, Diagnosis):
             count = sum(isinstance(task, Diagnosis) for task in TASKS.values())
-            raise WrongUse(f'no run {shorten(number)} to be diagnosed; there are 1 to {count}')
+            raise WrongUse(f'there is no run {shorten(number)} to diagnose; choose 1 to {count}')
         unlabelled = dataclasses.replace(found.patient, caller='admin', state={}, conductor_reply=None, race=None)
         return dataclasses.replace(ask(found.patient), scenario=dataclasses.asdict(unlabelled))
 
-    # ------------------------------------------------------------------------------------------------ of its own
+    # ------------------------------------------------------------------------------------------------ internals
 
-    def _hint(self, task):
+    def _hint(self, task: Task) -> str:
         taken = self.kept().hints.get(task.key, 0)
         if not task.hints:
-            return f'{task.key} has no hints: choose what you think, and see what the runs say'
+            return f'{task.key} has no hints; answer it, and the runs show what is right'
         if taken >= len(task.hints):
-            return f'these were all {len(task.hints)}; lesson.solution({task.key!r}) shows a way'
+            return f'you have taken all {len(task.hints)} hints; lesson.solution({task.key!r}) shows a solution'
         hint = task.hints[taken].format(**task.found())
         self.keeper.change(lambda progress: progress.hinted(task.key))
         self._refresh(task.key)
         return f'Hint {taken + 1} of {len(task.hints)}: {hint}'
 
-    def _solution(self, task):
+    def _solution(self, task: Task) -> str:
         progress = self.kept()
         left = len(task.hints) - progress.hints.get(task.key, 0)
         if not task.hints and not progress.answers.get(task.key):
-            return f'{task.key} is answered first, and explained then: {task.how}'
+            return f'{task.key} is explained once you have answered it; answer with {task.how}'
         if left > 0 and not progress.done(task.key):
-            return f'there {"is" if left == 1 else "are"} {left} hint{"s" * (left > 1)} left: lesson.hint({task.key!r})'
+            return f'take the remaining hints first ({left}): lesson.hint({task.key!r})'
         return task.explained()
 
-    def _told(self, what, key):
+    def _told(self, what: Callable[[Task], str], key: object) -> Verdict:
         try:
-            return self._with_notices(Verdict(None, what(the_task(key)), key))
+            return self._with_notices(Verdict(None, what(the_task(key)), the_task(key).key))
         except WrongUse as error:
             return Verdict(None, str(error))
 
-    def _with_notices(self, verdict, *notices):
+    def _with_notices(self, verdict: Verdict, *notices: str) -> Verdict:
         return dataclasses.replace(verdict, says='\n'.join(filter(None, (verdict.says, *notices, self.keeper.told()))))
 
-    def _refresh(self, *keys):
+    def _refresh(self, *keys: str) -> None:
         for card in tuple(self._cards):
             if set(keys) & set(card.tasks):
                 card.refresh()
 
 
-def _notices(task, progress):
-    """Say what is worth knowing about the moment of an answer: that it is not the first, or comes before the prediction."""
+def _notices(task: Task, progress: Progress) -> tuple[str, ...]:
+    """Return notices for the answer that comes next: it is not the first, or it precedes the prediction."""
     given, predict = progress.answers.get(task.key), f'{task.leg}.predict'
     if given and task.options:
         return (f'(Your first answer, {given[0]["answer"]}, stays on record.)',)
@@ -175,9 +182,9 @@ def _notices(task, progress):
 # ----------------------------------------------------------------------------------------------------- how far one is
 
 
-def progress_rows(progress):
-    """Say of each leg which of its tasks are done: (head, rows)."""
-    rows = []
+def progress_rows(progress: Progress) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Return the table of the progress, a row for each leg: (head, rows)."""
+    rows: list[tuple[object, ...]] = []
     for leg, questions in QUESTIONS.items():
         marks = [_mark([task for task in questions.tasks if task.phase == phase], progress) for phase in PHASES]
         rows.append((f'{exploration(leg).number}. {leg}', *marks))
@@ -186,9 +193,10 @@ def progress_rows(progress):
     return ('leg', *PHASES), rows
 
 
-def _mark(tasks, progress):
+def _mark(tasks: Sequence[Task], progress: Progress) -> str:
     if not tasks:
         return ''
     done = sum(progress.done(task.key) for task in tasks)
     tried = any(task.key in progress.answers for task in tasks)
-    return 'done' if done == len(tasks) else f'{done} of {len(tasks)}' if len(tasks) > 1 and tried else 'tried' if tried else 'open'
+    return ('done' if done == len(tasks) else 'open' if not tried
+            else f'{done} of {len(tasks)}' if len(tasks) > 1 else 'tried')

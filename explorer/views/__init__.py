@@ -1,1 +1,1 @@
-"""What a trace says, as pure functions, in reading order: text, facts, pages, flowcharts, sources, comparison, reasons, history."""
+"""Views of a trace, as pure functions; read text, facts, pages, flowcharts, sources, comparison, reasons, history."""

@@ -1,51 +1,62 @@
-"""Two runs side by side: which stations both visit, where they part, and what differs where they don't.
+"""Two runs side by side: which stations both visit, where they part, and what differs where they do not.
 
-What no two runs share is left out: ids of requests, times.
+What no two runs share is left out: the ids of requests, and times.
 """
 
 import collections
 import dataclasses
 import itertools
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
+from typing import NamedTuple
 
 from explorer.explorations import exploration
-from explorer.payloads import difference
+from explorer.payloads import Path, Value, difference
 from explorer.stations import BY_KEY, FIELDS
-from explorer.trace import Trace
+from explorer.trace import Step, Trace
 from explorer.views import facts
 from explorer.views.facts import answered, field_of, turned_back
 from explorer.views.pages import LEFT, goto
-from explorer.views.reasons import align, by_reason, differences_at_the_end, pairs, payload_reason
+from explorer.views.reasons import LeftOut, align, by_reason, differences_at_the_end, pairs, payload_reason
 from explorer.views.text import short, visible
 
-FEW_DIFFERENCES, MOST_DIFFERENCES = 3, 6  # of a step: beside its payload, in the table
+FEW_DIFFERENCES, MOST_DIFFERENCES = 3, 6  # of a step: above its payload, in the table
 PASSING_NAMES = ('start', 'timings')
 _PASSING = re.compile(
-    r'req-[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?|\w{3}, [\w ]+ \d\d:\d\d:\d\d GMT')
+    r'req-[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?'
+    r'|\w{3}, [\w ]+ \d\d:\d\d:\d\d GMT')
+
+
+class Difference(NamedTuple):
+    """A place where the payloads of two steps differ; a value is text, None where there is none."""
+
+    path: str  # dotted
+    a: str | None
+    b: str | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A step of one run beside that of the other.
+    """A step of run A and the same visit in run B.
 
-    Shape: *a* and *b* are indices of steps, None where the other run has no such visit; *differences* are of
-    (dotted path, value in A, value in B), as text, a value None where there is none. Where one of the two runs is the real
-    Nova's: *also_ran* is what only that one runs there, as `by_reason` gives it, *badge* says how the miniature stands to it.
+    Shape: *a* and *b* are indices of steps, None where that run has no such visit. If exactly one of the runs is of the
+    real Nova, *also_ran* is what only the real Nova runs in this visit, and *badge* states whether the miniature
+    matches it.
     """
 
     a: int | None
     b: int | None
-    differences: tuple = ()
-    also_ran: tuple = ()
+    differences: tuple[Difference, ...] = ()
+    also_ran: tuple[LeftOut, ...] = ()
     badge: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two runs, A and B, side by side; all is told as what B does other than A. Shows itself as text and as a table.
+    """Two runs, A and B; everything is described as what B does differently. Shows itself as text and as a table.
 
-    Shape: *of* is the key of an exploration, if the rows are only those of that leg.
+    Shape: *of* is the key of an exploration if the rows are only those of that leg.
     """
 
     a: Trace
@@ -54,24 +65,25 @@ class Comparison:
     of: str = ''
 
     @property
-    def with_real(self):
-        """Say whether this is the miniature beside the real Nova."""
+    def with_real(self) -> bool:
+        """Whether this compares the miniature with the real Nova."""
         return is_real(self.a) != is_real(self.b)
 
-    def leg(self, key):
-        """Give the comparison of one leg alone.
+    def leg(self, key: str) -> 'Comparison':
+        """Return the comparison of one leg alone.
 
         Raises: WrongUse for an unknown exploration.
         """
         row = exploration(key)
-        return dataclasses.replace(self, of=row.key, rows=tuple(each for each in self.rows if _step(self, each).exploration == row.key))
+        return dataclasses.replace(self, of=row.key, rows=tuple(
+            each for each in self.rows if _step(self, each).exploration == row.key))
 
     @property
-    def words(self):
-        """Say where the runs part, in a sentence."""
+    def words(self) -> str:
+        """Where the runs part, in a sentence."""
         return _words_with_real(self) if self.with_real else _words(self)
 
-    def __str__(self):
+    def __str__(self) -> str:
         asked = [f'{name}  {facts.asked(trace)} → {answered(trace)}' for name, trace in (('A', self.a), ('B', self.b))]
         lines = [*(asked if not self.of else ()), self.words, *_ends(self), '']
         for row, differences in news(self):
@@ -86,40 +98,43 @@ class Comparison:
 
     __repr__ = __str__
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         ends = ''.join(f'<div>{escape(end)}</div>' for end in _ends(self))
         return f'{LEFT}<p>{escape(self.words)}</p>{ends}{table(self)}'
 
 
-def compare(a, b):
-    """Lay two traces side by side; what B does is told against A.
+def compare(a: Trace, b: Trace) -> Comparison:
+    """Compare two traces; the result describes what B does differently from A.
 
-    Returns: a Comparison; its rows hold every step of both, in the order of the walk.
+    Shape: the rows hold every step of both, in the order of the path.
     """
     if is_real(a) != is_real(b):
         return Comparison(a, b, tuple(_rows_with_real(a, b)))
-    return Comparison(a, b, tuple(Row(i, j, _differences(a.steps[i], b.steps[j]) if None not in (i, j) else ())
-                                  for i, j in align(a, b)))
+    return Comparison(a, b, tuple(
+        Row(i, j, _differences(a.steps[i], b.steps[j]) if i is not None and j is not None else ())
+        for i, j in align(a, b)))
 
 
-def is_real(trace):
-    """Say whether the real Nova answered."""
+def is_real(trace: Trace) -> bool:
+    """Return whether the real Nova answered."""
     return trace.engine in ('nova', 'recorded')
 
 
-def _rows_with_real(a, b):
-    for pair in pairs(*((b, a) if is_real(a) else (a, b))):
-        places, differences = (pair.ours, pair.real), []
+def _rows_with_real(a: Trace, b: Trace) -> Iterator[Row]:
+    first = is_real(a)
+    for pair in pairs(b, a) if first else pairs(a, b):
+        differences = []
         for when, path, *values in pair.payload:
-            shown = [None if value is None and when != 'result' else short(value) for value in values]
+            ours, real = (None if value is None and when != 'result' else short(value) for value in values)
             dotted = visible('.'.join(map(str, (when, *path))))
-            differences.append((dotted, *(reversed(shown) if is_real(a) else shown)))
-        yield Row(*(reversed(places) if is_real(a) else places), tuple(differences), by_reason(pair.also_ran, pair.station), pair.badge)
+            differences.append(Difference(dotted, real, ours) if first else Difference(dotted, ours, real))
+        one, other = (pair.real, pair.ours) if first else (pair.ours, pair.real)
+        yield Row(one, other, tuple(differences), by_reason(pair.also_ran, pair.station), pair.badge)
 
 
-def _differences(a, b):
+def _differences(a: Step, b: Step) -> tuple[Difference, ...]:
     """List where the payloads of two visits of a station differ."""
-    found = []
+    found: list[tuple[Path, str | None, str | None]] = []
     for when in ('before', 'after', 'result', 'error'):
         one, other = getattr(a, when), getattr(b, when)
         if one is other or one == other:
@@ -129,20 +144,21 @@ def _differences(a, b):
         found += [(path, short(value), None) for path, value in parts['dropped'].items()]
         found += [(path, short(old), short(new)) for path, (old, new) in parts['changed'].items()
                   if path[-1] not in PASSING_NAMES and lasting(old) != lasting(new)]
-    seen = {}  # what is carried in several places, before and after, is said once
-    for path, one, other in found:
-        seen.setdefault((path[-1], one, other), (visible('.'.join(map(str, path[1:] or path))), one, other))
-    return tuple(sorted(seen.values(), key=lambda difference: difference[0].count('.')))
+    seen: dict[Path, Difference] = {}  # a value in several places, before and after, is reported once
+    for path, was, now in found:
+        seen.setdefault((path[-1], was, now), Difference(visible('.'.join(map(str, path[1:] or path))), was, now))
+    return tuple(sorted(seen.values(), key=lambda difference: difference.path.count('.')))
 
 
-def _instead_of(one, other):
-    """Say what a value is in B, and what it is in A."""
+def _instead_of(one: str | None, other: str | None) -> str:
+    """Describe a value in B and, in comparison, in A."""
     if one == other:
-        return f'{one}, which differs further on'
-    return f'{other}, only in B' if one is None else f'{one}, only in A' if other is None else f'{other} instead of {one}'
+        return f'{one}, which differs beyond the part shown'
+    return (f'{other}, only in B' if one is None else f'{one}, only in A' if other is None
+            else f'{other} instead of {one}')
 
 
-def lasting(value):
+def lasting(value: Value) -> Value:
     """Replace in plain data what no two runs share."""
     if isinstance(value, str):
         return _PASSING.sub('…', value)
@@ -154,47 +170,51 @@ def lasting(value):
 # -------------------------------------------------------------------------------------------------------- in words
 
 
-def _words(comparison):
+def _words(comparison: Comparison) -> str:
     clauses = []
     for leg, parts in itertools.groupby(_partings(comparison), key=lambda part: part[0]):
-        ours, theirs = ([step for part in parts for step in part[side]] for parts in [list(parts)] for side in (1, 2))
+        ways = [(ours, theirs) for _, ours, theirs in parts]
+        ours, theirs = ([step for steps in side for step in steps] for side in zip(*ways, strict=True))
         says, last = _instead(comparison, leg, ours, theirs)
         if says:
             clauses.append(f'the same until `{leg}`; then {says}' if leg else says)
         if last:
             break
-    status = [trace.response['status'] if trace.response else 'no answer' for trace in (comparison.a, comparison.b)]
-    answer = f'; the answer is {status[1]} instead of {status[0]}' if status[0] != status[1] else ''
+    status = [trace.response['status'] if trace.response else 'none' for trace in (comparison.a, comparison.b)]
+    answer = f'; the response is {status[1]} instead of {status[0]}' if status[0] != status[1] else ''
     if clauses:
         return '; then '.join(clauses) + ('' if last else answer)
     differing = [(row, found) for row in comparison.rows for found in row.differences]
     if not differing:
         return 'the same throughout'
     # A field that is worth following says more than the words of the command line.
-    named = (pair for pair in differing if field_of(tuple(pair[1][0].split('.'))) in FIELDS)
+    named = (pair for pair in differing if field_of(tuple(pair[1].path.split('.'))) in FIELDS)
     row, (path, one, other) = next(named, differing[0])
-    return f'the same stations throughout; {path} is {_instead_of(one, other)}, from {_name(comparison, row)} on{answer}'
+    return (f'the same stations throughout; {path} is {_instead_of(one, other)}, '
+            f'from {_name(comparison, row)} on{answer}')
 
 
-def _words_with_real(comparison):
+def _words_with_real(comparison: Comparison) -> str:
     count = collections.Counter(row.badge for row in comparison.rows)
-    held = (f'{count["same"]} of {len(comparison.rows)} visits are given the same, run no more and give back the same; in '
-            f'{count["simplified"]} the real Nova runs more, or has something in another form')
+    held = (f'{count["same"]} of {len(comparison.rows)} visits receive the same, run nothing more and return the same; '
+            f'in {count["simplified"]} the real Nova runs more, or has something in another form')
     if comparison.of:
         return f'{exploration(comparison.of).title}: {held}'
     miniature, real = (comparison.b, comparison.a) if is_real(comparison.a) else (comparison.a, comparison.b)
     ours, theirs = len(miniature.steps), len(real.steps)
     together = [row for row in comparison.rows if None not in (row.a, row.b)]
     way = (f'the same {ours} visits in the same order' if len(together) == ours == theirs else
-           f'{len(together)} visits in the same order, {ours - len(together)} only here and {theirs - len(together)} only there')
+           f'{len(together)} visits in the same order, {ours - len(together)} only in the miniature and '
+           f'{theirs - len(together)} only in the real Nova')
     other = {path[0] for path, *_ in differences_at_the_end(miniature, real)}
-    ends = [f'{"another" if name in other else "the same"} {what}' for name, what in (
-        ('messages', 'message'), ('response', 'answer'), ('outcome', 'state left behind')) if name != 'messages' or real.messages]
+    ends = [f'{"a different" if name in other else "the same"} {what}' for name, what in (
+        ('messages', 'message'), ('response', 'response'), ('outcome', 'final state'))
+        if name != 'messages' or real.messages]
     return f'{way}; {", ".join(ends)}; {held}'
 
 
-def _ends(comparison):
-    """Say what is not the same when all is done, and why, where the real Nova stands beside the miniature."""
+def _ends(comparison: Comparison) -> list[str]:
+    """List the differences in the result, with reasons, if the miniature is compared with the real Nova."""
     if not comparison.with_real or comparison.of:
         return []
     miniature, real = (comparison.b, comparison.a) if is_real(comparison.a) else (comparison.a, comparison.b)
@@ -203,27 +223,28 @@ def _ends(comparison):
             for path, ours, theirs in differences_at_the_end(miniature, real)]
 
 
-def _partings(comparison):
-    """Find the stretches in which the runs go different ways: (leg before, steps of A, steps of B)."""
+def _partings(comparison: Comparison) -> Iterator[tuple[str, list[Step], list[Step]]]:
+    """Find the stretches in which the runs differ in their steps: (leg before, steps of A, steps of B)."""
     a, b, before = comparison.a.steps, comparison.b.steps, ''
-    for alone, group in itertools.groupby(comparison.rows, key=lambda row: row.a is None or row.b is None):
-        group = list(group)
+    for alone, rows in itertools.groupby(comparison.rows, key=lambda row: row.a is None or row.b is None):
+        group = list(rows)
         if alone:
             yield (before, [a[row.a] for row in group if row.a is not None],
                    [b[row.b] for row in group if row.b is not None])
         else:
-            before = a[group[-1].a].exploration
+            before = _step(comparison, group[-1]).exploration
 
 
-def _instead(comparison, leg, ours, theirs):
-    """Say what B does in a leg and A does not: (words, whether all else follows from that)."""
+def _instead(comparison: Comparison, leg: str, ours: list[Step], theirs: list[Step]) -> tuple[str, bool]:
+    """Describe what B does in a leg and A does not: (words, whether everything later follows from that)."""
     a, b = comparison.a, comparison.b
-    if not leg and {step.exploration for step in (*ours, *theirs)} <= {'client', 'service', None} and not (ours and theirs):
+    legs = {step.exploration for step in (*ours, *theirs)}
+    if not leg and legs <= {'client', 'service', None} and not (ours and theirs):
         return f'{"without" if ours else "with"} the client\'s part', False
-    for trace, words in ((b, 'turned back by'), (a, 'not turned back by')):
+    for trace, words in ((b, 'rejected by'), (a, 'not rejected by')):
         turned = turned_back(trace)
         if turned and turned.exploration == leg:
-            status = [trace.response['status'] if trace.response else 'no answer' for trace in (a, b)]
+            status = [trace.response['status'] if trace.response else 'no response' for trace in (a, b)]
             return f'{words} {BY_KEY[turned.station].name}, with {status[1]} instead of {status[0]}', True
     kinds = [{message['kind'] for message in trace.messages} for trace in (a, b)]
     if leg in ('conductor-api', 'rpc') and kinds[0] != kinds[1] and all(kinds):
@@ -236,26 +257,27 @@ def _instead(comparison, leg, ours, theirs):
             else f'without {_listed(less)}' if less else ''), False
 
 
-def _listed(names):
-    names = list(names)
-    return ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
+def _listed(names: Iterable[str]) -> str:
+    shown = list(names)
+    return ', '.join(shown[:3]) + (f' and {len(shown) - 3} more' if len(shown) > 3 else '')
 
 
 # ------------------------------------------------------------------------------------------------------ as a table
 
 
-def news(comparison):
-    """Fold what is alike: yield (row, its differences that no row before had), or (number of rows alike, ()).
+def news(comparison: Comparison) -> Iterator[tuple[Row | int, Sequence[Difference]]]:
+    """Fold rows that are alike: yield (row, its differences that no row before had), or (number of rows alike, ()).
 
-    A step that turned a request back is never folded.
+    A step that rejected a request is never folded.
     """
+    seen: set[tuple[str, str | None, str | None]]
     seen, alike = set(), 0
     turned = [step and step.index for step in map(turned_back, (comparison.a, comparison.b))]
     for row in comparison.rows:
-        new = [found for found in row.differences if (found[0].rpartition('.')[2], *found[1:]) not in seen]
-        new += row.also_ran and [found for found in row.differences if found not in new]
+        new = [found for found in row.differences if (found.path.rpartition('.')[2], *found[1:]) not in seen]
+        new += [found for found in row.differences if found not in new] if row.also_ran else []
         seen |= {(path.rpartition('.')[2], one, other) for path, one, other in new}
-        decides = any(index is not None and index == end for index, end in zip((row.a, row.b), turned))
+        decides = any(index is not None and index == end for index, end in zip((row.a, row.b), turned, strict=True))
         if not new and not row.also_ran and row.a is not None and row.b is not None and not decides:
             alike += 1
             continue
@@ -267,8 +289,8 @@ def news(comparison):
         yield alike, ()
 
 
-def table(comparison):
-    """Show the two runs side by side as HTML; what differs already is not repeated."""
+def table(comparison: Comparison) -> str:
+    """Show the two runs side by side as HTML; a difference that was shown before is not repeated."""
     lines = []
     for row, differences in news(comparison):
         if isinstance(row, int):
@@ -277,54 +299,60 @@ def table(comparison):
         station = f'<code>{escape(_name(comparison, row))}</code>'
         lines.append(
             f'<tr{_class(row)}><td align="left">{goto(row.a)}</td><td align="left">{goto(row.b, 1)}</td>'
-            f'<td align="left">{_mark(row)} {station}</td><td align="left">{differences_html(row, differences)}</td></tr>')
-    what = 'the real Nova beside the miniature' if comparison.with_real else 'B against A, from here on'
-    names = ('A', 'B') if not comparison.with_real else ('real', 'ours') if is_real(comparison.a) else ('ours', 'real')
-    return (f'<table class="comparison"><tr><th align="left">{names[0]}</th><th align="left">{names[1]}</th><th align="left">station</th>'
-            f'<th align="left">{what}</th></tr>{"".join(lines)}</table>')
+            f'<td align="left">{_mark(row)} {station}</td>'
+            f'<td align="left">{differences_html(row, differences)}</td></tr>')
+    what = ('the real Nova, compared with the miniature' if comparison.with_real
+            else 'B compared with A, from here on')
+    names = (('A', 'B') if not comparison.with_real
+             else ('real Nova', 'miniature') if is_real(comparison.a) else ('miniature', 'real Nova'))
+    return (f'<table class="comparison"><tr><th align="left">{names[0]}</th><th align="left">{names[1]}</th>'
+            f'<th align="left">station</th><th align="left">{what}</th></tr>{"".join(lines)}</table>')
 
 
-def differences_html(row, differences, most=MOST_DIFFERENCES):
-    """Show the first of the differences of a row, a line each; and folded what only the real Nova runs there, with the reasons."""
-    lines = [f'<div><code>{escape(path)}</code> {escape(_instead_of(one, other))}{f" <i>{escape(why)}</i>" if why else ""}</div>'
+def differences_html(row: Row, differences: Sequence[Difference], most: int = MOST_DIFFERENCES) -> str:
+    """Show the first differences of a row, a line each, and, folded, what only the real Nova runs there and why."""
+    lines = [f'<div><code>{escape(path)}</code> {escape(_instead_of(one, other))}'
+             f'{f" <i>{escape(why)}</i>" if why else ""}</div>'
              for path, one, other, why in _reasoned(row, differences)]
     more = len(lines) - most
-    return ''.join([*lines[:most], *([f'<div>and {more} more</div>'] if more > 0 else []), _also_ran_html(row.also_ran)])
+    return ''.join([
+        *lines[:most], *([f'<div>and {more} more</div>'] if more > 0 else []), _also_ran_html(row.also_ran)])
 
 
-def _reasoned(row, differences):
-    """Add to each difference the reason for it, where the real Nova stands beside the miniature; else nothing."""
-    return [(*found, payload_reason(found[0].split('.')) if row.badge else '') for found in differences]
+def _reasoned(row: Row, differences: Sequence[Difference]) -> list[tuple[str, str | None, str | None, str]]:
+    """Add to each difference its reason; '' if there is none, or if the real Nova is not part of the comparison."""
+    return [(*found, (payload_reason(found.path.split('.')) or '') if row.badge else '') for found in differences]
 
 
-def _also_ran_html(also_ran):
+def _also_ran_html(also_ran: Sequence[LeftOut]) -> str:
     if not also_ran:
         return ''
     reasons = ''.join(f'<li>{escape(why)}: <code>{escape(names)}</code></li>' for why, names, _ in also_ran)
     count = sum(each for *_, each in also_ran)
-    return (f'<details><summary>left out: {count} function{"s" if count > 1 else ""} that the real Nova runs in it</summary>'
-            f'<ul>{reasons}</ul></details>')
+    return (f'<details><summary>left out: {count} function{"s" if count > 1 else ""} that the real Nova runs here'
+            f'</summary><ul>{reasons}</ul></details>')
 
 
-def _alike(number):
+def _alike(number: int) -> str:
     return f'{number} step{"s" if number > 1 else ""} with no further difference'
 
 
-def _mark(row):
+def _mark(row: Row) -> str:
     return 'only A:' if row.b is None else 'only B:' if row.a is None else f'{row.badge}:' if row.badge else '≠'
 
 
-def _class(row):
+def _class(row: Row) -> str:
     return ' class="added"' if row.a is None else ' class="dropped"' if row.b is None else ''
 
 
-def _index(index):
+def _index(index: int | None) -> str:
     return '' if index is None else str(index)
 
 
-def _step(comparison, row):
-    return comparison.b.steps[row.b] if row.a is None else comparison.a.steps[row.a]
+def _step(comparison: Comparison, row: Row) -> Step:
+    places = (comparison.a, row.a), (comparison.b, row.b)
+    return next(trace.steps[index] for trace, index in places if index is not None)
 
 
-def _name(comparison, row):
+def _name(comparison: Comparison, row: Row) -> str:
     return BY_KEY[_step(comparison, row).station].name

@@ -1,20 +1,20 @@
-"""Text as it is shown: nothing in it steers a terminal, and values read as in Python."""
+"""Text as it is shown: it cannot steer a terminal, and values are written as in Python."""
 
 import json
 import re
 
-from explorer.payloads import is_marked
+from explorer.payloads import Value, is_marked
 
 _STEERING = re.compile('[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]')
 
 
-def visible(text):
-    """Escape what would steer a terminal or turn the order of characters round, and what is no Unicode."""
+def visible(text: str) -> str:
+    """Escape characters that would steer a terminal or reverse text, and anything that is invalid in Unicode."""
     return _STEERING.sub(lambda found: f'\\u{ord(found[0]):04x}', text)
 
 
-def short(value, longest=72):
-    """Show plain data in one line of at most *longest* characters; of an error what it says."""
+def short(value: Value, longest: int = 72) -> str:
+    """Show plain data in one line of at most *longest* characters; of an error, its message."""
     name = value[''] if isinstance(value, dict) and isinstance(value.get(''), str) and not is_marked(value) else ''
     if name and isinstance(value.get('args'), list):
         said = value['args'] or [value[key] for key in ('message', 'code') if value.get(key)]
@@ -23,8 +23,8 @@ def short(value, longest=72):
     return short_text(visible(f'{name} {literal(shown)}'.strip()), longest)
 
 
-def literal(value):
-    """Write plain data as Python does: what the functions hold is None and True, and only on the wire null and true."""
+def literal(value: Value) -> str:
+    """Write plain data as Python does: functions hold None and True; null and true exist only in the messages."""
     if is_marked(value):
         if not isinstance(value.get('items'), list):
             return str(value.get('value'))
@@ -32,11 +32,11 @@ def literal(value):
         return f'{{{", ".join(items)}}}'
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, dict):  # sorted, for the results of Routes have no order of their own
+    if isinstance(value, dict):  # sorted, because the results of Routes have no fixed order
         return f'{{{", ".join(f"{literal(key)}: {literal(value[key])}" for key in sorted(value))}}}'
     return f'[{", ".join(map(literal, value))}]' if isinstance(value, list) else str(value)
 
 
-def short_text(text, longest):
+def short_text(text: str, longest: int) -> str:
     """Cut a text to at most *longest* characters."""
     return text if len(text) <= longest else f'{text[:longest - 1]}…'

@@ -1,4 +1,4 @@
-"""The exported page in Chromium, with no kernel and no network: it steps, searches, follows and compares."""
+"""The exported page in Chromium, without a kernel or a network: it steps, searches, follows and compares."""
 
 import base64
 import itertools
@@ -7,11 +7,14 @@ import json
 import pytest
 
 from explorer import Scenario, explore, run
+from explorer.player import protocol
 from explorer.player.export import export
 from explorer.player.widget import MODULE
 from explorer.teaching import cards
-from explorer.teaching.catalogue import QUESTIONS
+from explorer.teaching.catalogue import QUESTIONS, TASKS
+from explorer.teaching.progress import Progress
 from tests.browsing import LATENCY, SHOTS, chromium, hard_to_read, hard_to_use
+from tests.player.test_protocol import kinds, misfits
 
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip('playwright.sync_api')
@@ -20,10 +23,10 @@ HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.h
 
 @pytest.fixture(scope='module')
 def sheet(tmp_path_factory):
-    """Give the address of a page that compares a call with a cast."""
+    """Return the address of a page that compares a call with a cast."""
     path = tmp_path_factory.mktemp('sheet') / 'page.html'
-    path.write_text(export(run(Scenario(host='host2', microversion='2.34')), 'conductor-api', run(Scenario(host='host2', microversion='2.30')),
-                           cards.sheet(QUESTIONS['conductor-api'].tasks)))
+    cast, call = (run(Scenario(host='host2', microversion=version)) for version in ('2.34', '2.30'))
+    path.write_text(export(cast, 'conductor-api', call, cards.sheet(QUESTIONS['conductor-api'].tasks)))
     return path.as_uri()
 
 
@@ -47,6 +50,10 @@ def step(shown):
     return int(shown.get_attribute('data-step'))
 
 
+# Presses the right arrow on a player.
+FORWARD = 'root => root.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }))'
+
+
 def test_it_opens_on_the_exploration(page, shown):
     assert shown.get_attribute('data-exploration') == 'conductor-api'
     assert shown.locator('[aria-current="step"]').count() == 1
@@ -55,7 +62,7 @@ def test_it_opens_on_the_exploration(page, shown):
     page.screenshot(path=SHOTS / f'export-{page.theme}.png', full_page=True)
 
 
-def test_below_it_stand_the_questions_of_the_lesson_to_read_and_to_print(page, shown):
+def test_the_lessons_questions_follow_to_read_and_to_print(page, shown):
     questions = page.locator('.sheet')
     for task in QUESTIONS['conductor-api'].tasks:
         assert questions.get_by_text(task.heading, exact=True).is_visible()
@@ -85,7 +92,7 @@ def test_it_plays_at_the_chosen_pace(page, shown):
     assert shown.locator('[data-action="play"]').get_attribute('aria-pressed') == 'false'
 
 
-def test_a_position_is_in_the_link(page, shown, sheet):
+def test_the_link_holds_the_position(page, shown, sheet):
     shown.locator('[data-action="next"]').click()
     assert page.url.endswith(f'#conductor-api@{step(shown)}')
     for place, station in (('_migrate_live', '_migrate_live'), ('rpc', 'rpcapi.live_migrate_instance'), ('0', 'shell')):
@@ -110,7 +117,7 @@ def test_the_search_box_finds_names_and_values(page, shown):
     assert step(shown) == seen[1]
     page.screenshot(path=SHOTS / f'find-{page.theme}.png')
     shown.locator('[data-part="find"]').fill('no such thing')
-    assert shown.locator('[data-action="found"]').inner_text() == 'nowhere in this run'
+    assert shown.locator('[data-action="found"]').inner_text() == 'not found in this run'
 
 
 def test_a_field_is_followed_by_a_click_on_its_name_in_all_panes(page, shown):
@@ -132,7 +139,7 @@ def test_a_field_is_followed_by_a_click_on_its_name_in_all_panes(page, shown):
     assert shown.get_attribute('data-node') == 'conductor'
 
 
-def test_the_bus_is_a_place_of_its_own(page, shown):
+def test_the_bus_is_a_node_of_its_own(page, shown):
     shown.locator('[data-action="bus"]').click()
     assert shown.get_attribute('data-node') == 'bus'
     letter = shown.locator('.letter')
@@ -140,7 +147,8 @@ def test_the_bus_is_a_place_of_its_own(page, shown):
     for word in ('cast', 'conductor', 'compute_task', '1.15', 'live_migrate_instance'):
         assert word in text
     letter.locator('summary').click()
-    assert json.loads(letter.locator('details code').inner_text())['args']['request_spec']['nova_object.name'] == 'RequestSpec'
+    wire = json.loads(letter.locator('details code').inner_text())
+    assert wire['args']['request_spec']['nova_object.name'] == 'RequestSpec'
     page.screenshot(path=SHOTS / f'bus-{page.theme}.png')
 
 
@@ -163,7 +171,7 @@ def test_two_runs_are_compared(page, shown):
     page.screenshot(path=SHOTS / f'compare-{page.theme}.png', full_page=True)
 
 
-def test_all_is_in_reach_of_the_keyboard(page, shown):
+def test_everything_can_be_reached_by_keyboard(page, shown):
     shown.focus()
     page.keyboard.press('/')
     assert page.evaluate('document.activeElement.dataset.part') == 'find'
@@ -183,7 +191,7 @@ def test_each_step_has_a_spoken_line(page, shown):
     said = set()
     for _ in range(int(shown.get_attribute('data-steps')) - 1):
         said.add(shown.locator('.now').inner_text())
-        page.evaluate('root => root.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }))', shown.element_handle())
+        page.evaluate(FORWARD, shown.element_handle())
     assert len(said) > 60
     assert all(': ' in line for line in said)
 
@@ -208,14 +216,15 @@ def test_a_step_changes_the_page_before_the_event_is_over(page, shown):
 
 def test_a_hostile_payload_is_shown_as_text_and_harms_nothing(page, tmp_path):
     trace = run(Scenario(request={
-        'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': {'Content-Type': 'application/json', 'X-Odd': '<b>'},
+        'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
+        'headers': {'Content-Type': 'application/json', 'X-Odd': '<b>'},
         'body': {'os-migrateLive': {'host': HOSTILE, 'block_migration': 'auto', HOSTILE: 'x' * 60_000,
                                     **{f'field{number}': number for number in range(1000)}}}}))
     (tmp_path / 'page.html').write_text(export(trace, 'controller'))
     page.goto((tmp_path / 'page.html').as_uri())
     shown = page.locator('[data-explorer="player"]')
     for _ in range(int(shown.get_attribute('data-steps')) - 1):
-        page.evaluate('root => root.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }))', shown.element_handle())
+        page.evaluate(FORWARD, shown.element_handle())
         assert shown.locator('img, script, iframe').count() == 0
     shown.locator('[data-part="find"]').fill('onerror')
     assert shown.locator('[data-action="found"]').inner_text().startswith('in ')
@@ -223,7 +232,7 @@ def test_a_hostile_payload_is_shown_as_text_and_harms_nothing(page, tmp_path):
     assert page.evaluate('window.hacked') is None
 
 
-# A model as the notebook's widgets have it: all names are set, then each change is told, in any order.
+# A model like that of the notebook's widgets: all names are set, then each change is reported, in any order.
 TOLD = """async ([module, before, after, orders]) => {
   const { default: { render } } = await import(`data:text/javascript;base64,${module}`);
   return orders.map(order => {
@@ -239,7 +248,7 @@ TOLD = """async ([module, before, after, orders]) => {
 }"""
 
 
-def test_in_whatever_order_changes_are_told_the_second_run_is_shown(page):
+def test_the_second_run_is_shown_whatever_the_order_of_the_changes(page):
     widget, names = explore('conductor-api'), ('content', 'form', 'run', 'step')
     before = {name: getattr(widget, name) for name in (*names, 'message')}
     widget.compare()
@@ -247,4 +256,56 @@ def test_in_whatever_order_changes_are_told_the_second_run_is_shown(page):
     page.goto('about:blank')
     module = base64.b64encode(MODULE.read_bytes()).decode()
     told = page.evaluate(TOLD, [module, before, after, orders])
-    assert dict(zip(orders, told)) == dict.fromkeys(orders, [1, widget.step, 1, widget.step])
+    assert told == [[1, widget.step, 1, widget.step]] * len(orders)
+
+
+# Uses all that sends something in what a module shows; returns what it sent, and which traits it set.
+USED = """async ([module, state]) => {
+  const { default: { render } } = await import(`data:text/javascript;base64,${module}`);
+  const el = document.createElement('div'), sent = [], set = {};
+  document.body.replaceChildren(el);
+  const model = { get: name => state[name], set: (name, value) => { set[name] = value; }, save_changes: () => {},
+                  send: said => sent.push(said), on: () => {}, off: () => {} };
+  const end = render({ el, model });
+  for (const form of el.querySelectorAll('form')) {
+    const input = form.querySelector('input[name]:not([type="radio"]), textarea, select, input');
+    if (input?.type === 'radio') input.checked = true;
+    else if (input) input.value ||= 'a';
+    input?.dispatchEvent(new Event('change', { bubbles: true }));
+    form.dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }));
+  }
+  const others = '[data-action="full"], [data-action="swap"], [type="submit"]'; // swap replaces the button close
+  for (const button of el.querySelectorAll(`button[data-action]:not(${others})`)) button.click();
+  end();
+  return [JSON.parse(JSON.stringify(sent)), set];
+}"""
+
+
+def test_the_player_sends_what_the_protocol_describes(page):
+    widget, names = explore('rpc'), protocol.PlayerTraits.__annotations__
+    seen = []
+    page.goto('about:blank')
+    for prepare in (lambda: None, lambda: widget.send({'caller': 'reader'}), widget.compare):
+        prepare()
+        state = {name: getattr(widget, name) for name in names}
+        sent, set_ = page.evaluate(USED, [base64.b64encode(MODULE.read_bytes()).decode(), state])
+        assert set(set_) <= {'run', 'step'}
+        seen += sent
+    known = kinds(protocol.PlayerMessage)
+    assert [each for said in seen for each in misfits(said, known[said['kind']])] == []
+    assert {said['kind'] for said in seen} == set(known)
+
+
+def test_the_cards_send_what_the_protocol_describes(page):
+    progress = Progress()
+    html = ''.join(cards.card_html(task, cards.told(task, progress)) for task in TASKS.values())
+    page.goto('about:blank')
+    module = base64.b64encode(cards.CARD_MODULE.read_bytes()).decode()
+    seen, set_ = page.evaluate(USED, [module, {'html': html, 'title': 'all', 'said': ''}])
+    assert set_ == {}
+    known = kinds(protocol.CardMessage)
+    assert [each for said in seen for each in misfits(said, known[said['kind']])] == []
+    assert {said['kind'] for said in seen} == set(known)
+    assert {said['task'] for said in seen} == set(TASKS)
+    values = {frozenset(said['values']) for said in seen if said['kind'] == 'answer' and said['values']}
+    assert values == {frozenset({'answer'}), frozenset({'status', 'message', 'task_state'})}

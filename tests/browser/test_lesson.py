@@ -1,4 +1,4 @@
-"""The lesson in JupyterLab, in Chromium: walked from the first card to the last as one who learns does."""
+"""The lesson in JupyterLab, in Chromium: from the first card to the last, as a learner goes through it."""
 
 import json
 import re
@@ -33,18 +33,20 @@ def page(folder):
 
 def run_all(page):
     choose(page, 'Run', 'Run All Cells')
-    page.locator('.jp-CodeCell').last.locator('.jp-InputPrompt', has_text=re.compile(r'\[\d+\]')).wait_for(timeout=180_000)
+    last = page.locator('.jp-CodeCell').last
+    last.locator('.jp-InputPrompt', has_text=re.compile(r'\[\d+\]')).wait_for(timeout=180_000)
 
 
 def form(page, key):
-    """Find the form of a task."""
+    """Return the form of a task."""
     found = page.locator(f'form[data-task="{key}"]').first
-    found.evaluate('element => element.scrollIntoView({ block: "center" })')  # at once, for a card may come anew meanwhile
+    # At once, because a card may be replaced meanwhile.
+    found.evaluate('element => element.scrollIntoView({ block: "center" })')
     return found
 
 
 def verdict(page, key, text):
-    """Wait for what is said below a form, and unfold it by keys; give it."""
+    """Wait for the text below a form, unfold it with the keyboard and return it."""
     below = f'form[data-task="{key}"] + '
     shown = page.locator(f'{below}.verdict, {below}.reveal .verdict', has_text=text).first
     shown.wait_for(timeout=30_000, state='attached')
@@ -59,7 +61,7 @@ def kept(folder):
 
 
 def pick(page, key, letter):
-    """Choose an option by keys alone: to the first one, down to the letter, Enter."""
+    """Choose an option with the keyboard: focus the first one, go down to the letter, press Enter."""
     radios = form(page, key).locator('input[type="radio"]')
     radios.first.focus()
     page.keyboard.press('Space')
@@ -69,7 +71,7 @@ def pick(page, key, letter):
 
 
 def fill(page, task):
-    """Answer a task rightly, as one would in its card."""
+    """Answer a task correctly in its card."""
     shown = form(page, task.key)
     if isinstance(task, Choice):
         pick(page, task.key, task.right())
@@ -93,14 +95,15 @@ def test_no_cell_failed_and_nothing_is_answered_yet(page, folder):
 
 
 @pytest.mark.parametrize('key', QUESTIONS)
-def test_a_leg_is_walked_as_a_learner_does(page, folder, key):
+def test_a_learner_can_do_every_leg(page, folder, key):
     cells = page.locator('.jp-Cell').count()
     for task in QUESTIONS[key].tasks:
         if task.name == 'predict':  # first wrong, then right
             wrong = next(letter for letter in LETTERS if letter != task.right())
             pick(page, task.key, wrong)
             verdict(page, task.key, 'Not so.')
-            form(page, task.key).locator('xpath=ancestor::*[@data-explorer="card"]').screenshot(path=SHOTS / f'{key}-predicted.png')
+            card = form(page, task.key).locator('xpath=ancestor::*[@data-explorer="card"]')
+            card.screenshot(path=SHOTS / f'{key}-predicted.png')
         if isinstance(task, Build):
             for number in (1, 2, 3):
                 form(page, task.key).locator('[data-action="hint"]').press('Enter')
@@ -109,18 +112,19 @@ def test_a_leg_is_walked_as_a_learner_does(page, folder, key):
         else:
             fill(page, task)
         says = 'Kept.' if isinstance(task, Sentence) else 'Right.'
-        assert verdict(page, task.key, says).get_attribute('data-right') == ('none' if isinstance(task, Sentence) else 'true')
+        right = 'none' if isinstance(task, Sentence) else 'true'
+        assert verdict(page, task.key, says).get_attribute('data-right') == right
     assert page.locator('.jp-Cell').count() == cells  # no key has leaked to the notebook
     assert {task.key for task in QUESTIONS[key].tasks} <= set(kept(folder)['answers'])
 
 
 def cell_of(page, begins):
-    """Find the code cell whose code begins so."""
+    """Find the code cell whose code begins with a text."""
     return page.locator('.jp-CodeCell', has=page.locator('.jp-InputArea-editor', has_text=begins)).first
 
 
 def in_cell(page, text, begins):
-    """Write a text into the code cell that begins so, and run it."""
+    """Replace the code of the cell that begins with a text, and run it."""
     cell = cell_of(page, begins)
     cell.locator('.cm-content').click()
     page.keyboard.press('Control+a')
@@ -130,7 +134,7 @@ def in_cell(page, text, begins):
     page.keyboard.press('Escape')
 
 
-def test_the_closing_is_answered(page, folder):
+def test_the_closing_can_be_answered(page, folder):
     for task in TASKS.values():
         if task.leg == CLOSING:
             fill(page, task)
@@ -140,13 +144,15 @@ def test_the_closing_is_answered(page, folder):
 
 def test_a_line_is_spoken_for_each_answer(page):
     pick(page, 'rpc.recall', next(letter for letter in LETTERS if letter != TASKS['rpc.recall'].right()))
-    card = form(page, 'rpc.recall').locator('xpath=ancestor::*[@data-explorer="card"]/following-sibling::p[@role="status"]')
+    card = form(page, 'rpc.recall').locator(
+        'xpath=ancestor::*[@data-explorer="card"]/following-sibling::p[@role="status"]')
     page.wait_for_function('element => element.textContent.startsWith("Not so.")', arg=card.element_handle())
 
 
 def test_the_cards_can_be_read_and_used_in_both_themes(page):
     for theme in ('light', 'dark'):
-        for key in ('client.predict', 'client.look-text', 'rpc.check', 'rpc.say', 'closing.foretell-1', 'closing.pause-whom'):
+        for key in ('client.predict', 'client.look-text', 'rpc.check', 'rpc.say', 'closing.foretell-1',
+                    'closing.pause-whom'):
             card = form(page, key).locator('xpath=ancestor::*[@data-explorer="card"]')
             card.screenshot(path=SHOTS / f'card-{key}-{theme}.png')
             assert hard_to_read(page, card) == []
@@ -158,7 +164,7 @@ def test_the_cards_can_be_read_and_used_in_both_themes(page):
             page.wait_for_selector('body[data-jp-theme-light="false"]', state='attached')
 
 
-def test_what_is_typed_and_not_sent_is_there_when_the_card_comes_anew(page):
+def test_unsent_text_survives_when_the_card_is_rendered_again(page):
     text = form(page, 'rpc.say').locator('textarea')
     text.fill('half a sen')
     form(page, 'rpc.look-text')  # another card
@@ -177,7 +183,7 @@ def test_after_a_restart_of_the_kernel_the_answers_are_there_again(page, folder)
     assert verdict(page, 'rpc.predict', 'Right.').get_attribute('data-right') == 'true'
     assert 'hint (3 of 3)' in form(page, 'rpc.check').inner_text()
     after = kept(folder)
-    assert set(after['answers']) == set(before['answers'])  # to run it all is no answer, but for the checks
+    assert set(after['answers']) == set(before['answers'])  # running all cells answers nothing but the checks
     assert after['answers']['rpc.predict'] == before['answers']['rpc.predict']
 
 

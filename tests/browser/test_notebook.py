@@ -8,11 +8,12 @@ pytestmark = pytest.mark.browser
 pytest.importorskip('playwright.sync_api')
 
 
-def test_jupyter_notebook_shows_the_players_too(tmp_path):
+def test_jupyter_notebook_also_shows_the_players(tmp_path):
     with jupyter(tmp_path, 'notebook', WHOLE) as address, chromium(viewport={'width': 1500, 'height': 1000}) as page:
         page.goto(f'{address}notebooks/notebooks/01_nova_api.ipynb')
         page.get_by_role('menuitem', name='Run', exact=True).wait_for(timeout=120_000)
-        page.locator('.jp-NotebookKernelStatus-info, [data-jp-kernel-status], .jp-Notebook-ExecutionIndicator').first.wait_for(state='attached', timeout=60_000)
+        status = '.jp-NotebookKernelStatus-info, [data-jp-kernel-status], .jp-Notebook-ExecutionIndicator'
+        page.locator(status).first.wait_for(state='attached', timeout=60_000)
         choose(page, 'Run', 'Run All Cells')
         page.locator('.jp-Cell.jp-mod-active', has_text='Go on by yourself').wait_for(timeout=120_000)
         shown = player(page, 'client')
@@ -24,7 +25,7 @@ def test_jupyter_notebook_shows_the_players_too(tmp_path):
         assert page.locator('.jp-Cell').count() == cells
         shown.locator('input[name="host"]').fill('host2')
         shown.locator('[data-action="send"]').click()
-        shown.locator('.asked', has_text='web-1 host2').wait_for(timeout=120_000)  # the kernel has all cells to run first
+        shown.locator('.asked', has_text='web-1 host2').wait_for(timeout=120_000)  # the kernel runs all cells first
         shown.screenshot(path=SHOTS / 'notebook-7.png')
-        # Jupyter Notebook itself looks for settings of JupyterLab that it has not.
+        # Jupyter Notebook itself looks for settings of JupyterLab that it does not have.
         assert [error for error in page.errors if "reading 'schema'" not in error] == []

@@ -1,4 +1,4 @@
-"""The notebook in JupyterLab, in Chromium: Run All Cells, and the players used as a student would."""
+"""The notebook in JupyterLab, in Chromium: Run All Cells, then use the players as a student would."""
 
 import json
 import re
@@ -6,7 +6,19 @@ import re
 import pytest
 
 from explorer import EXPLORATIONS
-from tests.browsing import LATENCY, SHOTS, choose, chromium, hard_to_read, hard_to_use, jupyter, player, step, wait_for
+from tests.browsing import (
+    LATENCY,
+    SCROLL,
+    SHOTS,
+    choose,
+    chromium,
+    hard_to_read,
+    hard_to_use,
+    jupyter,
+    player,
+    step,
+    wait_for,
+)
 from tests.conftest import has_nova
 
 pytestmark = pytest.mark.browser
@@ -25,26 +37,31 @@ def page(tmp_path_factory):
         page.locator('#jp-main-statusbar', has_text=re.compile(r'Python 3.*Idle')).wait_for(timeout=120_000)
         page.screenshot(path=SHOTS / 'opened.png')
         page.stored = player_as_stored(page)
-        choose(page, 'Edit', 'Clear Outputs of All Cells')  # else the stored numbers would look like a run
+        choose(page, 'Edit', 'Clear Outputs of All Cells')  # because the stored numbers look like a run
         choose(page, 'Run', 'Run All Cells')
         bottom(page)
-        page.locator('.jp-CodeCell').last.locator('.jp-InputPrompt', has_text=re.compile(r'\[\d+\]')).wait_for(timeout=120_000)
+        last = page.locator('.jp-CodeCell').last
+        last.locator('.jp-InputPrompt', has_text=re.compile(r'\[\d+\]')).wait_for(timeout=120_000)
         yield page
 
 
 def player_as_stored(page):
-    """Give the heads of the table that stands for the first player before anything was run."""
+    """Return the heads of the table that stands for the first player before anything was run."""
     for top in range(0, 6000, 300):
-        page.evaluate("y => { [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop().scrollTop = y }", top)
+        page.evaluate(SCROLL, top)
         page.wait_for_timeout(100)
-        found = page.locator('.jp-OutputArea-output', has=page.locator('h4', has_text=EXPLORATIONS[0].title)).locator('table')
+        output = page.locator('.jp-OutputArea-output', has=page.locator('h4', has_text=EXPLORATIONS[0].title))
+        found = output.locator('table')
         if found.count():
             return ' '.join(found.first.locator('th').all_text_contents())
     raise AssertionError('no player is stored')
 
 
 def bottom(page):
-    page.evaluate("() => { const n = [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop(); n.scrollTop = n.scrollHeight }")
+    page.evaluate("""() => {
+      const outer = [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop();
+      outer.scrollTop = outer.scrollHeight;
+    }""")
 
 
 @pytest.mark.parametrize('key', KEYS)
@@ -64,15 +81,16 @@ def test_before_it_is_run_the_notebook_shows_the_steps_in_focus(page):
 
 
 def test_no_cell_failed(page):
-    assert page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText [class*="ansi-red"]').count() == 0
+    stderr = '.jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]'
+    assert page.locator(f'{stderr}, .jp-RenderedText [class*="ansi-red"]').count() == 0
 
 
 def test_buttons_and_keys_step_both_ways(page):
     shown = player(page, 'controller')
     last = int(shown.get_attribute('data-steps')) - 1
     shown.focus()
-    for key, goal in (('Home', 0), ('ArrowRight', 1), ('ArrowRight', 2), ('ArrowLeft', 1), ('End', last), ('ArrowRight', last),
-                      ('Home', 0), ('ArrowLeft', 0)):
+    for key, goal in (('Home', 0), ('ArrowRight', 1), ('ArrowRight', 2), ('ArrowLeft', 1), ('End', last),
+                      ('ArrowRight', last), ('Home', 0), ('ArrowLeft', 0)):
         page.keyboard.press(key)
         assert step(shown) == goal, key
     for action, goal in (('next', 1), ('next', 2), ('previous', 1), ('last', last), ('first', 0)):
@@ -83,7 +101,7 @@ def test_buttons_and_keys_step_both_ways(page):
     page.wait_for_function('element => Number(element.dataset.step) >= 2', arg=shown.element_handle(), timeout=10_000)
     page.keyboard.press('Space')
     cells = page.locator('.jp-Cell').count()
-    for key in 'abdd':  # commands of the notebook, elsewhere
+    for key in 'abdd':  # elsewhere these are commands of the notebook
         page.keyboard.press(key)
     assert page.locator('.jp-Cell').count() == cells
 
@@ -101,7 +119,7 @@ def test_the_slider_goes_to_a_step(page):
     assert step(shown) == 7
 
 
-def test_send_reruns_the_path_with_what_stands_in_the_form(page):
+def test_send_reruns_the_path_with_the_content_of_the_form(page):
     shown = player(page, 'controller')
     shown.locator('select[name="caller"]').select_option('reader')
     shown.locator('[data-action="send"]').click()
@@ -115,7 +133,7 @@ def test_send_reruns_the_path_with_what_stands_in_the_form(page):
     wait_for(shown, '.asked', '202')
 
 
-def test_after_a_send_the_focus_and_what_was_unfolded_are_where_they_were(page):
+def test_a_send_keeps_the_focus_and_what_is_unfolded(page):
     shown = player(page, 'controller')
     shown.locator('.request summary').click()
     shown.locator('.journey summary').click()
@@ -135,7 +153,8 @@ def test_after_a_send_the_focus_and_what_was_unfolded_are_where_they_were(page):
 
 def test_command_body_headers_and_switches_are_kept_in_step(page):
     shown = player(page, 'controller')
-    control = {name: shown.locator(f'[name="{name}"]') for name in ('command', 'body', 'headers', 'microversion', 'block_migrate')}
+    control = {name: shown.locator(f'[name="{name}"]')
+               for name in ('command', 'body', 'headers', 'microversion', 'block_migrate')}
     shown.locator('.request summary').click()
     control['command'].fill('nova --os-compute-api-version 2.29 live-migration --block-migrate web-1')
     control['command'].press('Tab')
@@ -158,14 +177,14 @@ def test_command_body_headers_and_switches_are_kept_in_step(page):
     shown.locator('.request summary').click()
 
 
-def test_what_cannot_be_sent_is_said_in_one_line(page):
+def test_an_invalid_request_is_reported_in_one_line(page):
     shown = player(page, 'routes')
     shown.locator('input[name="microversion"]').fill('abc')
     shown.locator('[data-action="send"]').click()
     for _ in range(2):  # the second time it is the same line
-        wait_for(shown, '.message', "'abc' is no microversion; give one like 2.34, or latest")
+        wait_for(shown, '.message', "'abc' is not a microversion; use one like 2.34, or latest")
         shown.locator('[data-action="send"]').click()
-    wait_for(shown, '.message', "'abc' is no microversion; give one like 2.34, or latest")
+    wait_for(shown, '.message', "'abc' is not a microversion; use one like 2.34, or latest")
     assert page.get_by_text('Traceback').count() == 0
     shown.locator('input[name="microversion"]').fill('')
     shown.locator('[data-action="send"]').click()
@@ -173,7 +192,7 @@ def test_what_cannot_be_sent_is_said_in_one_line(page):
     wait_for(shown, '.asked', '202')
 
 
-def test_compare_goes_the_other_way(page):
+def test_compare_takes_the_other_way(page):
     shown = player(page, 'rpc')
     shown.locator('[data-action="compare"]').click()
     wait_for(shown, '[data-pane="flowchart"]', 'call migrate_server 1.20')
@@ -185,14 +204,14 @@ def test_compare_goes_the_other_way(page):
     sync_api.expect(shown.locator('.words')).to_have_count(0)
 
 
-def test_the_real_nova_is_laid_beside_the_miniature(page):
+def test_the_real_nova_is_compared_with_the_miniature(page):
     shown = player(page, 'service')
     shown.locator('[data-action="beside"]').click()
-    wait_for(shown, '.words', 'visits in the same order; the same message, the same answer, the same state left behind')
-    assert 'of the real Nova 34.0.0' in shown.locator('.asked').inner_text()
+    wait_for(shown, '.words', 'visits in the same order; the same message, the same response, the same final')
+    assert 'answered by the real Nova 34.0.0' in shown.locator('.asked').inner_text()
     shown.locator('[data-pane="flowchart"] [data-station="URLMap"]').click()
     told = shown.locator('[data-pane="payload"] .differs')
-    assert 'beside the real Nova, in this visit: simplified' in told.inner_text()
+    assert 'this visit, compared with the real Nova: simplified' in told.inner_text()
     told.locator('summary').click()
     assert 'weighs the Accept header' in told.inner_text()
     shown.screenshot(path=SHOTS / 'beside-light.png')
@@ -204,16 +223,17 @@ def test_the_real_nova_is_laid_beside_the_miniature(page):
     sync_api.expect(shown.locator('.words')).to_have_count(0)
 
 
-def test_what_is_not_recorded_is_said_or_asked_of_the_live_one(page):
+def test_a_request_without_a_recording_is_reported_or_sent_to_the_live_one(page):
     shown = player(page, 'service')
     shown.locator('input[name="host"]').fill('host1')
     shown.locator('input[name="microversion"]').fill('2.50')
     shown.locator('[data-action="send"]').click()
     wait_for(shown, '.asked', '2.50')
     shown.locator('[data-action="beside"]').click()
-    told = ('.words', 'visits in the same order') if has_nova() else ('.message', 'of this request there is no recording, and')
-    shown.locator(told[0], has_text=told[1]).wait_for(timeout=60_000)
-    if has_nova():  # its text is at hand, and the lines that ran
+    place, text = (('.words', 'visits in the same order') if has_nova() else
+                   ('.message', 'there is no recording of this request, and'))
+    shown.locator(place, has_text=text).wait_for(timeout=60_000)
+    if has_nova():  # then its source is available, with the lines that ran
         shown.locator('[data-pane="flowchart"] [data-station="live_migrate"]').click()
         assert shown.locator('[data-pane="source"] .ran').count() > 10
         shown.screenshot(path=SHOTS / 'live-light.png')
@@ -229,7 +249,7 @@ def test_a_run_can_be_compared_with_the_one_before(page):
     shown.locator('[data-action="send"]').click()
     wait_for(shown, '.asked', '409')
     shown.locator('[data-action="before"]').click()
-    wait_for(shown, '.words', 'turned back by check_instance_state, with 409 instead of 202')
+    wait_for(shown, '.words', 'rejected by check_instance_state, with 409 instead of 202')
     shown.screenshot(path=SHOTS / 'before-light.png')
     shown.locator('[data-action="close"]').click()
     shown.locator('select[name="vm_state"]').select_option('active')
@@ -237,7 +257,7 @@ def test_a_run_can_be_compared_with_the_one_before(page):
     wait_for(shown, '.asked', '202')
 
 
-def test_a_field_is_followed_and_a_name_found(page):
+def test_a_field_can_be_followed_and_a_name_found(page):
     shown = player(page, 'conductor-api')
     shown.locator('[data-part="field"]').fill('instance.task_state')
     shown.locator('[data-part="field"]').press('Tab')
@@ -262,8 +282,9 @@ def test_steps_do_not_wait_for_the_kernel(page):
     shown.locator('[data-action="first"]').click()
     idle, changed = page.evaluate(LATENCY, shown.element_handle())
     assert changed == 50
-    busy = page.evaluate(  # nothing of what the kernel says can come in while a script runs
-        f'async root => {{ root.querySelector(\'[data-action="send"]\').click(); return ({LATENCY})(root); }}', shown.element_handle())
+    busy = page.evaluate(  # no message of the kernel can arrive while a script runs
+        f'async root => {{ root.querySelector(\'[data-action="send"]\').click(); return ({LATENCY})(root); }}',
+        shown.element_handle())
     assert busy[1] == 50
     (SHOTS / 'latency-lab.json').write_text(json.dumps({'idle_median_ms': idle, 'busy_median_ms': busy[0]}))
     wait_for(shown, '.asked', '202')
@@ -274,7 +295,7 @@ def test_axe_finds_nothing_serious(page):
     assert hard_to_use(page, '[data-exploration="controller"]') == []
 
 
-def test_nothing_from_a_payload_is_run(page):
+def test_no_payload_is_run_as_code(page):
     shown = player(page, 'client')
     shown.locator('input[name="host"]').fill(HOSTILE)
     shown.locator('[data-action="send"]').click()
@@ -292,7 +313,7 @@ def test_nothing_from_a_payload_is_run(page):
 
 
 @pytest.mark.parametrize('key', KEYS)
-def test_the_players_can_be_read_in_the_dark(page, key):
+def test_the_players_can_be_read_in_the_dark_theme(page, key):
     if page.locator('body[data-jp-theme-light="true"]').count():
         page.get_by_role('menuitem', name='Settings', exact=True).click()
         page.locator('.lm-Menu-item', has_text=re.compile('^Theme')).first.hover()
@@ -308,7 +329,7 @@ def test_the_console_has_no_errors(page):
 
 
 @pytest.mark.parametrize('key', KEYS)
-def test_on_a_projector_the_three_panes_are_in_sight_at_once(page, key):
+def test_all_three_panes_fit_on_a_projector(page, key):
     page.set_viewport_size({'width': 1280, 'height': 800})
     shown = player(page, key)
     shown.screenshot(path=SHOTS / f'{key}-small.png')

@@ -1,4 +1,4 @@
-"""The presenter in JupyterLab, in Chromium: large, with notes, folded answers and a timer, by keyboard."""
+"""The presenter in JupyterLab, in Chromium, by keyboard: large letters, notes, folded answers and a timer."""
 
 import re
 
@@ -10,12 +10,14 @@ from tests.conftest import NOTEBOOK
 
 pytestmark = pytest.mark.browser
 pytest.importorskip('playwright.sync_api')
+SIZE = 'each => parseFloat(getComputedStyle(each).fontSize)'
 
 
 @pytest.fixture(scope='module')
 def shown(tmp_path_factory):
-    """A presenter in a notebook of its own."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("from explorer import present\npresent('controller')")])
+    """A presenter in its own notebook."""
+    cell = nbformat.v4.new_code_cell("from explorer import present\npresent('controller')")
+    notebook = nbformat.v4.new_notebook(cells=[cell])
     notebook.metadata = nbformat.read(NOTEBOOK, as_version=4).metadata
     folder = tmp_path_factory.mktemp('present')
     nbformat.write(notebook, folder / 'present.ipynb')
@@ -28,17 +30,17 @@ def shown(tmp_path_factory):
         yield shown
 
 
-def test_a_presenter_is_large_with_notes_beside_it(shown):
+def test_a_presenter_has_large_letters_and_notes_at_its_side(shown):
     page = shown.page
     player, notes = (shown.locator(f'[data-explorer="{name}"]').bounding_box() for name in ('player', 'card'))
     assert notes['x'] >= player['x'] + player['width']
-    assert float(shown.locator('[data-explorer="player"]').evaluate('each => parseFloat(getComputedStyle(each).fontSize)')) >= 16
+    assert shown.locator('[data-explorer="player"]').evaluate(SIZE) >= 16
     page.screenshot(path=SHOTS / 'presenter.png')
     assert hard_to_read(page, shown) == []
     assert hard_to_use(page, '.explorer-presenter') == []
 
 
-def test_answers_are_hidden_until_they_are_asked_for(shown):
+def test_answers_are_hidden_until_they_are_unfolded(shown):
     answer = shown.locator('details[data-name="controller.predict answer"] p')
     assert not answer.is_visible()
     shown.locator('details[data-name="controller.predict"] > summary').press('Enter')
@@ -47,7 +49,7 @@ def test_answers_are_hidden_until_they_are_asked_for(shown):
     assert answer.is_visible()
 
 
-def test_the_timer_runs_stops_and_begins_again(shown):
+def test_the_timer_runs_stops_and_starts_again(shown):
     page = shown.page
     timer, button = shown.locator('[data-part="timer"]'), shown.locator('[data-action="timer"]')
     assert timer.inner_text() == '12:00'
@@ -64,10 +66,9 @@ def test_the_timer_runs_stops_and_begins_again(shown):
 
 def test_letters_can_be_made_larger_and_the_screen_full(shown):
     page = shown.page
-    size = 'each => parseFloat(getComputedStyle(each).fontSize)'
-    before = shown.locator('[data-explorer="player"]').evaluate(size)
+    before = shown.locator('[data-explorer="player"]').evaluate(SIZE)
     shown.locator('[data-action="larger"]').press('Enter')
-    assert shown.locator('[data-explorer="player"]').evaluate(size) > before
+    assert shown.locator('[data-explorer="player"]').evaluate(SIZE) > before
     shown.locator('[data-action="full"]').click()
     page.wait_for_function('document.fullscreenElement?.classList.contains("explorer-presenter")')
     page.screenshot(path=SHOTS / 'presenter-full.png')
@@ -75,5 +76,5 @@ def test_letters_can_be_made_larger_and_the_screen_full(shown):
     page.wait_for_function('!document.fullscreenElement')
 
 
-def test_the_presenter_makes_no_errors_either(shown):
+def test_the_console_has_no_errors(shown):
     assert shown.page.errors == []

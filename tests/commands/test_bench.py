@@ -1,4 +1,4 @@
-"""The measurements: that each is made and has its bound. What they come to is not tested: machines differ."""
+"""The measurements: each is made and has a bound. Their results are not tested, because machines differ."""
 
 import time
 
@@ -11,18 +11,21 @@ from explorer.commands import bench
 @pytest.fixture(scope='module')
 def rows():
     with pytest.MonkeyPatch.context() as patch:
-        for name, few in (('ROUNDS', 2), ('WARM', 1), ('SERVERS', 5), ('PLAYERS', 1), ('MESSAGES', 10), ('IDLE_SECONDS', 0.1), ('STARTS', 1),
-                          ('WORKS', 1), ('EXPLORATIONS', bench.EXPLORATIONS[:1])):
+        for name, few in (('ROUNDS', 2), ('WARM', 1), ('SERVERS', 5), ('PLAYERS', 1), ('MESSAGES', 10),
+                          ('IDLE_SECONDS', 0.1), ('STARTS', 1), ('WORKS', 1),
+                          ('EXPLORATIONS', bench.EXPLORATIONS[:1])):
             patch.setattr(bench, name, few)
         return {row['what']: row for row in bench.bench(lambda key: '')}
 
 
 @pytest.mark.parametrize(('what', 'bound', 'least'), [
-    ('kept a traced request, over 5 servers', 24, 1), ('cast to receipt, ours', 2, 0.001), ('idle listener, ours', 1, 0),
+    ('kept a traced request, over 5 servers', 24, 1), ('cast to receipt, ours', 2, 0.001),
+    ('idle listener, ours', 1, 0),
     ('fresh process, first run / libraries', 3, 0.1), ('pandas and ipywidgets loaded by `import explorer`', 0, 0),
-    ('runs of Graphviz for a player that shows all its steps', 1, 1), ('opening a player on the longest way', 300, 1),
+    ('runs of Graphviz for a player that shows all its steps', 1, 1),
+    ('opening a player on the longest trace', 300, 1),
     ('the largest page of export', 220, 50)])
-def test_each_promise_is_measured_and_has_its_bound(rows, what, bound, least):
+def test_each_promise_is_measured_and_has_a_bound(rows, what, bound, least):
     assert rows[what]['bound'] == bound
     assert rows[what]['value'] >= least
 
@@ -47,7 +50,7 @@ def test_the_traced_request_is_compared_with_its_peers(rows):
     assert any('OpenTelemetry' in what for what in rows)
 
 
-def test_what_needs_no_clock_is_within_its_bound(rows):
+def test_measurements_without_a_clock_are_within_their_bounds(rows):
     for what in ('kept a traced request, over 5 servers', 'pandas and ipywidgets loaded by `import explorer`',
                  'runs of Graphviz for a player that shows all its steps', 'the largest page of export'):
         assert rows[what]['value'] <= rows[what]['bound']
@@ -55,15 +58,15 @@ def test_what_needs_no_clock_is_within_its_bound(rows):
 
 @pytest.mark.nova
 @pytest.mark.parametrize(('what', 'bound'), [
-    ('from start to ready', 5), ('a bare HTTP request, traced', 0.5), ('memory after all that is recorded', 250)])
+    ('from start to ready', 5), ('a bare HTTP request, traced', 0.5), ('memory after the recorded requests', 250)])
 def test_the_real_nova_is_measured_where_it_is_installed(rows, what, bound):
     row = rows[f'the real Nova, {what}']
     assert row['bound'] == bound
     assert row['value'] > 0
 
 
-def test_without_the_real_nova_it_is_said_that_it_is_not_measured(monkeypatch):
+def test_without_the_real_nova_the_report_says_that_it_is_not_measured(monkeypatch):
     monkeypatch.setenv('NOVA_EXPLORER_PYTHON', '/nowhere/python')
     row, = bench.real()
-    assert row['what'].startswith('not measured: NOVA_EXPLORER_PYTHON names')
+    assert row['what'].startswith('not measured: NOVA_EXPLORER_PYTHON is /nowhere/python')
     assert row['bound'] is None

@@ -1,4 +1,4 @@
-"""Held against the real Nova's recorded answers."""
+"""The miniature's answers, compared with the real Nova's recorded ones."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ def write(path, **change):
 
 @pytest.fixture(scope='module')
 def answers():
-    """What the miniature answers to every recorded case, {id: answer}; each is asked once, and compared at each level."""
+    """Return the miniature's response to every recorded case, {id: response}; all levels compare the same ones."""
     cloud, cases = conform.read_cases(CASES)
     return {case['id']: conform.answer_case(case['given'], cloud) for case in cases}
 
@@ -30,10 +30,11 @@ def test_every_recorded_case_agrees(answers, monkeypatch, level):
     monkeypatch.setattr(conform, 'answer_case', lambda *_: next(asked))
     lines, agree = conform.conform(CASES, level)
     assert agree, lines[:20]
-    assert lines == [f'68 of 68 cases marked outside_path agree at level {level}', f'489 of 489 cases agree at level {level}']
+    assert lines == [f'68 of 68 cases marked outside_path agree at level {level}',
+                     f'489 of 489 cases agree at level {level}']
 
 
-def test_the_marked_ones_can_be_left_out(tmp_path):
+def test_marked_cases_can_be_left_out(tmp_path):
     marked = next(case for case in DATA['cases'] if case['outside_path'])
     other = next(case for case in DATA['cases'] if not case['outside_path'])
     lines, agree = conform.conform(write(tmp_path / 'c', cases=[marked, other]), inside_only=True)
@@ -77,7 +78,8 @@ def test_each_compared_field_is_counted_when_it_is_false(tmp_path, level, path):
     at[last] = falsified(at[last])
     lines, agree = conform.conform(write(tmp_path / 'c', cases=[case, REFUSED]), level)
     assert not agree
-    assert lines[0].startswith(f'{case["id"]}: {path[0] if path[0] != "body" or level == "full" else "message"}: expected')
+    field = path[0] if path[0] != 'body' or level == 'full' else 'message'
+    assert lines[0].startswith(f'{case["id"]}: {field}: expected')
     assert lines[-1] == f'1 of 2 cases agree at level {level}'
 
 
@@ -98,7 +100,7 @@ def test_the_expectation_is_not_given_to_the_engine(tmp_path, monkeypatch):
 
 def test_a_case_without_an_expectation_is_answered_and_agrees_with_nothing(tmp_path):
     case = {'id': CAST['id'], 'given': CAST['given']}
-    lines, agree = conform.conform(write(tmp_path / 'c', cases=[case]), answers=tmp_path / 'out')
+    _, agree = conform.conform(write(tmp_path / 'c', cases=[case]), answers=tmp_path / 'out')
     assert not agree
     assert json.loads((tmp_path / 'out').read_text()) == {CAST['id']: CAST['expect']}
 
@@ -129,7 +131,7 @@ def test_a_file_without_a_case_is_wrong_use(tmp_path, content, says):
         conform.conform(tmp_path / 'nowhere')
 
 
-def test_answers_that_were_there_stay_until_all_is_answered(tmp_path, monkeypatch):
+def test_old_answers_stay_until_every_case_is_answered(tmp_path, monkeypatch):
     out = tmp_path / 'out.json'
     out.write_text('before')
 

@@ -27,19 +27,18 @@ BIN = pathlib.Path(sys.executable).parent
 
 @contextlib.contextmanager
 def program(*words, until='Listening on', environment=None):
-    """Run a program until the block ends; give (process, the line that says it is ready)."""
-    log = tempfile.TemporaryFile('w+')
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True,
-                               env=environment and {**os.environ, **environment})
-    try:
-        yield process, next((line for line in process.stdout if until in line), '')
-    finally:
-        process.terminate()
-        process.stdout.read()
-        process.wait(30)
-        log.seek(0)
-        process.log = log.read()
-        log.close()
+    """Run a program until the block ends; yield (process, the line that says it is ready)."""
+    with tempfile.TemporaryFile('w+') as log:
+        process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True,
+                                   env=environment and {**os.environ, **environment})
+        try:
+            yield process, next((line for line in process.stdout if until in line), '')
+        finally:
+            process.terminate()
+            process.stdout.read()
+            process.wait(30)
+            log.seek(0)
+            process.log = log.read()
 
 
 def serve(*words):
@@ -57,7 +56,7 @@ def client(url, name, *words):
 
 @pytest.fixture(scope='module')
 def api_url():
-    """The API, for all tests that leave each other's servers alone."""
+    """The API, for the tests that do not touch each other's servers."""
     with serve() as (_, line):
         yield line.split()[-1]
 
@@ -103,7 +102,7 @@ def test_tokens_are_the_names_of_callers(api_url, token, status):
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_within_three_seconds_even_with_a_client_that_hangs(number):
+def test_a_signal_stops_the_service_within_three_seconds_even_with_a_hanging_client(number):
     with serve() as (process, line):
         port = int(re.search(r':(\d+)/', line)[1])
         with socket.create_connection(('127.0.0.1', port)) as hanging:
@@ -124,30 +123,33 @@ def test_the_log_of_the_service_holds_no_token():
     assert 'admin:demo' not in process.log
 
 
-def test_a_busy_port_is_said_in_one_line(explorer):
+def test_a_busy_port_is_reported_in_one_line(explorer):
     with socket.create_server(('127.0.0.1', 0)) as taken:
         done = explorer('serve', '--port', str(taken.getsockname()[1]))
     assert done.returncode == 2
-    assert 'Address already in use; give another --port, 0 picks one' in done.stderr
+    assert 'Address already in use; use another --port, 0 picks one' in done.stderr
     assert done.stderr.count('\n') == 1
 
 
 @pytest.mark.parametrize(('words', 'says'), [
-    (('serve', '--transport-url', 'rabbit://u:c3cr3t@127.0.0.1:1/'), 'give --database-url'),
-    (('serve', '--transport-url', 'rabbit://u:c3cr3t@127.0.0.1:1/', '--database-url', 'sqlite:///{folder}/never.db'), 'no broker at 127.0.0.1:1'),
-    (('serve', '--transport-url', 'carrier-pigeon://', '--database-url', 'sqlite:///{folder}/never.db'), 'the bus can be memory:// or rabbit://'),
-    (('serve', '--database-url', 'nonsense'), 'is no URL of a database'),
+    (('serve', '--transport-url', 'rabbit://u:c3cr3t@127.0.0.1:1/'), 'add --database-url'),
+    (('serve', '--transport-url', 'rabbit://u:c3cr3t@127.0.0.1:1/', '--database-url', 'sqlite:///{folder}/never.db'),
+     'no broker at 127.0.0.1:1'),
+    (('serve', '--transport-url', 'carrier-pigeon://', '--database-url', 'sqlite:///{folder}/never.db'),
+     'use memory:// or rabbit://'),
+    (('serve', '--database-url', 'nonsense'), 'is not the URL of a database'),
     (('serve', '--database-url', 'sqlite:////nowhere/at/all.db'), 'no database at'),
     (('serve', '--database-url', 'postgresql://u:c3cr3t@127.0.0.1:1/nova'), 'no database at'),
     (('serve', '--database-url', 'postgresql://u:p@127.0.0.1:1/nova?password=c3cr3t'), 'no database at'),
     (('serve', '--database-url', 'postgresql://u:c3cr3t@host:xx/nova'), 'no database at that URL'),
     (('serve', '--database-url', 'sqlite:///{folder}/never.db?timeout=abc'), 'no database at'),
-    (('serve', '--port', '0', '--host', 'nowhere.invalid'), "can't listen on"),
-    (('serve', '--database-url', 'sqlite://'), 'give a file'),
-    (('serve', '--port', '99999'), 'is no port'),
-    (('conductor', '--transport-url', 'memory://', '--database-url', 'sqlite:///{folder}/never.db'), 'give the --transport-url of a broker'),
+    (('serve', '--port', '0', '--host', 'nowhere.invalid'), 'cannot listen on'),
+    (('serve', '--database-url', 'sqlite://'), 'use a file'),
+    (('serve', '--port', '99999'), 'is not a port'),
+    (('conductor', '--transport-url', 'memory://', '--database-url', 'sqlite:///{folder}/never.db'),
+     'use the --transport-url of a broker'),
     (('conductor', '--database-url', 'x'), 'required: --transport-url')])
-def test_what_is_away_is_said_in_one_line_without_its_password(explorer, tmp_path, words, says):
+def test_what_is_unreachable_is_reported_in_one_line_without_its_password(explorer, tmp_path, words, says):
     done = explorer(*(word.replace('{folder}', str(tmp_path)) for word in words))
     assert done.returncode == 2
     assert says in done.stderr
@@ -157,7 +159,7 @@ def test_what_is_away_is_said_in_one_line_without_its_password(explorer, tmp_pat
 
 
 @pytest.mark.parametrize('by', ['environment', 'file'])
-def test_a_url_with_a_password_need_not_stand_on_the_command_line(explorer, tmp_path, by):
+def test_a_url_with_a_password_need_not_be_on_the_command_line(explorer, tmp_path, by):
     urls = {'TRANSPORT': 'rabbit://u:c3cr3t@127.0.0.1:1/', 'DATABASE': f'sqlite:///{tmp_path}/nova.db'}
     words, environment = ['serve'], dict(os.environ)
     for name, url in urls.items():
@@ -199,7 +201,7 @@ def test_our_own_database_can_be_used_again(tmp_path):
 
 @pytest.fixture(scope='module')
 def broker(tmp_path_factory):
-    """A RabbitMQ of our own; gives its URL."""
+    """Start a RabbitMQ for these tests; yield its URL."""
     folder = tmp_path_factory.mktemp('rabbit')
     with socket.create_server(('127.0.0.1', 0)) as one, socket.create_server(('127.0.0.1', 0)) as other:
         port, distribution = one.getsockname()[1], other.getsockname()[1]
@@ -215,12 +217,13 @@ def broker(tmp_path_factory):
 @pytest.mark.parametrize('version', ['2.30', '2.34'])
 def test_api_and_conductor_run_as_two_processes_over_a_broker(broker, tmp_path, version):
     urls = ('--transport-url', broker, '--database-url', f'sqlite:///{tmp_path}/nova.db')
-    with serve(*urls) as (api, line), program(sys.executable, '-m', 'explorer', 'conductor', *urls) as (conductor, ready):
+    with (serve(*urls) as (api, line),
+          program(sys.executable, '-m', 'explorer', 'conductor', *urls) as (conductor, ready)):
         assert 'Listening on the topic conductor' in ready
         done = client(line.split()[-1], 'nova', '--os-compute-api-version', version, 'live-migration', 'web-1', 'host2')
         assert done.returncode == 0, done.stderr
         assert re.search(r'web-1 +\| MIGRATING', client(line.split()[-1], 'nova', 'list').stdout)
-        # A cast may still be on its way: the conductor finishes what it has taken before it ends.
+        # A cast may still be on its way: the conductor finishes the messages it has taken before it ends.
         for _ in range(100):
             if _taken_over(conductor):
                 break

@@ -1,4 +1,4 @@
-"""The cloud around the path: what is seeded, and the socket."""
+"""The cloud around the path: the seeded data and the socket."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ def test_a_cloud_has_the_callers_hosts_and_defaults_of_the_recordings():
     assert list(ours.servers) == ['web-1', 'web-2', 'web-3']
 
 
-def test_a_server_is_seeded_in_the_state_that_is_asked_for(tmp_path):
+def test_a_server_is_seeded_in_the_requested_state(tmp_path):
     database, there = objects.database(f'sqlite:///{tmp_path}/nova.db'), cloud.Cloud()
     seeds.seed_cloud(database, there)
     uuid = there.servers['web-1']
@@ -57,7 +57,8 @@ def ask(server, method='GET', path='/', body=None):
 
 def test_many_clients_are_served_at_once(server):
     answers = []
-    threads = [threading.Thread(target=lambda: answers.append(ask(server, 'POST', '/', b'x' * 1000))) for _ in range(20)]
+    threads = [threading.Thread(target=lambda: answers.append(ask(server, 'POST', '/', b'x' * 1000)))
+               for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -65,12 +66,13 @@ def test_many_clients_are_served_at_once(server):
     assert answers == [(200, b'1000')] * 20
 
 
-def test_a_body_that_nobody_reads_does_not_cost_the_answer(server):
+def test_an_unread_body_does_not_cost_the_response(server):
     assert ask(server, 'POST', '/early', b'x' * 3_000_000) == (200, b'0')
 
 
-@pytest.mark.parametrize('rubbish', [b'', b'\r\n\r\n', b'GET\r\n\r\n', b'\x16\x03\x01\x00', b'GET / HTTP/9.9\r\n\r\n', b'x' * 70_000])
-def test_rubbish_does_not_stop_the_server(server, rubbish):
+@pytest.mark.parametrize('rubbish', [
+    b'', b'\r\n\r\n', b'GET\r\n\r\n', b'\x16\x03\x01\x00', b'GET / HTTP/9.9\r\n\r\n', b'x' * 70_000])
+def test_garbage_does_not_stop_the_server(server, rubbish):
     with socket.create_connection(('127.0.0.1', server.server_port), timeout=10) as connection:
         connection.sendall(rubbish)
         connection.shutdown(socket.SHUT_WR)
@@ -79,19 +81,19 @@ def test_rubbish_does_not_stop_the_server(server, rubbish):
     assert ask(server) == (200, b'0')
 
 
-def test_a_target_that_is_no_path_is_refused(server):
+def test_an_invalid_target_is_refused(server):
     with socket.create_connection(('127.0.0.1', server.server_port), timeout=10) as connection:
         connection.sendall(b'OPTIONS * HTTP/1.1\r\n\r\n')
         assert b' 400 ' in connection.recv(4096)
     assert ask(server) == (200, b'0')
 
 
-def test_a_port_that_is_taken_is_an_error_at_once(server):
+def test_a_busy_port_is_an_error_at_once(server):
     with pytest.raises(OSError, match='in use'):
         http_server.HTTPServer('127.0.0.1', server.server_port, application)
 
 
-def test_the_environment_of_the_process_is_not_given_to_the_application(monkeypatch):
+def test_the_application_does_not_get_the_processs_environment(monkeypatch):
     monkeypatch.setenv('OS_PASSWORD', 'c3cr3t')
     seen = []
 

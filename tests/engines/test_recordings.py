@@ -1,4 +1,4 @@
-"""What the real Nova did, kept: served, checked, written anew, and never lost."""
+"""The recordings of the real Nova: served, checked, written again, and never lost."""
 
 import datetime
 import json
@@ -21,14 +21,14 @@ NAMES = list(recordings.scenarios())
 
 @pytest.fixture
 def copy(tmp_path):
-    """The recordings, in a file of their own."""
+    """Return a copy of the recordings, in a separate file."""
     path = tmp_path / 'recordings.jsonl.xz'
     path.write_bytes(recordings.RECORDINGS_FILE.read_bytes())
     return path
 
 
 def replayed(**changes):
-    """Return a `run` that answers as recorded; changes {name: change(trace as plain data)} say what it answers otherwise."""
+    """Return a `run` that answers as recorded, except for *changes*: {name: change(trace as plain data)}."""
     def run_recorded(scenario):
         name, = (name for name, known in recordings.scenarios().items() if known == scenario)
         if name not in changes:
@@ -55,7 +55,7 @@ def test_another_action_is_served(name):
     assert trace == recordings.trace_of(name)
 
 
-def test_they_are_labelled_with_versions_and_date_and_small():
+def test_the_recordings_are_small_and_labelled_with_versions_and_date():
     head = recordings.head_of()
     assert head['nova'] == NOVA
     assert re.fullmatch(r'3\.\d+\.\d+', head['python'])
@@ -66,7 +66,7 @@ def test_they_are_labelled_with_versions_and_date_and_small():
     assert (trace.versions['nova'], bool(trace.versions['oslo.messaging'])) == (NOVA, True)
 
 
-def test_no_secret_and_no_path_of_a_machine_is_in_them():
+def test_the_recordings_hold_no_secret_and_no_path_of_a_machine():
     text = lzma.decompress(recordings.RECORDINGS_FILE.read_bytes()).decode()
     assert '***' in text
     assert not re.search(r'"/(root|home|work|tmp|usr|var)/', text)
@@ -81,16 +81,17 @@ def test_every_step_names_a_station_and_its_place_in_nova():
             assert head['places'][step.station][0] == BY_KEY[step.station].nova_file
 
 
-def test_a_state_that_says_what_is_usual_is_the_same_request():
+def test_a_state_that_spells_out_the_defaults_is_the_same_request():
     usual = Cloud().server_defaults
     asked = Scenario(state={name: usual[name] for name in ('vm_state', 'task_state', 'locked_by')})
     assert run(asked, engine='recorded') == run(engine='recorded')
 
 
 @pytest.mark.parametrize(('call', 'says'), [
-    (lambda: run(Scenario(host='moon'), engine='recorded'), 'no recording of this request; there are: client'),
-    (lambda: run(cloud=Cloud(hosts=()), engine='recorded'), 'the recordings are of one cloud')])
-def test_what_is_not_recorded_is_said_with_what_would_do(call, says):
+    (lambda: run(Scenario(host='moon'), engine='recorded'),
+     'there is no recording of this request; .*, or choose one of: client'),
+    (lambda: run(cloud=Cloud(hosts=()), engine='recorded'), 'there are recordings only of the default cloud')])
+def test_a_missing_recording_is_reported_with_the_remedy(call, says):
     with pytest.raises(WrongUse, match=says) as error:
         call()
     assert '\n' not in str(error.value)
@@ -100,7 +101,7 @@ def test_what_is_not_recorded_is_said_with_what_would_do(call, says):
 @pytest.mark.parametrize(('content', 'says'), [
     (b'', 'damaged'), (b'not xz', 'damaged'), (lzma.compress(b'{}'), 'damaged'), (lzma.compress(b'[1]\n'), 'damaged'),
     (recordings.RECORDINGS_FILE.read_bytes()[:5000], 'damaged'), (None, 'No such file')])
-def test_a_file_that_is_missing_or_damaged_is_told_in_one_line(copy, content, says):
+def test_a_missing_or_damaged_file_is_reported_in_one_line(copy, content, says):
     copy.unlink() if content is None else copy.write_bytes(content)
     with pytest.raises(WrongUse, match=says) as error:
         recordings.recorded(Scenario(), copy)
@@ -111,24 +112,24 @@ def test_a_file_that_is_missing_or_damaged_is_told_in_one_line(copy, content, sa
 def test_recordings_of_another_version_are_refused(copy):
     head, *lines = lzma.decompress(copy.read_bytes()).decode().splitlines()
     copy.write_bytes(lzma.compress('\n'.join([json.dumps({**json.loads(head), 'nova': '33.0.0'}), *lines]).encode()))
-    with pytest.raises(WrongUse, match='of nova 33.0.0, but this version knows 34.0.0'):
+    with pytest.raises(WrongUse, match=r'of nova 33\.0\.0, but this version needs nova 34\.0\.0'):
         recordings.recorded(Scenario(), copy)
 
 
-def test_the_check_compares_with_recordings_of_another_version_too(copy):
+def test_the_check_also_compares_with_recordings_of_another_version(copy):
     head, *lines = lzma.decompress(copy.read_bytes()).decode().splitlines()
     copy.write_bytes(lzma.compress('\n'.join([json.dumps({**json.loads(head), 'nova': '33.0.0'}), *lines]).encode()))
-    assert recordings.stale(replayed(), copy) == ['recorded with nova 33.0.0, asked of nova 34.0.0']
+    assert recordings.stale(replayed(), copy) == ['recorded with nova 33.0.0, compared with nova 34.0.0']
 
 
-def test_what_is_written_is_what_is_served(copy):
+def test_the_recorded_trace_is_the_one_that_is_served(copy):
     before = {name: recordings.trace_of(name) for name in NAMES}
     assert recordings.record(replayed(), lambda traces: {'routematch': 'same'}, copy) == NAMES
     assert recordings.head_of(copy)['badges'] == {'routematch': 'same'}
     assert {name: recordings.trace_of(name, copy) for name in NAMES} == before
 
 
-def test_what_cannot_be_recorded_leaves_what_there_was(copy, tmp_path):
+def test_a_failed_recording_leaves_the_old_file(copy, tmp_path):
     def fails(scenario):
         raise WrongUse('the real Nova is not installed')
     before = copy.read_bytes()
@@ -143,7 +144,7 @@ def test_what_cannot_be_recorded_leaves_what_there_was(copy, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['no', 'recordings.jsonl.xz']
 
 
-def test_the_check_finds_nothing_where_nothing_has_changed(copy):
+def test_the_check_finds_nothing_if_nothing_has_changed(copy):
     assert recordings.stale(replayed(), copy) == []
 
 
@@ -154,27 +155,27 @@ def test_the_check_finds_nothing_where_nothing_has_changed(copy):
     (lambda data: data['steps'].pop(), 'steps'),
     (lambda data: data['steps'][3].update(line=1), 'steps.3.2'),
     (lambda data: data['also_ran']['4'].update({'nova.moon.fly': 1}), 'also_ran')])
-def test_the_check_tells_what_is_no_longer_so(copy, change, says):
+def test_the_check_reports_what_has_changed(copy, change, says):
     lines = recordings.stale(replayed(client=change), copy)
     assert lines
     assert all(line.startswith('client: ') for line in lines)
     assert any(says in line for line in lines)
 
 
-def test_the_check_tells_what_is_not_recorded_or_no_longer_asked(copy, monkeypatch):
+def test_the_check_reports_what_is_missing_or_no_longer_needed(copy, monkeypatch):
     asked = recordings.scenarios()
     monkeypatch.setattr(recordings, 'scenarios', lambda: {
         **{name: scenario for name, scenario in asked.items() if name != 'no token'}, 'new': asked['client']})
     lines = recordings.stale(lambda scenario: recordings.trace_of('client'), copy)
     assert 'new: not recorded' in lines
-    assert 'no token: recorded, but no longer asked' in lines
+    assert 'no token: recorded, but no longer a scenario' in lines
 
 
-# ----------------------------------------------------------------------- the walk of MAINTAINING.md, on a changed recording
+# ---------------------------------------------------------- the steps of MAINTAINING.md, on a changed recording
 
 
 def changed_cases(path):
-    """Write the first cases, with answers as another Nova might give them; give the ids of those that were changed."""
+    """Write the first cases, some with answers as of another Nova, and return the ids of those."""
     data = json.loads(CASES.read_text())
     data['cases'] = [case for case in data['cases'] if not case['outside_path']][:6]
     for case in data['cases'][:2]:
@@ -184,7 +185,7 @@ def changed_cases(path):
 
 
 @pytest.mark.parametrize('engine', ['miniature', pytest.param('nova', marks=pytest.mark.nova)])
-def test_cases_are_answered_anew_and_what_changed_is_said(tmp_path, engine):
+def test_cases_are_answered_again_and_changes_are_reported(tmp_path, engine):
     old, new = tmp_path / 'old.json', tmp_path / 'new.json'
     changed = changed_cases(old)
     lines, agree = conform.conform(old, 'full', engine=engine)
@@ -192,15 +193,16 @@ def test_cases_are_answered_anew_and_what_changed_is_said(tmp_path, engine):
     assert [line.split(':')[0] for line in lines if ': status: expected' in line] == changed
     lines = conform.record_cases(old, new, engine=engine)
     assert [line.split(':')[0] for line in lines[:-1]] == changed
-    assert lines[-1].startswith(f'6 cases answered by nova {NOVA}, 2 otherwise')
+    assert lines[-1].startswith(f'6 cases recorded with nova {NOVA}, 2 of them')
     lines, agree = conform.conform(new, 'full', engine=engine)
     assert (lines[-1], agree) == ('6 of 6 cases agree at level full', True)
     fresh = json.loads(new.read_text())
     assert fresh['nova'] == NOVA
-    assert [case['given'] for case in fresh['cases']] == [case['given'] for case in json.loads(old.read_text())['cases']]
+    assert [case['given'] for case in fresh['cases']] == [
+        case['given'] for case in json.loads(old.read_text())['cases']]
 
 
-def test_cases_that_cannot_be_written_are_wrong_use_and_nothing_is_left(tmp_path):
+def test_unwritable_cases_are_refused_and_nothing_is_left_behind(tmp_path):
     changed_cases(tmp_path / 'old.json')
     (tmp_path / 'folder').mkdir()
     for target in (tmp_path / 'folder', tmp_path / 'no/new.json'):
@@ -210,8 +212,8 @@ def test_cases_that_cannot_be_written_are_wrong_use_and_nothing_is_left(tmp_path
 
 
 @pytest.mark.nova
-def test_a_changed_recording_is_found_by_the_check_and_mended_by_record(copy):
-    """As MAINTAINING.md tells it: check, record, check."""
+def test_the_check_finds_a_changed_recording_and_record_repairs_it(copy):
+    """Follow MAINTAINING.md: check, record, check."""
     import functools
 
     from explorer.views import reasons
@@ -228,12 +230,12 @@ def test_a_changed_recording_is_found_by_the_check_and_mended_by_record(copy):
     assert recordings.head_of(copy)['badges'] == recordings.head_of()['badges']
 
 
-def test_damaged_recordings_are_never_taken_for_none(monkeypatch):
+def test_damaged_recordings_never_count_as_missing(monkeypatch):
     from explorer.engines import running
     from explorer.engines.running import run_real
 
     def damaged(scenario):
         raise WrongUse('the recordings are damaged')
     monkeypatch.setattr(running, 'recorded', damaged)
-    with pytest.raises(WrongUse, match='^the recordings are damaged$'):
+    with pytest.raises(WrongUse, match=r'^the recordings are damaged$'):
         run_real(Scenario())

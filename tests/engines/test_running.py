@@ -1,4 +1,4 @@
-"""Which code answers a scenario; and that nothing stays behind."""
+"""The right code answers a scenario, and leaves nothing behind."""
 
 import dataclasses
 import os
@@ -13,11 +13,14 @@ from explorer.engines.recordings import PAUSES
 from explorer.engines.running import miniature
 from explorer.errors import WrongUse
 
-GOOD = [pytest.param(Scenario(), 202, id='default'), pytest.param(Scenario(host='host2', block_migrate=True), 202, id='host'),
+GOOD = [pytest.param(Scenario(), 202, id='default'),
+        pytest.param(Scenario(host='host2', block_migrate=True), 202, id='host'),
         pytest.param(Scenario(microversion='2.30', host='host2', force=True), 202, id='force'),
-        pytest.param(Scenario(microversion='2.1'), 202, id='oldest'), pytest.param(Scenario(microversion='2.104'), 202, id='newest'),
+        pytest.param(Scenario(microversion='2.1'), 202, id='oldest'),
+        pytest.param(Scenario(microversion='2.104'), 202, id='newest'),
         pytest.param(Scenario(microversion='latest'), 202, id='latest'),
-        pytest.param(Scenario(caller='no_token'), 401, id='no token'), pytest.param(Scenario(caller='reader'), 403, id='reader'),
+        pytest.param(Scenario(caller='no_token'), 401, id='no token'),
+        pytest.param(Scenario(caller='reader'), 403, id='reader'),
         pytest.param(Scenario(microversion='2.999'), 406, id='no such version'),
         pytest.param(Scenario(host='host9'), 400, id='no such host')]
 
@@ -35,21 +38,23 @@ def test_the_client_is_the_real_one(walk):
     assert walk.request['headers']['User-Agent'] == 'python-novaclient'
 
 
-def test_what_the_client_asks_first_is_in_the_trace_and_short(walk):
+def test_the_clients_first_requests_are_in_the_trace_and_short(walk):
     asked = [(step.before['request']['method'], step.result['status_code']) for step in walk.find('http')]
     assert asked == [('GET', 200), ('GET', 200), ('GET', 200), ('POST', 202)]
     assert len(walk.find('Resource')) == 1
 
 
 @pytest.mark.parametrize(('call', 'says'), [
-    (lambda: run(Scenario(), engine='moon'), "no engine 'moon'; there are miniature, recorded, nova"),
-    (lambda: run(Scenario(server='web-9')), "no server 'web-9'; there are web-1, web-2, web-3"),
-    (lambda: run(Scenario(caller='boss')), "no caller 'boss'; there are admin"),
-    (lambda: run(Scenario(state={'vmstate': 'active'})), "a server has no 'vmstate'; its state has vm_state"),
-    (lambda: run(Scenario(conductor_reply={'raise': 'os.system'})), 'conductor_reply.raise: .os.system. cannot be one'),
+    (lambda: run(Scenario(), engine='moon'), "there is no engine 'moon'; choose one of miniature, recorded, nova"),
+    (lambda: run(Scenario(server='web-9')), "there is no server 'web-9'; choose one of web-1, web-2, web-3"),
+    (lambda: run(Scenario(caller='boss')), "there is no caller 'boss'; choose one of admin"),
+    (lambda: run(Scenario(state={'vmstate': 'active'})),
+     "the state of a server has no 'vmstate'; choose from vm_state"),
+    (lambda: run(Scenario(conductor_reply={'raise': 'os.system'})),
+     'conductor_reply.raise: .os.system. is not valid here'),
     (lambda: run(Scenario(force=True, microversion='2.29', host='host2')), '--force exists from 2.30 to 2.67'),
 ])
-def test_wrong_use_is_told_in_one_line_and_the_next_request_works(call, says):
+def test_misuse_is_reported_in_one_line_and_the_next_request_works(call, says):
     with pytest.raises(WrongUse, match=says) as error:
         call()
     assert '\n' not in str(error.value)
@@ -58,10 +63,11 @@ def test_wrong_use_is_told_in_one_line_and_the_next_request_works(call, says):
 
 @pytest.mark.parametrize('scenario', [
     Scenario(state={'locked_by': 'owner'}, caller='manager'), Scenario(race={'task_state': 'rebooting'}),
-    Scenario(conductor_reply={'raise': 'MessageDeliveryFailure'}), Scenario(microversion='2.30', conductor_reply={'raise': 'NoValidHost'}),
+    Scenario(conductor_reply={'raise': 'MessageDeliveryFailure'}),
+    Scenario(microversion='2.30', conductor_reply={'raise': 'NoValidHost'}),
     Scenario(caller='bad_token'), Scenario(host='nowhere')],
     ids=['locked', 'race', 'no broker', 'no host', 'stranger', 'nowhere'])
-def test_after_a_failed_request_the_next_one_works_as_if_nothing_had_been(scenario, walk):
+def test_a_failed_request_does_not_affect_the_next_one(scenario, walk):
     before = sys.gettrace(), threading.gettrace(), dict(os.environ)
     assert run(scenario).response['status'] >= 400
     assert (sys.gettrace(), threading.gettrace(), dict(os.environ)) == before
@@ -75,19 +81,20 @@ def test_a_refused_request_writes_nothing():
     assert trace.outcome == {'vm_state_after': 'active', 'task_state_after': None, 'actions': [], 'faults': []}
 
 
-def test_a_race_that_is_lost_leaves_the_winners_state():
+def test_a_lost_race_leaves_the_winners_state():
     trace = run(Scenario(race={'task_state': 'rebooting'}))
     assert (trace.response['status'], trace.outcome['task_state_after']) == (500, 'rebooting')
 
 
-def test_a_broker_that_is_away_leaves_the_mark_as_in_nova():
+def test_a_broker_that_is_down_leaves_the_task_state_set_as_in_nova():
     trace = run(Scenario(conductor_reply={'raise': 'MessageDeliveryFailure'}))
     assert (trace.response['status'], trace.outcome['task_state_after']) == (500, 'migrating')
 
 
 @pytest.mark.parametrize('engine', ['miniature', pytest.param('nova', marks=pytest.mark.nova)])
-def test_a_broker_that_is_away_takes_no_message_to_a_host(engine):
-    trace = run(dataclasses.replace(PAUSES['a pause'], conductor_reply={'raise': 'MessageDeliveryFailure'}), engine=engine)
+def test_a_broker_that_is_down_delivers_no_message_to_a_host(engine):
+    scenario = dataclasses.replace(PAUSES['a pause'], conductor_reply={'raise': 'MessageDeliveryFailure'})
+    trace = run(scenario, engine=engine)
     assert trace.response['status'] == 500
     assert trace.outcome['task_state_after'] == 'pausing'
 
@@ -97,7 +104,7 @@ def test_a_message_to_a_host_does_not_hold_the_next_request_up():
     assert miniature().nova.driver.join(0)
 
 
-def test_many_threads_get_a_whole_trace_each():
+def test_many_threads_get_one_complete_trace_each():
     traces, hosts = {}, ['host1', 'host2', None, 'host9'] * 2
 
     def ask(number):
@@ -135,7 +142,7 @@ def test_a_bare_request_needs_no_client():
     assert trace.response['body']['versions'][0]['id'] == 'v2.0'
 
 
-def test_threads_that_come_at_once_to_a_cold_engine_get_a_whole_trace_each(python):
+def test_threads_that_start_a_cold_engine_together_get_one_complete_trace_each(python):
     said = python('''
 import os, sys, threading
 before = dict(os.environ), sys.stdout, threading.gettrace()
@@ -150,7 +157,7 @@ print([(trace.response['status'], len(trace.steps)) for trace in traces] == [(20
     assert said == 'True\n'
 
 
-def test_a_child_of_a_fork_has_an_engine_of_its_own(python):
+def test_a_forked_child_has_its_own_engine(python):
     said = python('''
 import os
 from explorer import run
@@ -164,7 +171,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 @pytest.mark.parametrize('engine', ['miniature', pytest.param('nova', marks=pytest.mark.nova)])
-def test_a_child_of_a_fork_leaves_the_folder_of_its_parent(python, engine):
+def test_a_forked_child_leaves_its_parents_folder_alone(python, engine):
     said = python(f'''
 import os, pathlib, sys
 from explorer import run
@@ -203,25 +210,25 @@ def test_after_an_interrupt_the_next_request_works(walk, delay):
 
 
 @pytest.mark.parametrize('name', ['SystemExit', 'KeyboardInterrupt', 'Target', 'True', 'UnicodeDecodeError'])
-def test_what_is_no_exception_to_raise_is_wrong_use(name, walk):
+def test_an_unknown_exception_is_refused(name, walk):
     with pytest.raises(WrongUse, match='no exception'):
         run(Scenario(conductor_reply={'raise': name}))
     assert len(run(Scenario()).steps) == len(walk.steps)
 
 
-def test_a_cloud_that_is_none_does_not_spoil_the_next_request(walk):
+def test_an_invalid_cloud_does_not_spoil_the_next_request(walk):
     with pytest.raises((KeyError, TypeError)):
         run(cloud=Cloud(callers={'x': {}}))
     assert len(run(Scenario()).steps) == len(walk.steps)
 
 
 @pytest.mark.parametrize('given', [5, {'server': 'web-1'}, 'web-1'])
-def test_what_is_no_scenario_is_wrong_use(given):
-    with pytest.raises(WrongUse, match='run takes a Scenario'):
+def test_an_invalid_scenario_is_refused(given):
+    with pytest.raises(WrongUse, match='pass a Scenario'):
         run(given)
 
 
-def test_the_token_of_the_run_is_nowhere_however_it_was_sent():
+def test_no_trace_holds_the_token_however_it_was_sent():
     run()
     token = miniature()._caller_tokens['admin']
     trace = run(Scenario(request={

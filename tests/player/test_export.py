@@ -1,4 +1,4 @@
-"""The player as one file: small, alone, and harmless."""
+"""The player as one file: small, self-contained and harmless."""
 
 import base64
 import gzip
@@ -21,7 +21,7 @@ KEYS = [row.key for row in EXPLORATIONS]
 
 
 def held(page):
-    """Read what a page holds for the player."""
+    """Return the content that a page holds for the player."""
     packed = re.search('id="content">([^<]*)<', page)[1]
     return json.loads(gzip.decompress(base64.b64decode(packed)))
 
@@ -49,17 +49,20 @@ def test_the_questions_of_a_page_hold_no_answers(key):
             assert not option.but or cards.marked(option.but.format(**task.found())) not in sheet
 
 
-def test_a_page_reaches_for_nothing_and_runs_nothing_but_its_own(walk):
+def test_a_page_loads_nothing_and_runs_only_its_own_code(walk):
     page = export(walk, 'rpc')
     policy = re.search('Content-Security-Policy" content="([^"]*)"', page)[1]
-    script, style = re.search('<script type="module">(.*)</script>', page, re.DOTALL)[1], re.search('<style>(.*)</style>', page, re.DOTALL)[1]
-    hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in (script, style)]
-    assert policy == f"default-src 'none'; script-src {hashes[0]}; style-src {hashes[1]}; base-uri 'none'; form-action 'none'"
+    script = re.search('<script type="module">(.*)</script>', page, re.DOTALL)[1]
+    style = re.search('<style>(.*)</style>', page, re.DOTALL)[1]
+    digests = [hashlib.sha256(text.encode()).digest() for text in (script, style)]
+    hashes = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+    assert policy == (f"default-src 'none'; script-src {hashes[0]}; style-src {hashes[1]}; "
+                      "base-uri 'none'; form-action 'none'")
     assert MODULE.read_text() in script
     assert not re.search(r'(?:src|href)=|https?://(?!www\.w3\.org/2000/svg)|url\(', page.replace('href*=', ''))
 
 
-def test_without_scripts_a_page_tells_the_steps_in_focus(walk):
+def test_without_scripts_a_page_shows_the_steps_in_focus(walk):
     page = export(walk, 'controller')
     for step in in_focus(walk, 'controller'):
         assert f'<li value="{step.index}">{escape(spoken(step))}</li>' in page
@@ -69,7 +72,7 @@ def test_a_page_is_the_same_each_time(walk):
     assert export(walk, 'client') == export(walk, 'client')
 
 
-def test_the_command_line_writes_one(explorer, tmp_path):
+def test_the_command_line_writes_a_page(explorer, tmp_path):
     done = explorer('export', 'conductor-api', str(tmp_path / 'page.html'))
     assert (done.returncode, done.stdout) == (0, f'{tmp_path}/page.html\n')
     assert 'then call instead of cast' in held((tmp_path / 'page.html').read_text())['runs'][0]['facts']
@@ -77,8 +80,9 @@ def test_the_command_line_writes_one(explorer, tmp_path):
 
 
 @pytest.mark.parametrize(('key', 'file', 'says'), [
-    ('moon', 'page.html', 'no exploration'), ('rpc', 'away/page.html', 'cannot be written'), ('rpc', '.', 'cannot be written')])
-def test_what_cannot_be_written_is_said_in_one_line(explorer, tmp_path, key, file, says):
+    ('moon', 'page.html', 'no exploration'), ('rpc', 'away/page.html', 'cannot be written'),
+    ('rpc', '.', 'cannot be written')])
+def test_an_unwritable_file_is_reported_in_one_line(explorer, tmp_path, key, file, says):
     done = explorer('export', key, str(tmp_path / file))
     assert done.returncode == 2
     assert says in done.stderr

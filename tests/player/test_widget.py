@@ -19,7 +19,7 @@ KEYS = [row.key for row in EXPLORATIONS]
 
 
 def unfolded(shown, text):
-    """Put back what was put aside of a payload."""
+    """Return a payload with its folded parts inserted again."""
     return re.sub('\x02(\\d+);', lambda found: unfolded(shown, shown['folds'][int(found[1])]), text)
 
 
@@ -41,7 +41,7 @@ def test_an_unknown_exploration_is_wrong_use():
         explore('moon')
 
 
-def test_the_flowchart_is_drawn_once_a_trace(walk):
+def test_the_flowchart_is_drawn_once_for_each_trace(walk):
     render.cache_clear()
     shown = Player(walk, 'rpc')
     for shown.step in range(len(walk.steps)):
@@ -49,12 +49,12 @@ def test_the_flowchart_is_drawn_once_a_trace(walk):
     assert render.cache_info().misses == 1
 
 
-def test_every_station_can_be_clicked_and_none_is_there_twice(walk):
+def test_every_station_can_be_clicked_and_appears_once(walk):
     drawn = content(walk, 'client')['runs'][0]['flowchart']
     assert sorted(re.findall('data-station="([^"]*)"', drawn)) == sorted({step.station for step in walk.steps})
 
 
-def test_the_drawing_says_the_same_as_that_of_graphviz_in_less(walk):
+def test_the_drawing_matches_that_of_graphviz_but_is_smaller(walk):
     svg = render(flowchart(walk).source)[0]
     drawn = drawing(svg)
     assert len(drawn) < len(svg) / 2
@@ -62,13 +62,13 @@ def test_the_drawing_says_the_same_as_that_of_graphviz_in_less(walk):
     assert drawn.count('<rect') == svg.count('class="node') + svg.count('class="cluster') - svg.count('station bus')
 
 
-def test_what_was_put_aside_can_be_put_back(walk):
+def test_every_packed_payload_can_be_unpacked(walk):
     widget, within = Player(walk, 'routes'), made_within(walk)
     for step in walk.steps:
         assert payload(widget, step.index) == pages.payload(step, within[step.index])
 
 
-def test_the_bundle_has_text_and_html_for_where_nothing_runs(walk):
+def test_the_bundle_has_text_and_html_where_no_kernel_runs(walk):
     data = Player(walk, 'routes')._repr_mimebundle_()[0]
     assert data['text/plain'].startswith('3. From the path to a method')
     assert html.escape(EXPLORATIONS[2].question) in data['text/html']
@@ -79,7 +79,8 @@ def test_the_bundle_has_text_and_html_for_where_nothing_runs(walk):
 
 
 @pytest.mark.parametrize(('position', 'station'), [
-    ('controller', 'expected_errors'), ('_migrate_live', '_migrate_live'), (0, 'shell'), ('rpc', 'rpcapi.live_migrate_instance')])
+    ('controller', 'expected_errors'), ('_migrate_live', '_migrate_live'), (0, 'shell'),
+    ('rpc', 'rpcapi.live_migrate_instance')])
 def test_goto_takes_an_index_a_station_or_an_exploration(walk, position, station):
     widget = Player(walk, 'client')
     assert widget.goto(position) is widget
@@ -87,9 +88,9 @@ def test_goto_takes_an_index_a_station_or_an_exploration(walk, position, station
 
 
 @pytest.mark.parametrize('position', ['moon', 1000, -1, None, True, 2.5, [], 'rpcapi.migrate_server'])
-def test_goto_says_what_this_trace_has_not_and_stays(walk, position):
+def test_goto_rejects_an_unknown_position_and_stays(walk, position):
     widget = Player(walk, 'client').goto(7)
-    with pytest.raises(WrongUse, match=r'no step .* in this trace; give 0 to \d+, an exploration or a station'):
+    with pytest.raises(WrongUse, match=r'this trace has no step .*; use an index from 0 to \d+, or the key of an'):
         widget.goto(position)
     assert widget.step == 7
 
@@ -105,7 +106,7 @@ def sent(widget, **changed):
     widget._asked(widget, {'kind': 'send', 'values': values(widget, **changed), 'edited': next(iter(changed), '')}, [])
 
 
-def test_send_runs_what_stands_in_the_form():
+def test_send_runs_the_content_of_the_form():
     widget = explore('controller')
     sent(widget, caller='reader')
     assert widget.trace.response['status'] == 403
@@ -115,7 +116,7 @@ def test_send_runs_what_stands_in_the_form():
     assert values(widget)['caller'] == 'reader'
 
 
-def test_what_is_edited_last_is_what_is_sent():
+def test_the_last_edit_is_sent():
     widget = explore('client')
     sent(widget, body='{"os-migrateLive": {"host": null, "block_migration": true}}')
     assert widget.trace.scenario['block_migrate'] is True
@@ -125,15 +126,15 @@ def test_what_is_edited_last_is_what_is_sent():
     assert widget.trace.response['status'] == 400  # without a version `auto` is no block_migration
 
 
-def test_what_the_exploration_suggests_is_changed_in_the_present_request():
+def test_a_suggested_change_is_applied_to_the_current_request():
     widget = explore('controller')
     sent(widget, command='nova --os-compute-api-version 2.50 live-migration web-1 host1')
     beside = widget.compare()
     assert (beside.a.scenario['host'], beside.a.scenario['caller']) == ('host1', 'admin')
-    assert (beside.b.scenario['host'], beside.b.scenario['microversion'], beside.b.scenario['caller']) == ('host1', '2.50', 'reader')
+    assert [beside.b.scenario[name] for name in ('host', 'microversion', 'caller')] == ['host1', '2.50', 'reader']
 
 
-def test_switches_show_what_can_be_read_in_a_request_that_no_client_sends():
+def test_switches_show_what_a_bare_request_asks_for():
     widget = explore('conductor-api')
     sent(widget, headers='Content-Type: application/json\nX-OpenStack-Nova-API-Version: 2.29')
     shown = values(widget)
@@ -148,12 +149,12 @@ def test_a_refusal_of_a_bare_request_says_why():
     assert 'Invalid input for field' in answered(widget.trace)
 
 
-def test_the_player_lays_the_real_nova_beside_what_it_shows():
+def test_the_player_compares_its_run_with_the_real_nova():
     widget = explore('rpc')
     beside = widget.compare_with_real()
     assert beside.with_real
     assert [trace.engine for trace in widget.traces] == ['miniature', 'recorded']
-    again = widget.compare_with_real()  # from the real one that is shown now
+    again = widget.compare_with_real()  # now from the real one
     assert again.words == beside.words
 
 
@@ -167,11 +168,12 @@ def test_an_edit_changes_the_form_and_sends_nothing():
 
 
 @pytest.mark.parametrize(('changed', 'says'), [
-    ({'microversion': 'abc'}, "'abc' is no microversion"), ({'caller': 'boss'}, "no caller 'boss'"),
-    ({'force': True, 'microversion': '2.20'}, '--force exists from 2.30'), ({'command': 'rm -rf'}, 'no command for the nova client'),
-    ({'headers': 'no colon'}, 'line 1 of the headers is none'), ({'rest': '{'}, 'the form is damaged'), ({'line': 'GET'}, 'write a method and a path'),
-    ({'headers': 'x-auth-token: foo'}, 'choose the caller')])
-def test_what_cannot_be_sent_is_said_in_one_line_and_nothing_is_lost(changed, says):
+    ({'microversion': 'abc'}, "'abc' is not a microversion"), ({'caller': 'boss'}, "no caller 'boss'"),
+    ({'force': True, 'microversion': '2.20'}, '--force exists from 2.30'),
+    ({'command': 'rm -rf'}, 'this is not a command of the nova client'),
+    ({'headers': 'no colon'}, 'line 1 of the headers is not a header'), ({'rest': '{'}, 'the form is damaged'),
+    ({'line': 'GET'}, 'write a method and a path'), ({'headers': 'x-auth-token: foo'}, 'choose the caller')])
+def test_an_invalid_request_is_reported_in_one_line_and_nothing_is_lost(changed, says):
     widget = explore('client')
     before = widget.trace
     sent(widget, **changed)
@@ -183,8 +185,9 @@ def test_what_cannot_be_sent_is_said_in_one_line_and_nothing_is_lost(changed, sa
 
 
 @pytest.mark.parametrize('said', [
-    {}, {'kind': 'fly'}, None, [], {'kind': 'send', 'values': None}, {'kind': 'send', 'values': {'self': 5}}, {'kind': 'send'},
-    {'kind': 'edit', 'values': {}}, {'kind': 'edit', 'values': {'host': 5}, 'edited': 'host'}, {'kind': 'before'}, {'kind': 'close'}])
+    {}, {'kind': 'fly'}, None, [], {'kind': 'send', 'values': None}, {'kind': 'send', 'values': {'self': 5}},
+    {'kind': 'send'}, {'kind': 'edit', 'values': {}}, {'kind': 'edit', 'values': {'host': 5}, 'edited': 'host'},
+    {'kind': 'before'}, {'kind': 'close'}])
 def test_odd_messages_from_the_browser_harm_nothing(said):
     widget = explore('client')
     widget._asked(widget, said, [])
@@ -199,7 +202,7 @@ def test_a_refused_request_is_shown_where_it_is_refused():
     step = widget.content['runs'][0]['steps'][widget.step]
     assert step['station'] == 'authorize'
     assert step['refused']
-    assert 'turned back at step' in widget.content['runs'][0]['facts']
+    assert 'rejected at step' in widget.content['runs'][0]['facts']
     assert 'PolicyNotAuthorized: Policy' in widget.content['runs'][0]['more']
 
 
@@ -213,7 +216,7 @@ def test_the_steps_of_the_leg_are_named():
 # ----------------------------------------------------------------------------------------------------------- compare
 
 
-def test_compare_goes_the_other_way_and_shows_both():
+def test_compare_takes_the_other_way_and_shows_both():
     widget = explore('rpc')
     before = widget.trace
     widget._asked(widget, {'kind': 'compare'}, [])
@@ -227,17 +230,17 @@ def test_compare_goes_the_other_way_and_shows_both():
     assert widget.content['differs'] is None
 
 
-def test_compare_keeps_the_first_run_however_often_it_is_asked():
+def test_compare_keeps_the_first_run_however_often_it_is_used():
     widget = explore('rpc')
     for _ in range(2):
         widget._asked(widget, {'kind': 'compare'}, [])
         assert [trace.messages[0]['kind'] for trace in widget.traces] == ['cast', 'call']
-    widget._asked(widget, {'kind': 'close'}, [])  # what is left is what was shown
+    widget._asked(widget, {'kind': 'close'}, [])  # the run that was shown remains
     widget._asked(widget, {'kind': 'compare'}, [])
     assert [trace.messages[0]['kind'] for trace in widget.traces] == ['cast', 'call']
 
 
-def test_what_was_sent_can_be_compared_with_the_run_before():
+def test_a_run_can_be_compared_with_the_previous_one():
     widget = explore('controller')
     assert 'data-action="before"' not in widget.content['page']
     sent(widget, caller='reader')
@@ -253,7 +256,7 @@ def test_compare_takes_a_scenario_or_a_trace(walk):
     assert widget.compare(walk).b is walk
 
 
-def test_each_step_that_differs_says_so():
+def test_each_step_shows_its_differences():
     widget = explore('client')
     widget.compare()
     told = {row[1]: row[2] for row in widget.content['differs'] if row[2]}
@@ -288,14 +291,16 @@ def test_without_graphviz_the_boxes_are_a_list(walk, monkeypatch):
 
 def test_the_module_is_small():
     assert MODULE.stat().st_size < 20_000
-    assert not re.search(r'https?:|import\(|import .* from', MODULE.read_text().replace('http://www.w3.org/2000/svg', ''))
+    module = MODULE.read_text().replace('http://www.w3.org/2000/svg', '')
+    assert not re.search(r'https?:|import\(|import .* from', module)
 
 
 @pytest.mark.parametrize('said', [
-    {'step': -1}, {'step': 10 ** 9}, {'step': 'x'}, {'step': None}, {'step': 1.5}, {'step': True}, {'step': [1]}, {'run': 1}, {'run': -1}, {'run': '0'},
-    {'run': 5, 'step': 3}, {'content': {}}, {'content': {'runs': []}, 'step': 2}, {'form': {'fields': 5}}, {'message': '<img>'}, {'key': 'moon'},
+    {'step': -1}, {'step': 10 ** 9}, {'step': 'x'}, {'step': None}, {'step': 1.5}, {'step': True}, {'step': [1]},
+    {'run': 1}, {'run': -1}, {'run': '0'}, {'run': 5, 'step': 3}, {'content': {}}, {'content': {'runs': []}, 'step': 2},
+    {'form': {'fields': 5}}, {'message': '<img>'}, {'key': 'moon'},
     {'traces': []}, {'_esm': 'alert(1)'}, {'layout': 'x'}, {'step': 2, 'form': {}}, {}])
-def test_whatever_the_browser_claims_of_the_state_is_checked(said):
+def test_state_that_the_browser_sets_is_checked(said):
     widget = explore('client')
     before = widget.content, widget.form, widget.run, widget.step, widget.message, widget.key, widget.traces
     sent = []
@@ -304,12 +309,12 @@ def test_whatever_the_browser_claims_of_the_state_is_checked(said):
     good = {'step': said['step']} if said.get('step') in (2, 3) else {}
     assert (widget.content, widget.form, widget.run, widget.step, widget.message, widget.key, widget.traces) == (
         *before[:3], good.get('step', before[3]), *before[4:])
-    assert bool(sent) == bool(said)  # and what was claimed is undone in the browser
+    assert bool(sent) == bool(said)  # and the browser gets the true state again
     assert f'step {widget.step} ' in repr(widget)
     assert widget._repr_mimebundle_()[0]['text/plain'] == str(tell(widget.trace, 'client'))
 
 
-def test_a_position_that_the_browser_says_is_taken_over():
+def test_a_position_from_the_browser_is_taken_over():
     widget = explore('conductor-api')
     widget.compare()
     widget.set_state({'run': 0, 'step': 7})

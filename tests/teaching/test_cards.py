@@ -1,4 +1,4 @@
-"""What is shown of the lesson, as text and as HTML; and a card as the browser speaks with it."""
+"""The lesson as text and as HTML, and the messages between a card and the browser."""
 
 import html.parser
 import json
@@ -35,12 +35,12 @@ def lesson(tmp_path):
 
 
 def say(card, **said):
-    """Speak to a card as the browser does."""
+    """Send a card a message as the browser does."""
     card._handle_custom_msg(said, [])
 
 
 @EACH
-def test_the_three_forms_of_a_task_say_the_same(lesson, task):
+def test_the_three_forms_of_a_task_have_the_same_content(lesson, task):
     card = lesson.ask(task.key)
     asks = task.asks.format(**task.found())
     bundle = card._repr_mimebundle_()
@@ -55,7 +55,7 @@ def test_the_three_forms_of_a_task_say_the_same(lesson, task):
 
 
 @EACH
-def test_the_reveal_is_not_there_until_there_is_an_answer(lesson, task):
+def test_nothing_is_revealed_before_an_answer(lesson, task):
     card = lesson.ask(task.key)
     told = task.explained().replace('`', '')
     everything = f'{card} {Reader(card.html).text} {json.dumps(card.get_state(), default=str, ensure_ascii=False)}'
@@ -82,19 +82,19 @@ def test_a_choice_made_in_the_browser_is_judged_kept_and_spoken(lesson, letter):
     right = letter == task.right()
     assert f'data-right="{str(right).lower()}"' in card.html
     assert f'value="{letter}" required checked' in card.html
-    assert 'details class="reveal"' in card.html  # folded: first the run, then what it says
-    assert card.said == 'Noted. Run it; then unfold what the runs say.'
+    assert 'details class="reveal"' in card.html  # folded: the run comes before its explanation
+    assert card.said == 'Noted. Run it, then unfold the result.'
     assert lesson.kept().answers['client.predict'][0] == {'answer': letter, 'right': right}
 
 
-def test_what_is_no_prediction_is_told_and_spoken_at_once(lesson):
+def test_a_verdict_on_anything_but_a_prediction_is_shown_at_once(lesson):
     card, task = lesson.ask('rpc.recall'), TASKS['rpc.recall']
     say(card, kind='answer', task='rpc.recall', values={'answer': task.right()})
     assert card.said.startswith('Right.')
     assert 'details' not in card.html
 
 
-def test_what_is_foretold_in_the_browser_is_judged_in_all_its_parts(lesson):
+def test_every_part_of_a_foretelling_in_the_browser_is_judged(lesson):
     card = lesson.ask('closing.foretell')
     task = TASKS['closing.foretell-2']
     say(card, kind='answer', task=task.key, values={name: str(value) for name, value in task.solution().items()})
@@ -103,26 +103,26 @@ def test_what_is_foretold_in_the_browser_is_judged_in_all_its_parts(lesson):
     assert 'answer with status' in card.html
 
 
-def test_what_is_wrong_with_the_file_is_shown_in_the_card(tmp_path):
+def test_the_card_shows_what_is_wrong_with_the_file(tmp_path):
     card = Lesson(tmp_path / 'away/mine.json').ask('rpc.recall')
     say(card, kind='answer', task='rpc.recall', values={'answer': 'a'})
     assert 'your answers are kept until the kernel ends' in Reader(card.html).text
     assert 'data-right' in card.html
 
 
-def test_hints_and_the_solution_come_by_buttons(lesson):
+def test_buttons_show_the_hints_and_the_solution(lesson):
     card, task = lesson.ask('rpc.check'), TASKS['rpc.check']
     for number in (1, 2, 3):
         say(card, kind='hint', task='rpc.check')
         assert f'hint ({number} of 3)' in card.html
         assert cards.marked(task.hints[number - 1].format(**task.found())) in card.html
     say(card, kind='hint', task='rpc.check')
-    assert 'these were all 3' in card.html
+    assert 'you have taken all 3 hints' in card.html
     say(card, kind='solution', task='rpc.check')
     assert cards.marked(task.explained()) in card.html
 
 
-def test_an_answer_by_call_appears_in_every_card_that_is_open(lesson):
+def test_an_answer_by_call_appears_in_every_open_card(lesson):
     one, other = lesson.ask('client.predict'), lesson.ask('client')
     lesson.answer('client.predict', 'd')
     for card in (one, other):
@@ -131,7 +131,7 @@ def test_an_answer_by_call_appears_in_every_card_that_is_open(lesson):
     assert 'data-right' not in one.html
 
 
-def test_a_card_takes_up_what_was_answered_before_a_restart(lesson):
+def test_a_card_shows_what_was_answered_before_a_restart(lesson):
     lesson.answer('client.predict', 'd')
     lesson.hint('client.check')
     again = Lesson(lesson.keeper.path).ask('client')
@@ -141,19 +141,22 @@ def test_a_card_takes_up_what_was_answered_before_a_restart(lesson):
 
 
 @pytest.mark.parametrize('said', [
-    {}, {'kind': 'answer'}, {'kind': 'answer', 'task': 'moon', 'values': {}}, {'kind': 'answer', 'task': 'client.predict', 'values': []},
-    {'kind': 'answer', 'task': 'client.predict', 'values': {}}, {'kind': 'answer', 'task': 'client.predict', 'values': {'answer': ['a']}},
-    {'kind': 'answer', 'task': 'rpc.predict', 'values': {'answer': 'a'}}, {'kind': 'hint'}, {'kind': 'solution', 'task': 5}, {'kind': 'timer'}, [], 'x', None],
-    ids=str)
-def test_what_no_browser_says_does_no_harm(lesson, said):
+    {}, {'kind': 'answer'}, {'kind': 'answer', 'task': 'moon', 'values': {}},
+    {'kind': 'answer', 'task': 'client.predict', 'values': []},
+    {'kind': 'answer', 'task': 'client.predict', 'values': {}},
+    {'kind': 'answer', 'task': 'client.predict', 'values': {'answer': ['a']}},
+    {'kind': 'answer', 'task': 'rpc.predict', 'values': {'answer': 'a'}}, {'kind': 'hint'},
+    {'kind': 'solution', 'task': 5}, {'kind': 'timer'}, [], 'x', None], ids=str)
+def test_a_message_that_no_browser_sends_does_no_harm(lesson, said):
     card = lesson.ask('client.predict')
     card._handle_custom_msg(said, [])
     assert lesson.kept().answers == {}
     assert 'client.predict' in card.html
 
 
-@pytest.mark.parametrize('values', [{}, {'answer': 'x'}, {'status': '²', 'message': 'none', 'task_state': 'x'}], ids=str)
-def test_what_is_foretold_without_its_parts_is_told(lesson, values):
+@pytest.mark.parametrize('values', [
+    {}, {'answer': 'x'}, {'status': '²', 'message': 'none', 'task_state': 'x'}], ids=str)
+def test_a_foretelling_without_its_parts_is_explained(lesson, values):
     card = lesson.ask('closing.foretell-1')
     say(card, kind='answer', task='closing.foretell-1', values=values)
     assert 'status=' in Reader(card.html).text
@@ -177,7 +180,7 @@ def test_markup_in_an_answer_stays_text(lesson):
     assert '<script' not in card._repr_mimebundle_()[0]['text/html']
 
 
-def test_a_task_that_has_gone_stale_says_so_in_its_card(lesson, monkeypatch):
+def test_the_card_of_a_stale_task_says_so(lesson, monkeypatch):
     import dataclasses
 
     from explorer.teaching.catalogue import TASKS
@@ -188,7 +191,7 @@ def test_a_task_that_has_gone_stale_says_so_in_its_card(lesson, monkeypatch):
     assert 'cannot be answered any more' in lesson.answer('client.predict', 'a').says
 
 
-def test_you_are_here_says_so_for_every_leg(lesson):
+def test_you_are_here_is_shown_for_every_leg(lesson):
     for leg in QUESTIONS:
         place = lesson.here(leg)
         assert f'{list(QUESTIONS).index(leg) + 1} {leg}]' in str(place)
@@ -212,7 +215,7 @@ def test_every_kind_of_task_says_what_an_answer_looks_like():
 
 
 @pytest.mark.parametrize('said', [{'html': '<img>'}, {'title': 5}, {'said': None, 'html': []}, {'_esm': 'x'}, {}])
-def test_what_the_browser_claims_of_a_card_is_undone(lesson, said):
+def test_state_that_the_browser_sets_in_a_card_is_undone(lesson, said):
     card = lesson.ask('client.predict')
     before, undone = (card.html, card.title, card.said), []
     card.send_state = undone.append

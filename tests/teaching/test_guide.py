@@ -1,4 +1,4 @@
-"""For one who teaches: the guide is up to date, the plans add up, a class can be laid over itself, the notes hide answers."""
+"""For teachers: the guide is up to date, the plans add up, answers of a class are combined, the notes hide answers."""
 
 import doctest
 import json
@@ -9,8 +9,8 @@ import pytest
 
 from explorer import EXPLORATIONS, Lesson, bare, present
 from explorer.errors import WrongUse
+from explorer.teaching import guide
 from explorer.teaching.catalogue import MYTHS, QUESTIONS, TASKS
-from explorer.teaching import guide, guide as guides
 from explorer.teaching.guide import OPENING, PLANS
 from explorer.teaching.overlay import overlay
 from explorer.teaching.presenter import notes_html, notes_text
@@ -28,7 +28,7 @@ def test_the_guide_is_up_to_date(explorer):
     assert (done.returncode, done.stdout) == (0, 'INSTRUCTOR.md is up to date\n')
 
 
-def test_a_guide_that_is_not_up_to_date_is_told(tmp_path, monkeypatch, capsys):
+def test_an_outdated_guide_is_reported(tmp_path, monkeypatch, capsys):
     from explorer.__main__ import main
     monkeypatch.setattr(guide, 'GUIDE_FILE', tmp_path / 'INSTRUCTOR.md')
     assert main(['guide', '--check']) == 1
@@ -37,16 +37,16 @@ def test_a_guide_that_is_not_up_to_date_is_told(tmp_path, monkeypatch, capsys):
     assert (tmp_path / 'INSTRUCTOR.md').read_text() == (ROOT / 'INSTRUCTOR.md').read_text()
 
 
-def test_the_guide_has_every_task_every_leg_and_all_that_people_get_wrong():
-    guide = guides.guide()
+def test_the_guide_has_every_task_every_leg_and_every_misconception():
+    text = guide.guide()
     for key in TASKS:
-        assert f'(`{key}`)' in guide
+        assert f'(`{key}`)' in text
     for row in EXPLORATIONS:
-        assert f'### {row.number}. {row.title}' in guide
+        assert f'### {row.number}. {row.title}' in text
         for part in _said(row.key):
-            assert part in guide
+            assert part in text
     for belief in MYTHS.values():
-        assert belief in guide
+        assert belief in text
 
 
 @pytest.mark.parametrize(('name', 'parts'), PLANS)
@@ -57,7 +57,7 @@ def test_a_plan_adds_up(name, parts):
 
 @pytest.fixture
 def folder(tmp_path):
-    """The answers of a class of thirty, and three files that are none."""
+    """The progress files of a class of thirty, and three other files."""
     for number in range(30):
         lesson = Lesson(tmp_path / f'{number:02}.json')
         lesson.predict('client', 'abcd'[number % 4])
@@ -71,25 +71,25 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_answers_of_a_class_are_laid_over_each_other(folder):
+def test_a_classs_answers_are_counted_together(folder):
     sheet = overlay(folder)
     rows = {row[0]: row[1:] for row in sheet.rows}
     assert set(rows) == {'client.predict', 'client.say'}
     answered, spread, right, _ = rows['client.predict']
     assert (answered, right) == (30, '7 of 30')  # the first answers count
     assert re.findall(r'(\w)(✓?) █+ (\d+)', spread) == [('a', '', '8'), ('b', '', '8'), ('c', '', '7'), ('d', '✓', '7')]
-    assert sheet.line.startswith('30 files of answers; left out: damaged.json: ')
+    assert sheet.line.startswith('progress files: 30; left out: damaged.json: ')
     assert 'other.json' in sheet.line
 
 
-def test_the_command_line_lays_them_over_each_other(folder, explorer):
+def test_the_command_line_counts_a_classs_answers(folder, explorer):
     done = explorer('overlay', str(folder))
     assert done.returncode == 0
     assert 'client.predict  30' in done.stdout
 
 
 @pytest.mark.parametrize('name', ['nowhere', 'notes.txt', ''])
-def test_a_folder_without_answers_is_told_in_one_line(tmp_path, explorer, name):
+def test_a_folder_without_answers_is_reported_in_one_line(tmp_path, explorer, name):
     (tmp_path / 'notes.txt').write_text('nothing')
     done = explorer('overlay', str(tmp_path / name))
     assert done.returncode == 2
@@ -97,26 +97,27 @@ def test_a_folder_without_answers_is_told_in_one_line(tmp_path, explorer, name):
 
 
 @pytest.mark.parametrize('folder', [None, 5, b'x', 'a\0b'], ids=str)
-def test_what_is_no_folder_is_told(folder):
-    with pytest.raises(WrongUse, match='no folder|cannot be read'):
+def test_an_invalid_folder_is_reported(folder):
+    with pytest.raises(WrongUse, match=r'is not a folder|cannot be read'):
         overlay(folder)
 
 
-def test_a_pipe_among_the_files_keeps_nobody_waiting_and_what_was_set_aside_is_no_person(folder):
+def test_a_pipe_does_not_block_and_files_that_were_set_aside_are_not_counted(folder):
     os.mkfifo(folder / 'pipe.json')
     (folder / '00.old.json').write_text((folder / '00.json').read_text())
     (folder / '00.damaged1.json').write_text('{')
     sheet = overlay(folder)
-    assert sheet.line.startswith('30 files')
-    assert 'pipe.json: it is no file' in sheet.line
+    assert sheet.line.startswith('progress files: 30;')
+    assert 'pipe.json: it is not a file' in sheet.line
     assert 'damaged1' not in sheet.line
 
 
 def test_answers_of_another_kind_in_a_file_do_no_harm(tmp_path):
     (tmp_path / 'odd.json').write_text(json.dumps({'schema': 1, 'hints': {}, 'answers': {
-        'client.predict': [{'answer': {'a': 1}, 'right': None}], 'closing.foretell-1': [{'answer': 'x', 'right': False}],
+        'client.predict': [{'answer': {'a': 1}, 'right': None}],
+        'closing.foretell-1': [{'answer': 'x', 'right': False}],
         'gone.predict': [{'answer': 'a', 'right': True}]}}))
-    assert '1 files of answers' in str(overlay(tmp_path))
+    assert 'progress files: 1' in str(overlay(tmp_path))
 
 
 @pytest.mark.parametrize('key', QUESTIONS)
@@ -134,7 +135,7 @@ def test_a_presenters_notes_fold_every_answer_away(key):
         assert part in told
 
 
-def test_present_gives_the_player_and_the_notes():
+def test_present_shows_the_player_and_the_notes():
     shown = present('controller')
     assert shown.player.key == 'controller'
     assert 'data-part="timer" data-minutes="12"' in shown.notes.html
@@ -144,18 +145,18 @@ def test_present_gives_the_player_and_the_notes():
         present('moon')
 
 
-def test_the_checks_can_be_called_as_nbgrader_does():
+def test_nbgrader_can_call_the_checks():
     block = OPENING.partition('*nbgrader.*')[2].partition('The message of the assertion')[0]
     code = '\n'.join(line.strip() for line in block.splitlines()[1:] if line.startswith('    '))
     scope = {}
     exec(code, scope)
     assert scope['verdict']
     scope['answer_3'] = bare({'os-migrateLive': {}})
-    with pytest.raises(AssertionError, match='Not so.'):
+    with pytest.raises(AssertionError, match=r'Not so\.'):
         exec("verdict = judge('routes.check', answer_3)\nassert verdict, verdict", scope)
 
 
-def test_the_checks_can_be_called_as_otter_does():
+def test_otter_can_call_the_checks():
     block = OPENING.partition('*otter.*')[2].partition('Then `otter check')[0]
     scope = {}
     exec('\n'.join(line[4:] for line in block.splitlines()[1:]), scope)
@@ -165,5 +166,5 @@ def test_the_checks_can_be_called_as_otter_does():
         assert doctest.DocTestRunner(verbose=False).run(test, out=lambda text: None).failed == failed
 
 
-def test_the_guide_names_tasks_that_there_are():
+def test_the_guide_names_only_existing_tasks():
     assert set(re.findall(r"judge\('([\w.-]+)'", OPENING)) <= set(TASKS)

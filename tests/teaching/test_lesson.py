@@ -1,4 +1,4 @@
-"""The lesson, as one who learns calls it."""
+"""The lesson, as a learner calls it."""
 
 import json
 
@@ -20,10 +20,11 @@ def lesson(tmp_path):
 
 
 def give(lesson, task, answer):
-    return lesson.answer(task.key, **answer) if isinstance(answer, dict) and isinstance(task, Foretell) else lesson.answer(task.key, answer)
+    in_parts = isinstance(answer, dict) and isinstance(task, Foretell)
+    return lesson.answer(task.key, **answer) if in_parts else lesson.answer(task.key, answer)
 
 
-def test_the_whole_lesson_can_be_done_by_calls_and_goes_on_after_a_restart(lesson):
+def test_the_whole_lesson_can_be_done_by_calls_and_continues_after_a_restart(lesson):
     for task in TASKS.values():
         give(lesson, task, 'a sentence of my own' if isinstance(task, Sentence) else task.solution())
         lesson = Lesson(lesson.keeper.path)
@@ -44,8 +45,10 @@ def test_a_wrong_answer_is_kept_and_the_first_stays_on_record(lesson):
     assert [entry['answer'] for entry in lesson.kept().answers[task.key]] == [wrong, task.right()]
 
 
-@pytest.mark.parametrize('task', [task for task in TASKS.values() if isinstance(task, Choice) and task.name.startswith('look')], ids=lambda task: task.key)
-def test_who_looks_wrongly_is_sent_back_to_look_again_and_told_the_second_time(lesson, task):
+@pytest.mark.parametrize('task', [
+    task for task in TASKS.values() if isinstance(task, Choice) and task.name.startswith('look')],
+    ids=lambda task: task.key)
+def test_a_first_wrong_look_asks_to_look_again_and_a_second_one_gets_the_explanation(lesson, task):
     wrong = next(letter for letter in 'abcd' if letter != task.right())
     first, card = lesson.answer(task.key, wrong), lesson.ask(task.key)
     assert task.explained() not in first.says
@@ -55,7 +58,7 @@ def test_who_looks_wrongly_is_sent_back_to_look_again_and_told_the_second_time(l
     assert 'Look again.' not in card.html
 
 
-def test_a_player_in_which_it_was_sent_can_be_handed_in(lesson):
+def test_a_player_that_sent_the_request_is_an_answer(lesson):
     shown = Player(ask(Scenario(microversion='2.24')), 'client')
     assert lesson.check('client', shown)
     assert lesson.kept().answers['client.check'][0]['answer']['microversion'] == '2.24'
@@ -65,7 +68,7 @@ def test_a_number_may_be_a_word(lesson):
     assert lesson.answer('controller.look-happened', 'One')
 
 
-def test_what_comes_before_its_prediction_is_taken_and_told(lesson):
+def test_an_answer_before_the_prediction_is_accepted_with_a_remark(lesson):
     verdict = lesson.check('client', Scenario(microversion='2.24'))
     assert verdict
     assert 'You have not predicted yet' in verdict.says
@@ -74,7 +77,7 @@ def test_what_comes_before_its_prediction_is_taken_and_told(lesson):
 
 
 @pytest.mark.parametrize('answer', [None, ..., '', 'e', 5, [], {}, object()], ids=lambda answer: type(answer).__name__)
-def test_what_is_no_answer_is_told_and_not_kept(lesson, answer):
+def test_an_invalid_answer_is_explained_and_not_kept(lesson, answer):
     assert 'answer' in lesson.answer('rpc.predict', answer).says
     assert lesson.kept().answers == {}
 
@@ -86,34 +89,35 @@ def test_a_sentence_is_kept_and_a_model_shown(lesson):
 
 
 @pytest.mark.parametrize('task', [task for task in TASKS.values() if task.hints], ids=lambda task: task.key)
-def test_three_hints_then_a_solution(lesson, task):
-    assert '3 hints left' in lesson.solution(task.key).says
+def test_the_solution_comes_after_three_hints(lesson, task):
+    assert 'take the remaining hints first (3)' in lesson.solution(task.key).says
     for number in (1, 2, 3):
         assert lesson.hint(task.key).says.startswith(f'Hint {number} of 3: ')
-    assert 'these were all 3' in lesson.hint(task.key).says
+    assert 'you have taken all 3 hints' in lesson.hint(task.key).says
     assert lesson.solution(task.key).says == task.explained()
     assert lesson.kept().hints == {task.key: 3}
 
 
 @pytest.mark.parametrize('task', [task for task in TASKS.values() if not task.hints], ids=lambda task: task.key)
-def test_where_there_are_no_hints_the_explanation_comes_after_an_answer(lesson, task):
+def test_a_task_without_hints_is_explained_after_an_answer(lesson, task):
     assert 'no hints' in lesson.hint(task.key).says
-    assert 'answered first' in lesson.solution(task.key).says
+    assert 'once you have answered it' in lesson.solution(task.key).says
     answer = {Sentence: 'it is what it is', Foretell: {'status': 418, 'message': 'cast', 'task_state': 'none'}}
     give(lesson, task, next((given for kind, given in answer.items() if isinstance(task, kind)), 'a'))
     assert lesson.solution(task.key).says == task.explained()
 
 
 @pytest.mark.parametrize('call', [
-    lambda lesson: lesson.ask('moon'), lambda lesson: lesson.answer('moon', 'a'), lambda lesson: lesson.hint(5), lambda lesson: lesson.solution('rpc.look'),
-    lambda lesson: lesson.check('moon', 'a'), lambda lesson: lesson.here('moon'), lambda lesson: lesson.predict(None, 'a'), lambda lesson: lesson.ask(None)])
-def test_what_there_is_none_of_is_told_with_what_there_is(lesson, call):
+    lambda lesson: lesson.ask('moon'), lambda lesson: lesson.answer('moon', 'a'), lambda lesson: lesson.hint(5),
+    lambda lesson: lesson.solution('rpc.look'), lambda lesson: lesson.check('moon', 'a'),
+    lambda lesson: lesson.here('moon'), lambda lesson: lesson.predict(None, 'a'), lambda lesson: lesson.ask(None)])
+def test_an_unknown_name_is_reported_with_the_known_ones(lesson, call):
     said = str(call(lesson))
-    assert 'there are' in said or 'give one of' in said
+    assert 'choose one of' in said
     assert '\n' not in said
 
 
-def test_a_damaged_file_is_told_with_the_next_answer_and_the_lesson_goes_on(lesson):
+def test_a_damaged_file_is_reported_with_the_next_answer_and_the_lesson_continues(lesson):
     lesson.keeper.path.write_text('{"schema": 1, "answers"')
     verdict = lesson.predict('client', TASKS['client.predict'].right())
     assert verdict
@@ -124,8 +128,9 @@ def test_a_damaged_file_is_told_with_the_next_answer_and_the_lesson_goes_on(less
 def test_kept_answers_that_no_longer_fit_do_no_harm(lesson):
     lesson.keeper.path.write_text(json.dumps({'schema': 1, 'hints': {'gone.check': 2, 'client.check': 9}, 'answers': {
         'gone.predict': [{'answer': 'a', 'right': True}], 'client.predict': [{'answer': 'z', 'right': True}],
-        'client.check': [{'answer': {'moon': 1}, 'right': True}], 'closing.foretell-1': [{'answer': 'x', 'right': None}],
-        'client.say': [{'answer': None, 'right': None}], 'client.look-text': [{'answer': {'<script>': 1}, 'right': False}]}}))
+        'client.check': [{'answer': {'moon': 1}, 'right': True}],
+        'closing.foretell-1': [{'answer': 'x', 'right': None}], 'client.say': [{'answer': None, 'right': None}],
+        'client.look-text': [{'answer': {'<script>': 1}, 'right': False}]}}))
     for key in ('client', 'closing'):
         card = lesson.ask(key)
         assert 'client.predict' in str(card) or 'closing' in str(card)
@@ -135,9 +140,9 @@ def test_kept_answers_that_no_longer_fit_do_no_harm(lesson):
     assert lesson.kept().answers['gone.predict']
 
 
-def test_to_begin_anew_forgets_all_and_keeps_the_old_file(lesson):
+def test_a_reset_forgets_everything_and_keeps_the_old_file(lesson):
     lesson.predict('client', 'a')
-    assert 'begins anew' in lesson.reset().says
+    assert 'starts over' in lesson.reset().says
     assert lesson.kept().answers == {}
     assert 'open' in str(lesson.progress())
 
@@ -153,7 +158,7 @@ def test_the_journey_fits_into_ninety_seconds_and_shows_every_leg(lesson):
 
 
 @pytest.mark.parametrize('leg', QUESTIONS)
-def test_every_leg_has_one_shape(leg):
+def test_every_leg_has_the_same_shape(leg):
     phases = [task.phase for task in QUESTIONS[leg].tasks]
     expected = PHASES if list(QUESTIONS).index(leg) >= 2 else PHASES[1:]  # there is nothing to recall yet
     assert list(dict.fromkeys(phases)) == list(expected)
@@ -162,11 +167,13 @@ def test_every_leg_has_one_shape(leg):
     assert (kinds['predict'], kinds['change'], kinds['check'], kinds['say']) == (Choice, Choice, Build, Sentence)
 
 
-@pytest.mark.parametrize('task', [task for task in TASKS.values() if isinstance(task, Choice)], ids=lambda task: task.key)
+@pytest.mark.parametrize(
+    'task', [task for task in TASKS.values() if isinstance(task, Choice)], ids=lambda task: task.key)
 def test_a_choice_has_three_or_four_options_each_with_a_reason(task):
     assert 3 <= len(task.options) <= 4
     assert all(len(option.why.split()) >= 2 for option in task.options)
-    assert len({option.text for option in task.options}) == len({str(option.value) for option in task.options}) == len(task.options)
+    assert len({option.text for option in task.options}) == len(task.options)
+    assert len({str(option.value) for option in task.options}) == len(task.options)
     right = task.options['abcd'.index(task.right())]
     assert right.but == ''
     assert all(option.but for option in task.options if option is not right)
@@ -177,7 +184,7 @@ def test_no_letter_is_right_much_more_often_than_another():
     assert max(map(letters.count, 'abcd')) < 0.4 * len(letters)
 
 
-def test_each_thing_that_people_get_wrong_is_settled_by_a_run_in_one_of_the_seven():
+def test_a_run_in_one_of_the_seven_legs_settles_each_misconception():
     found = myths()
     assert set(found) == set(MYTHS)
     for key, (_, task) in found.items():
@@ -186,7 +193,7 @@ def test_each_thing_that_people_get_wrong_is_settled_by_a_run_in_one_of_the_seve
         assert option.value != task.found()['answer']
 
 
-def test_every_leg_settles_something_or_has_an_option_that_is_often_chosen():
+def test_every_leg_has_a_wrong_option_that_is_explained():
     for tasks in (each.tasks for each in QUESTIONS.values()):
         assert any(option.but for task in tasks for option in getattr(task, 'options', ()))
 
@@ -203,7 +210,7 @@ def test_the_closing_has_cases_that_the_legs_did_not_show():
 
 
 @pytest.mark.parametrize('number', [1, 2, 3, 4])
-def test_a_run_without_a_label_does_not_tell_what_had_happened(lesson, number):
+def test_a_run_without_a_label_does_not_show_its_cause(lesson, number):
     trace = lesson.patient(number)
     task = TASKS[f'closing.diagnose-{number}']
     assert isinstance(task, Diagnosis)
@@ -214,6 +221,6 @@ def test_a_run_without_a_label_does_not_tell_what_had_happened(lesson, number):
     assert trace.note or turned_back(trace)
 
 
-def test_there_is_no_fifth(lesson):
-    with pytest.raises(WrongUse, match='there are 1 to 4'):
+def test_there_is_no_fifth_patient(lesson):
+    with pytest.raises(WrongUse, match='choose 1 to 4'):
         lesson.patient(5)

@@ -37,7 +37,7 @@ def test_there_is_a_lane_for_each_node(walk):
 
 
 def test_the_caption_says_engine_version_microversion_and_answer(walk):
-    assert 'Engine miniature, Nova 34.0.0, microversion 2.96, answer 202' in flowchart(walk).source
+    assert 'Engine miniature, Nova 34.0.0, microversion 2.96, response 202' in flowchart(walk).source
 
 
 @pytest.mark.parametrize('key', KEYS)
@@ -53,7 +53,7 @@ def test_a_focus_draws_the_path_so_far(walk, key):
 
 @pytest.mark.parametrize(('key', 'station'), [
     ('controller', '_pause'), ('compute-api', 'pause'), ('rpc', 'rpcapi.pause_instance')])
-def test_a_pause_is_drawn_with_the_stations_of_its_own(key, station):
+def test_a_pause_is_drawn_with_its_own_stations(key, station):
     drawn = {step.station for step in drawn_steps(run(PAUSES['a pause']), key)}
     assert station in drawn
 
@@ -67,7 +67,7 @@ def test_the_active_station_is_marked(walk):
     assert 'penwidth=3' in marked[0]
 
 
-def test_a_cast_and_a_call_are_told_apart(walk):
+def test_a_cast_and_a_call_look_different(walk):
     cast, call = flowchart(walk).source, flowchart(run(Scenario(microversion='2.30'))).source
     assert 'cast live_migrate_instance 1.15' in cast
     assert 'call migrate_server 1.20' in call
@@ -75,7 +75,7 @@ def test_a_cast_and_a_call_are_told_apart(walk):
     assert [line for line in edges(call) if 'dashed' in line and 'dir=both' in line]
 
 
-def test_what_refuses_is_red_and_says_so():
+def test_a_refusing_station_is_red_and_labelled():
     trace = run(Scenario(caller='manager', state={'locked_by': 'owner'}))
     assert refused(trace) == {'check_instance_lock'}
     dot = flowchart(trace).source
@@ -86,7 +86,7 @@ def test_what_refuses_is_red_and_says_so():
     assert ' 409 ' in dot
 
 
-def test_who_answers_with_an_error_without_raising_one_refuses_too():
+def test_a_filter_that_returns_an_error_response_refuses_the_request():
     trace = run(Scenario(caller='bad_token', request={
         'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': {}, 'body': {}}))
     assert refused(trace) == {'AuthProtocol'}
@@ -124,7 +124,7 @@ def test_nothing_from_a_payload_is_interpreted_by_graphviz(text):
 
 
 @pytest.mark.dot
-def test_the_program_dot_draws(walk):
+def test_the_program_dot_draws_the_flowchart(walk):
     svg, by = render(flowchart(walk).source)
     assert by == 'dot'
     assert svg.count('class="node') == len(boxes(flowchart(walk).source))
@@ -157,10 +157,10 @@ def test_the_library_that_draws_writes_no_warning(walk, no_dot, capfd):
     assert capfd.readouterr() == ('', '')
 
 
-def test_without_both_there_is_an_outline_that_says_so(walk, no_graphviz):
+def test_without_both_the_outline_says_why(walk, no_graphviz):
     svg, why = render(flowchart(walk).source)
     assert svg is None
-    assert 'the package graphviz brings the program dot' in why
+    assert 'install the package graphviz' in why
     told = outline(walk, 'rpc')
     assert 'conductor node' in told
     assert 'ComputeTaskManager._live_migrate' in told
@@ -186,7 +186,7 @@ def test_the_diagrams_do_not_depend_on_the_run(walk):
 
 
 @pytest.mark.dot
-def test_a_diagram_that_was_changed_by_hand_is_named(walk, tmp_path):
+def test_a_diagram_that_was_edited_by_hand_is_named(walk, tmp_path):
     assert len(write_diagrams(walk, folder=tmp_path)) == 16
     assert write_diagrams(walk, folder=tmp_path, check=True) == []
     (tmp_path / 'nova-api-3.dot').write_text('digraph {}')
@@ -208,13 +208,14 @@ def test_a_picture_can_be_read_in_a_cell_and_on_a_page(path):
 
 
 @pytest.mark.parametrize('path', PICTURES, ids=lambda path: path.stem)
-def test_a_picture_brings_its_own_ground_and_every_node_its_fill_and_text(path):
+def test_a_picture_has_its_own_background_and_every_node_its_fill_and_text(path):
     text = path.read_text()
     assert re.search(r'<polygon fill="(?:#ffffff|white)" stroke="(?:transparent|none)"', text)
     nodes = re.findall(r'<g id="station_.*?</text>', text, re.DOTALL)
     assert nodes
     for node in nodes:
-        fill, ink = (re.search(rf'<{tag}[^>]* fill="(#[0-9a-f]{{6}})"', node)[1] for tag in ('(?:path|polygon)', 'text'))
+        fill, ink = (re.search(rf'<{tag}[^>]* fill="(#[0-9a-f]{{6}})"', node)[1]
+                     for tag in ('(?:path|polygon)', 'text'))
         assert contrast(fill, ink) > 4.5
     for ground in (PAPER, *LANES.values()):
         for ink in set(re.findall(r'<text[^>]* fill="(#[0-9a-f]{6})"', text)):
@@ -222,10 +223,10 @@ def test_a_picture_brings_its_own_ground_and_every_node_its_fill_and_text(path):
 
 
 def contrast(*colours):
-    """Give the ratio of two colours' luminance, as WCAG 2 defines it."""
+    """Return the ratio of two colours' luminance, as WCAG 2 defines it."""
     def luminance(colour):
         parts = [int(colour[at:at + 2], 16) / 255 for at in (1, 3, 5)]
         linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear))
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
     light, dark = sorted(map(luminance, colours), reverse=True)
     return (light + 0.05) / (dark + 0.05)

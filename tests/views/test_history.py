@@ -1,4 +1,4 @@
-"""The time machine: what each release of Nova had, against what is known of its history."""
+"""The history: what each release of Nova had, checked against known facts."""
 
 import re
 
@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 KNOWN = [key for key in history.known_names().values() if key]
 
 
-def test_it_goes_from_liberty_to_the_release_of_the_table():
+def test_the_history_runs_from_liberty_to_the_release_of_the_table():
     versions = list(history.releases())
     assert (len(versions), versions[0], versions[-1]) == (24, '12.0.0', NOVA)
     assert '18.0.0.0b1' in versions
@@ -26,7 +26,7 @@ def test_the_newest_release_names_the_file_of_the_station(key):
 
 @pytest.mark.parametrize('key', KNOWN)
 def test_the_line_is_where_the_recorded_step_was(key):
-    """Two sources that know nothing of each other: the text of the releases, and the run of the real Nova."""
+    """The two sources are independent: the source of the releases, and a run of the real Nova."""
     from explorer.engines.recordings import head_of
     file, line = head_of()['places'][key]
     last = history.history(key).releases[-1]
@@ -36,15 +36,16 @@ def test_the_line_is_where_the_recorded_step_was(key):
 
 
 @pytest.mark.parametrize(('station', 'version', 'says'), [
-    ('rpcapi.live_migrate_instance', '14.0.0', 'appears'), ('_migrate_live', '14.0.0', 'asks for microversions +2.34 +2.30'),
+    ('rpcapi.live_migrate_instance', '14.0.0', 'appears'),
+    ('_migrate_live', '14.0.0', 'checks microversions +2.34 +2.30'),
     ('_migrate_live', '19.0.0', '"2.68"'), ('live_migrate', '18.0.0', 'async_=False'),
     ('nova.cmd.api.main', '32.0.0', 'is gone'), ('live_migrate', '34.0.0', 'reject_mem_enc_instances')])
-def test_what_changed_is_told_where_it_changed(station, version, says):
+def test_a_change_is_reported_where_it_happened(station, version, says):
     row, = (row for row in history.history(station).releases if row.version == version)
     assert says in '; '.join(row.changes)
 
 
-def test_what_never_changed_is_told():
+def test_a_text_that_never_changed_is_reported():
     assert history.history('rpcapi.live_migrate_instance').never[0] == 'its text'
     assert 'its text' not in history.history('live_migrate').never
     assert 'file' in history.history('live_migrate').never
@@ -52,19 +53,19 @@ def test_what_never_changed_is_told():
 
 @pytest.mark.parametrize(('question', 'answer'), [
     ('article', '18.0.0.0b1'), ('cast', '14.0.0 Newton'), ('XenAPI', '22.0.0 Victoria'), ('nova-api', '32.0.0')])
-def test_what_people_ask_first_is_answered(question, answer):
+def test_the_first_question_people_ask_is_answered(question, answer):
     found = [says for asked, says in history.answers() if question in asked]
     assert any(answer in says for says in found), found
 
 
-def test_a_fact_is_told_where_it_changes():
+def test_a_fact_is_reported_where_it_changes():
     versions = history.fact('max_microversion')
     assert versions[0] == ('12.0.0', 'Liberty', '2.12')
     assert versions[-1][2] == '2.104'
     assert [value for *_, value in versions] == list(dict.fromkeys(value for *_, value in versions))
 
 
-def test_the_table_the_text_and_the_html_say_the_same():
+def test_the_table_the_text_and_the_html_have_the_same_content():
     past = history.history('_migrate_live')
     frame = past.frame()
     assert list(frame['version']) == list(history.releases())
@@ -87,14 +88,14 @@ def test_the_chart_has_a_bar_for_each_text_and_the_same_in_numbers():
     assert len(chart._repr_html_()) < 30_000
 
 
-def test_an_unknown_station_or_fact_is_wrong_use_with_what_there_is():
-    with pytest.raises(WrongUse, match="no past is known of 'moon'; there is one of .*_migrate_live"):
+def test_an_unknown_station_or_fact_is_refused_with_the_known_ones():
+    with pytest.raises(WrongUse, match=r"the history of 'moon' is not known; choose .*_migrate_live"):
         history.history('moon')
-    with pytest.raises(WrongUse, match="no fact 'moon'; there are .*max_microversion"):
+    with pytest.raises(WrongUse, match=r"there is no fact 'moon'; choose one of .*max_microversion"):
         history.fact('moon')
 
 
-def test_the_command_line_tells_it(explorer):
+def test_the_command_line_prints_the_history(explorer):
     done = explorer('history', '_migrate_live')
     assert done.returncode == 0
     assert done.stdout.rstrip() == str(history.history('_migrate_live'))
@@ -104,18 +105,18 @@ def test_the_command_line_tells_it(explorer):
     assert (wrong.returncode, wrong.stdout, wrong.stderr.count('\n')) == (2, '', 1)
 
 
-def test_what_a_function_catches_are_names_of_exceptions():
+def test_the_caught_errors_of_a_function_are_names_of_exceptions():
     for version, release in history.releases().items():
         for name, function in release['functions'].items():
             assert all(re.fullmatch(r'(\w+\.)*[A-Z]\w+', each) for each in function.get('caught', ())), (version, name)
 
 
-def test_of_a_function_whose_text_is_unknown_no_text_is_counted():
+def test_a_function_whose_text_is_unknown_counts_no_text():
     past = history.history('nova.wsgi.osapi_compute.<module>')
     assert 'its text' not in past.never
     assert {row.variant for row in past.releases} == {None}
 
 
-def test_nothing_of_the_data_is_text_of_nova():
+def test_the_data_holds_no_text_of_nova():
     text = (ROOT / 'explorer/views/releases.json').read_text()
     assert not re.search(r'\bdef \w+\(self|"""', text)

@@ -1,4 +1,4 @@
-"""What a person sees of a trace: the same as text and as HTML, and never interpreted."""
+"""A trace as it is shown: the same as text and as HTML, and never interpreted."""
 
 import base64
 import gzip
@@ -60,7 +60,8 @@ def hostile():
     """The trace of a request with hostile text wherever a client can put some."""
     return run(Scenario(request={
         'method': 'POST', 'path': '/v2.1/servers/$SERVER/action', 'headers': {
-            'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.34', 'X-Hostile': '<script>alert(3)</script>'},
+            'Content-Type': 'application/json', 'OpenStack-API-Version': 'compute 2.34',
+            'X-Hostile': '<script>alert(3)</script>'},
         'body': {'os-migrateLive': {'host': HOSTILE, 'block_migration': 'auto', HOSTILE: HOSTILE}}}))
 
 
@@ -70,8 +71,8 @@ def test_nothing_from_a_payload_becomes_markup(hostile):
     assert any('alert' in piece for piece in pieces)
     for piece in pieces:
         seen = Page(piece.removeprefix(LEFT))
-        assert seen.tags <= {'h4', 'p', 'b', 'br', 'code', 'table', 'caption', 'tr', 'th', 'td', 'ul', 'li', 'details', 'summary',
-                             'bdi', 'del', 'span', 'pre'}
+        assert seen.tags <= {'h4', 'p', 'b', 'br', 'code', 'table', 'caption', 'tr', 'th', 'td', 'ul', 'li', 'details',
+                             'summary', 'bdi', 'del', 'span', 'pre'}
         assert not {name for name in seen.attributes if name.startswith('on')}
 
 
@@ -83,18 +84,20 @@ def test_a_huge_payload_is_shown_and_folded():
     step = next(step for step in trace.steps if step.station == '_from_json')
     tree = payload(step)
     assert 'x' * 1000 in tree
-    for shown in (tree, tell(trace, 'routes'), pages.page(trace, 'routes'), flowchart(trace).source, export(trace, 'routes')):
+    for shown in (tree, tell(trace, 'routes'), pages.page(trace, 'routes'), flowchart(trace).source,
+                  export(trace, 'routes')):
         shown.encode()  # no half of a character is left
         assert not {'\u202e', '\x00'} & set(shown)
     names = set(re.findall('<code[^>]*>&#x27;(field[0-9]+)&#x27;</code>', ''.join(map(payload, trace.steps))))
     assert len(names) >= 990
 
 
-def test_all_that_the_player_sends_to_the_browser_is_escaped(hostile):
+def test_everything_that_the_player_sends_to_the_browser_is_escaped(hostile):
     shown = content(hostile, 'controller')
     run_shown = shown['runs'][0]
-    for piece in [shown['page'], run_shown['flowchart'], run_shown['facts'], *(source['head'] for source in shown['sources'].values()),
-                  *shown['folds'], *(step['payload'] for step in run_shown['steps'])]:
+    for piece in [shown['page'], run_shown['flowchart'], run_shown['facts'],
+                  *(source['head'] for source in shown['sources'].values()), *shown['folds'],
+                  *(step['payload'] for step in run_shown['steps'])]:
         seen = Page(piece)
         assert not seen.tags & {'script', 'img', 'iframe', 'foreignobject', 'style'}
         assert not {name for name in seen.attributes if name.startswith('on')}
@@ -106,12 +109,14 @@ def test_text_page_widget_and_export_hold_the_same_steps_and_values(row):
     text, page = tell(trace, row.key), Page(pages.page(trace, row.key)).text
     packed = re.search('id="content">([^<]*)<', export(trace, row.key))[1]
     forms = [content(trace, row.key), json.loads(gzip.decompress(base64.b64decode(packed)))]
-    assert [[step['station'] for step in form['runs'][0]['steps']] for form in forms] == [[step.station for step in trace.steps]] * 2
+    stations = [[step['station'] for step in form['runs'][0]['steps']] for form in forms]
+    assert stations == [[step.station for step in trace.steps]] * 2
     focus, within = in_focus(trace, row.key), made_within(trace)
     for told in (text, page):
         assert f'and {len(trace.steps) - len(focus)} more steps' in told
     for step in focus:
-        assert re.search(rf'^ *{step.index} {NODES[step.node]} +{re.escape(BY_KEY[step.station].name)}: ', text, re.MULTILINE)
+        assert re.search(
+            rf'^ *{step.index} {NODES[step.node]} +{re.escape(BY_KEY[step.station].name)}: ', text, re.MULTILINE)
         assert f'{step.index}{NODES[step.node]}{BY_KEY[step.station].name} {BY_KEY[step.station].says}' in page
         trees = [Page(unfolded(form, form['runs'][0]['steps'][step.index]['payload'])).text for form in forms]
         assert trees[0] == trees[1]
@@ -133,7 +138,8 @@ def test_all_forms_follow_a_field_through_the_same_rows(row):
     from_content = [(steps[0], path, kind, value) for _, path, kind, value, steps in held['fields'][row.follow]]
     assert [(row[0], *row[3:]) for row in rows if row[0] != ''] == from_content
     given = held['runs'][0]['given']
-    assert [tuple(row[3:]) for row in rows if row[0] == ''] == [tuple(given[name]) for name in [row.follow] if name in given]
+    assert [tuple(row[3:]) for row in rows if row[0] == ''] == [
+        tuple(given[name]) for name in [row.follow] if name in given]
     for _, _, station, path, kind, value in rows:
         assert f'{station}: {path} = {value} ({kind})' in tell(trace, row.key)
 
@@ -147,7 +153,8 @@ def test_a_field_is_found_in_the_same_steps_as_by_the_trace(name):
 
 
 @pytest.mark.parametrize(('path', 'field'), [
-    (('instance', 'host'), 'instance.host'), (('host_name',), 'host'), (('instance', 'task_state'), 'instance.task_state'),
+    (('instance', 'host'), 'instance.host'), (('host_name',), 'host'),
+    (('instance', 'task_state'), 'instance.task_state'),
     (('message', 'args', 'instance', 'nova_object.data', 'host'), 'instance.host'), (('context', 'roles', 0), 'roles'),
     (('a', 0, 'b'), 'b'), (('force',), 'force'), (('x', 'force'), 'x.force')])
 def test_a_field_has_the_name_that_the_table_gives_it_or_its_own(path, field):
@@ -163,13 +170,13 @@ def test_the_steps_in_focus_are_those_of_the_row(walk, key):
     assert [step.index for step in steps] == sorted(step.index for step in steps)
 
 
-def test_without_a_key_every_step_is_told(walk):
+def test_without_a_key_every_step_is_shown(walk):
     lines = tell(walk).splitlines()
     assert lines[0] == 'nova live-migration web-1: POST /v2.1/servers/{id}/action → 202'
     assert len(lines) == len(walk.steps) + 2
 
 
-def test_a_refusal_is_told_with_its_error():
+def test_a_refusal_is_shown_with_its_error():
     trace = run(Scenario(caller='manager', state={'locked_by': 'owner'}))
     text = tell(trace, 'compute-api')
     assert re.search(r'✗ raises .*InstanceIsLocked', text)
@@ -177,25 +184,29 @@ def test_a_refusal_is_told_with_its_error():
 
 
 @pytest.mark.parametrize(('scenario', 'layers', 'station', 'line'), [
-    (Scenario(caller='reader'), ['domain error PolicyNotAuthorized', 'HTTP error HTTPForbidden', 'fault Fault', 'answer 403'],
+    (Scenario(caller='reader'),
+     ['domain error PolicyNotAuthorized', 'HTTP error HTTPForbidden', 'fault Fault', 'response 403'],
      'authorize', 'return _enforcer().authorize('),
     (Scenario(caller='manager', state={'locked_by': 'owner'}),
-     ['domain error InstanceIsLocked', 'HTTP error HTTPConflict', 'fault Fault', 'answer 409'],
+     ['domain error InstanceIsLocked', 'HTTP error HTTPConflict', 'fault Fault', 'response 409'],
      'check_instance_lock', 'raise exception.InstanceIsLocked('),
     (Scenario(state={'vm_state': 'stopped'}),
-     ['domain error InstanceInvalidState', 'HTTP error HTTPConflict', 'fault Fault', 'answer 409'],
+     ['domain error InstanceInvalidState', 'HTTP error HTTPConflict', 'fault Fault', 'response 409'],
      'check_instance_state', 'raise refuse('),
     (Scenario(microversion='2.999'),
-     ['domain error InvalidGlobalAPIVersion', 'HTTP error HTTPNotAcceptable', 'fault Fault', 'answer 406'],
+     ['domain error InvalidGlobalAPIVersion', 'HTTP error HTTPNotAcceptable', 'fault Fault', 'response 406'],
      'Request.set_api_version_request', 'raise exception.InvalidGlobalAPIVersion('),
-    (EXPLORATIONS[1].versus, ['HTTP error HTTPUnauthorized', 'answer 401'], 'AuthProtocol.process_request', 'raise webob.exc.HTTPUnauthorized('),
+    (EXPLORATIONS[1].versus, ['HTTP error HTTPUnauthorized', 'response 401'],
+     'AuthProtocol.process_request', 'raise webob.exc.HTTPUnauthorized('),
     (Scenario(race={'task_state': 'rebooting'}),
-     ['domain error UnexpectedTaskStateError', 'HTTP error HTTPInternalServerError', 'fault Fault', 'answer 500'],
+     ['domain error UnexpectedTaskStateError', 'HTTP error HTTPInternalServerError', 'fault Fault', 'response 500'],
      'instance_update_and_get_original', 'raise (exception.'),
     (Scenario(host='host2', microversion='2.29', conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'x'}}),
-     ['domain error NoValidHost', 'error ExpectedException', 'domain error NoValidHost_Remote', 'HTTP error HTTPBadRequest', 'fault Fault',
-      'answer 400'], 'ComputeTaskManager._live_migrate', 'self._build_live_migrate_task(')])
-def test_it_is_told_who_turned_a_request_back_by_which_line_and_how_that_became_the_answer(scenario, layers, station, line):
+     ['domain error NoValidHost', 'error ExpectedException', 'domain error NoValidHost_Remote',
+      'HTTP error HTTPBadRequest', 'fault Fault', 'response 400'],
+     'ComputeTaskManager._live_migrate', 'self._build_live_migrate_task(')])
+def test_the_line_that_rejects_a_request_is_shown_and_how_the_error_becomes_the_response(
+        scenario, layers, station, line):
     trace = run(scenario)
     rows = refusal(trace)
     assert [f'{layer} {what.split(":")[0].split()[0]}' for layer, what, *_ in rows] == layers
@@ -206,12 +217,12 @@ def test_it_is_told_who_turned_a_request_back_by_which_line_and_how_that_became_
     assert escape(rows[0][1]) in pages.page(trace, 'client')
 
 
-def test_nobody_turned_back_what_was_taken(walk):
+def test_an_accepted_request_has_no_refusal(walk):
     assert refusal(walk) == []
     assert refusal_line(walk) == refusal_html(walk) == ''
 
 
-def test_the_message_on_the_bus_is_told_with_its_address(walk):
+def test_the_message_on_the_bus_is_shown_with_its_address(walk):
     step, = walk.find('send')
     told = dict(letter(step))
     assert told['kind'].startswith('cast')
@@ -222,20 +233,20 @@ def test_the_message_on_the_bus_is_told_with_its_address(walk):
     assert all(letter(step) == [] for step in walk.steps if step.node != 'bus')
 
 
-def test_what_happens_at_boot_can_be_told_too():
-    assert tell(boot()).startswith('nothing was sent → no answer')
+def test_what_happens_at_boot_can_be_shown():
+    assert tell(boot()).startswith('nothing was sent → no response')
 
 
-def test_an_order_that_was_never_sent_is_said_so(walk):
+def test_a_request_that_was_never_sent_is_reported(walk):
     trace = run(Scenario(server=walk.request['path'].split('/')[3], caller='member_other_project'))
-    assert answered(trace).startswith('no order was sent: ERROR (CommandError)')
+    assert answered(trace).startswith('no request was sent: ERROR (CommandError)')
 
 
 def test_a_microversion_that_the_client_does_not_speak_goes_without_it():
     assert 'without the nova client' in asked(run(Scenario(microversion='2.104')))
 
 
-def test_what_a_station_did_is_marked(walk):
+def test_a_stations_changes_are_marked(walk):
     step, = walk.find('_migrate_live')
     marks = {mark for mark, *_ in changes(walk, step)}
     assert '+' in marks
@@ -243,7 +254,7 @@ def test_what_a_station_did_is_marked(walk):
     assert 'class="added"' in tree
 
 
-def test_what_a_step_within_has_changed_is_marked_in_brackets(walk):
+def test_what_a_called_function_has_changed_is_marked_in_brackets(walk):
     within = made_within(walk)
 
     def marks(station, end):
@@ -253,10 +264,10 @@ def test_what_a_step_within_has_changed_is_marked_in_brackets(walk):
     assert marks('block_shares', 'task_state') == {'(~)'}
     assert marks('check_instance_state', 'task_state') == {'(~)'}
     outer = walk.find('block_shares')[0]
-    assert 'by a step within' in payload(outer, within[outer.index])
+    assert 'by a function that it called' in payload(outer, within[outer.index])
 
 
-def test_what_has_not_changed_is_folded(walk):
+def test_unchanged_values_are_folded(walk):
     step, = walk.find('NovaKeystoneContext')
     tree = payload(step)
     assert re.search(r'<summary class="rest">\d+ unchanged', tree)
@@ -273,16 +284,17 @@ def test_the_source_is_that_of_the_station_with_its_lines(walk):
     assert any('raise exception.InstanceIsLocked' in line for line in shown['lines'])
 
 
-def test_a_source_that_is_not_at_hand_is_said_so():
+def test_a_missing_source_is_reported():
     shown = pages.source('can', 'nova/context.py', 1)
-    assert 'not part of this repository; <code>make nova</code> brings it' in shown['head']
-    assert 'def can(self, action' in shown['head']  # ours instead
+    assert 'not part of this repository; <code>make nova</code> installs it' in shown['head']
+    assert 'def can(self, action' in shown['head']  # the miniature's instead
     assert shown['lines'] == []
 
 
-def test_a_badge_says_how_a_function_stands_to_the_real_one():
+def test_a_badge_says_whether_a_function_matches_novas():
     badges = head_of()['badges']
-    for station, badge in (next((key, each) for key, each in badges.items() if each == kind) for kind in ('same', 'simplified')):
+    for station, badge in (next((key, each) for key, each in badges.items() if each == kind)
+                           for kind in ('same', 'simplified')):
         step = next(step for step in run(Scenario(host='host2', microversion='2.29')).steps if step.station == station)
         head = pages.source(step.station, step.file, step.line)['head']
         assert f'>{badge}</b>' in head
@@ -292,7 +304,7 @@ def test_a_badge_says_how_a_function_stands_to_the_real_one():
 
 def test_a_run_of_the_real_nova_says_so_in_each_form():
     trace = run(engine='recorded')
-    says = f'of the real Nova 34.0.0, recorded on {head_of()["date"]}'
+    says = f'answered by the real Nova 34.0.0, recorded on {head_of()["date"]}'
     assert says in tell(trace, 'rpc')
     assert says in pages.page(trace, 'rpc')
     assert 'real Nova' not in tell(run(), 'rpc')
@@ -307,25 +319,26 @@ def test_nothing_from_a_payload_steers_a_terminal():
 
 @pytest.mark.parametrize(('value', 'text'), [
     ('x', '"x"'), (None, 'None'), ({'b': 1, 'a': 2}, '{"a": 2, "b": 1}'), ('x' * 100, '"' + 'x' * 70 + '…')])
-def test_short_is_short(value, text):
+def test_short_writes_a_value_briefly(value, text):
     assert short(value) == text
 
 
 @pytest.mark.parametrize(('scenario', 'words'), [
     (Scenario(), ''), (Scenario(caller='reader'), 'as reader'), (Scenario(caller='no_token'), 'without a token'),
     (Scenario(state={'locked_by': 'owner', 'vm_state': 'active'}), 'locked_by "owner"'),
-    (Scenario(conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'x'}}), 'the conductor fails with NoValidHost'),
+    (Scenario(conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'x'}}),
+     'the conductor fails with NoValidHost'),
     (Scenario(conductor_reply={'raise': 'MessageDeliveryFailure'}), 'the bus fails with MessageDeliveryFailure'),
     (Scenario(race={'task_state': 'rebooting'}), 'another request sets "rebooting" first')])
-def test_what_is_not_as_usual_is_said_with_the_request(scenario, words):
+def test_what_is_unusual_is_said_with_the_request(scenario, words):
     assert ', '.join(circumstances(run(scenario))) == words
     assert asked(run(scenario)).endswith(f' ({words})' if words else 'action')
 
 
-def test_a_cast_that_fails_is_told_as_lost():
+def test_a_cast_that_fails_is_reported_as_lost():
     trace = run(Scenario(conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}))
     assert trace.response['status'] == 202
-    assert 'failed in the conductor, and nobody was told' in answered(trace)
+    assert 'failed in the conductor, and the client never learned of it' in answered(trace)
     (layer, what, index, *_), *_, last = refusal(trace)
     assert (layer, what) == ('domain error', 'NoValidHost: No valid host was found. all are full')
     assert trace.steps[index].node == 'conductor'
@@ -334,8 +347,9 @@ def test_a_cast_that_fails_is_told_as_lost():
     assert all(trace.steps[row[2]].node == 'conductor' for row in refusal(trace)[:-1])
 
 
-def test_an_error_that_only_passes_is_no_refusal():
-    trace = run(Scenario(microversion='2.30', conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}))
+def test_an_error_that_is_only_passed_on_is_not_a_refusal():
+    trace = run(Scenario(
+        microversion='2.30', conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}))
     assert {step.node for step in refusals(trace)} == {'conductor'}
     assert trace.steps[start(trace, 'rpc')].node == 'conductor'
 

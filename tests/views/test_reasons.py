@@ -1,4 +1,4 @@
-"""The miniature beside the real Nova: the same stations, messages and answers, and a reason for whatever is not the same."""
+"""The miniature compared with the real Nova: the same stations, messages and responses, and a reason for the rest."""
 
 import collections
 import dataclasses
@@ -37,10 +37,12 @@ def test_both_end_the_same_or_there_is_a_reason(pairs, name):
 
 
 @pytest.mark.parametrize('name', SCENARIOS)
-def test_whatever_else_the_real_one_does_or_holds_has_a_reason(pairs, name):
+def test_everything_else_that_the_real_nova_does_or_holds_has_a_reason(pairs, name):
     found = reasons.pairs(*pairs[name])
-    assert [(pair.station, name) for pair in found for name in pair.also_ran if not reasons.reason(name, pair.station)] == []
-    assert [(pair.station, *each) for pair in found for each in pair.payload if not reasons.payload_reason(each[1])] == []
+    assert [(pair.station, name) for pair in found for name in pair.also_ran
+            if not reasons.reason(name, pair.station)] == []
+    assert [(pair.station, *each) for pair in found for each in pair.payload
+            if not reasons.payload_reason(each[1])] == []
 
 
 def test_the_seven_explorations_and_their_comparisons_are_among_them(pairs):
@@ -50,12 +52,14 @@ def test_the_seven_explorations_and_their_comparisons_are_among_them(pairs):
 
 
 @pytest.mark.parametrize(('name', 'status', 'sent'), [
-    ('a pause', 202, True), ('a pause, as a member', 202, True), ('a pause of a locked server, as a member', 409, False),
+    ('a pause', 202, True), ('a pause, as a member', 202, True),
+    ('a pause of a locked server, as a member', 409, False),
     ('a pause of a stopped server', 409, False), ('a pause, as a reader', 403, False)])
-def test_a_pause_is_answered_by_both_and_only_a_good_one_is_told_the_host(pairs, name, status, sent):
+def test_both_answer_a_pause_and_only_a_good_one_reaches_the_host(pairs, name, status, sent):
     for trace in pairs[name]:
         assert trace.response['status'] == status
-        assert [(each['kind'], each['topic'], each['server'], each['method'], each['version']) for each in trace.messages] == (
+        fields = 'kind', 'topic', 'server', 'method', 'version'
+        assert [tuple(each[name] for name in fields) for each in trace.messages] == (
             [('cast', 'compute', 'host1', 'pause_instance', '6.0')] if sent else [])
         assert trace.outcome['task_state_after'] == ('pausing' if sent else None)
         assert [action['action'] for action in trace.outcome['actions']] == (['pause'] if sent else [])
@@ -68,7 +72,7 @@ def test_both_visit_the_stations_of_a_pause(pairs, station):
 
 
 def test_every_reason_is_needed():
-    """A reason for what nobody finds any more is a sentence that is no longer true."""
+    """A reason for a difference that no longer occurs is a sentence that is no longer true."""
     used, paths = set(), set()
     for name in SCENARIOS:
         real = recordings.trace_of(name)
@@ -82,7 +86,7 @@ def test_every_reason_is_needed():
     assert {says for _, says in reasons.PAYLOADS} - paths == set()
 
 
-def test_a_badge_is_worked_out_from_what_was_found(walk):
+def test_a_badge_is_computed_from_what_was_found(walk):
     real = run(engine='recorded')
     found = {pair.station: pair for pair in reasons.pairs(walk, real)}
     assert found['check_instance_lock'].badge in ('same', 'simplified')
@@ -100,7 +104,7 @@ def test_the_worst_badge_of_a_station_counts():
     assert reasons.badges([pair]) == {'routematch': 'same'}
 
 
-def test_the_stored_badges_are_those_of_today():
+def test_the_stored_badges_are_up_to_date():
     traces = {name: recordings.trace_of(name) for name in SCENARIOS}
     kept = recordings.head_of()['badges']
     assert kept == reasons.badges_of(run, traces)
@@ -110,7 +114,7 @@ def test_the_stored_badges_are_those_of_today():
 
 @pytest.mark.parametrize('change', ['payload', 'also_ran', 'step'])
 def test_a_change_in_the_miniature_or_the_real_one_is_seen(walk, change):
-    """A comparison that could not fail would show nothing."""
+    """A comparison that cannot fail shows nothing."""
     import json
     real = run(engine='recorded')
     text = json.loads(real.to_json())
@@ -127,7 +131,7 @@ def test_a_change_in_the_miniature_or_the_real_one_is_seen(walk, change):
     assert before != after
     if change == 'also_ran':
         assert reasons.reason('nova.moon.fly', 'routematch') is None
-        assert 'nobody has said why' in str(compare(walk, other))
+        assert 'no reason has been written down yet' in str(compare(walk, other))
     assert compare(walk, other).words != compare(walk, real).words
 
 
@@ -140,25 +144,27 @@ def test_what_the_miniature_says_comes_next_is_what_the_real_conductor_does(scen
     assert sorted(names, key=ran.index) == names
 
 
-def test_the_comparison_says_it_in_words_text_and_html(walk):
+def test_the_comparison_shows_the_difference_in_words_text_and_html(walk):
     beside = compare(walk, run(engine='recorded'))
     assert beside.with_real
-    assert beside.words.startswith(f'the same {len(walk.steps)} visits in the same order; the same message, the same answer, the same')
+    assert beside.words.startswith(
+        f'the same {len(walk.steps)} visits in the same order; the same message, the same response, the same final')
     shown = beside._repr_html_()
-    for name, station in (('nova.policy.default_target', 'check_is_admin'), ('nova.objects.instance._expected_cols', 'Instance.save')):
+    for name, station in (('nova.policy.default_target', 'check_is_admin'),
+                          ('nova.objects.instance._expected_cols', 'Instance.save')):
         for text in (str(beside), shown):
             assert f'{name.rpartition(".")[0]}: ' in text
             assert name.rpartition('.')[2] in text
             assert reasons.reason(name, station) in text
 
 
-def test_a_state_that_is_left_behind_otherwise_is_shown_with_the_reason():
+def test_a_different_final_state_is_shown_with_the_reason():
     scenario = recordings.REFUSALS['no host is left, over a cast']
     beside = compare(run(scenario), run(scenario, engine='recorded'))
     for text in (str(beside), beside._repr_html_()):
-        assert 'another state left behind' in text
+        assert 'a different final state' in text
         assert 'outcome.actions.0.message' in text
-        assert 'notes with the action that it failed' in text
+        assert 'records with the action that it failed' in text
 
 
 def test_a_value_that_one_of_them_lacks_is_a_difference_even_where_values_vary():
@@ -166,18 +172,18 @@ def test_a_value_that_one_of_them_lacks_is_a_difference_even_where_values_vary()
     assert not reasons._varies(('updated_at',), '2026-01-01', None)
 
 
-def test_the_real_one_first_says_the_same(walk):
+def test_the_order_of_the_two_does_not_matter(walk):
     real = run(engine='recorded')
     assert compare(real, walk).words == compare(walk, real).words
 
 
-def test_where_they_part_it_is_said():
+def test_the_comparison_reports_where_they_part():
     words = compare(run(Scenario(caller='reader')), run(engine='recorded')).words
-    assert 'only there' in words
-    assert 'another answer' in words
+    assert 'only in the real Nova' in words
+    assert 'a different response' in words
 
 
-def test_two_runs_of_the_real_one_are_compared_as_two_of_the_miniature():
+def test_two_runs_of_the_real_one_are_compared_like_two_of_the_miniature():
     beside = compare(run(engine='recorded'), run(Scenario(microversion='2.30'), engine='recorded'))
     assert not beside.with_real
     assert beside.words == 'the same until `conductor-api`; then call instead of cast'

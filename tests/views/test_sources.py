@@ -1,4 +1,4 @@
-"""The text of the functions on the way: ours, the libraries', and the real Nova's where it is installed."""
+"""The source of the functions on the path: the miniature's, the libraries', and the real Nova's if it is installed."""
 
 import sys
 
@@ -18,12 +18,13 @@ def test_each_step_of_the_miniature_has_its_text(walk):
         assert set(step.lines) <= set(range(step.line, step.line + len(text)))
 
 
-@pytest.mark.parametrize('place', [('can', 'nova/context.py', 1), ('can', 'nova/../../etc/passwd', 1), ('can', 'explorer/objects.py', 1)])
-def test_what_is_not_there_is_no_text(place):
+@pytest.mark.parametrize('place', [
+    ('can', 'nova/context.py', 1), ('can', 'nova/../../etc/passwd', 1), ('can', 'explorer/objects.py', 1)])
+def test_a_missing_source_gives_no_text(place):
     assert sources.text_of(*place) == []
 
 
-def test_without_nova_there_is_no_text_of_it(monkeypatch, tmp_path):
+def test_without_nova_its_text_is_not_available(monkeypatch, tmp_path):
     monkeypatch.setenv('NOVA_EXPLORER_PYTHON', str(tmp_path / 'bin/python'))
     sources.text_of.cache_clear()
     step, = run(engine='recorded').find('live_migrate')
@@ -39,12 +40,13 @@ def test_each_recorded_step_of_the_real_nova_has_its_text():
         for step in recordings.trace_of(name).steps:
             text = sources.text_of(step.station, step.file, step.line)
             if step.file.startswith('nova/'):
-                assert any(f'def {BY_KEY[step.station].nova.rpartition(".")[2]}(' in line for line in text), step.station
+                name = BY_KEY[step.station].nova.rpartition('.')[2]
+                assert any(f'def {name}(' in line for line in text), step.station
                 assert set(step.lines) <= set(range(step.line, step.line + len(text)))
 
 
-def test_the_text_of_nova_is_looked_for_where_nova_is(monkeypatch, tmp_path):
-    """The Python that would be asked, and the folder where its text is read, are found by the same rule."""
+def test_novas_text_is_read_where_nova_is_installed(monkeypatch, tmp_path):
+    """The Python that would run and the folder whose source is read are found by the same rule."""
     (tmp_path / 'bin').mkdir()
     (tmp_path / 'bin/python').symlink_to(sys.executable)
     (tmp_path / f'lib/python3.11/site-packages/nova-{NOVA}.dist-info').mkdir(parents=True)

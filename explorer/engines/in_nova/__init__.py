@@ -1,1 +1,1 @@
-"""What runs in the process of the real Nova, with the Python of an environment that holds nova: worker, stand_ins."""
+"""What runs in the real Nova's process, with the Python of an environment that holds nova: worker, stand_ins."""

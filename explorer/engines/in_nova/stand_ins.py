@@ -1,6 +1,6 @@
-"""What one process can't have, and who answers in its place: tokens without Keystone, scheduler, compute hosts, Placement, Neutron.
+"""Stand-ins for what one process cannot have: Keystone's tokens, scheduler, compute hosts, Placement and Neutron.
 
-To be imported when nova has been told how to start, as worker.py does.
+Import this module only after nova's monkey patching, as worker.py does.
 """
 
 import functools
@@ -17,7 +17,7 @@ from explorer.engines.cloud import CELL1
 
 
 class Tokens(auth_token.AuthProtocol):
-    """Nova's own filter for tokens, but the tokens are known here instead of in Keystone."""
+    """Nova's own token filter, but the tokens are stored here instead of in Keystone."""
 
     known = {}
 
@@ -35,12 +35,12 @@ class Tokens(auth_token.AuthProtocol):
 
 
 def tokens_factory(global_conf, **local_conf):
-    """Make the filter, as api-paste.ini asks for it."""
+    """Return the filter for api-paste.ini."""
     return functools.partial(Tokens, conf={**global_conf, **local_conf})
 
 
 class Bus(MemoryDriver):
-    """The bus; scheduler and compute hosts answer at once what they are asked.
+    """The bus, on which the scheduler and the compute hosts answer calls at once.
 
     Shape: *hosts* as in a Cloud, with the `uuid` of their compute nodes.
     """
@@ -71,10 +71,11 @@ class Bus(MemoryDriver):
 
 
 class Placement:
-    """The client of Placement, which finds room everywhere."""
+    """A Placement client that finds room everywhere."""
 
     def __init__(self, hosts):
-        self.allocations = {host['uuid']: {'resources': {'VCPU': 1, 'MEMORY_MB': 512, 'DISK_GB': 1}} for host in hosts[:1]}
+        self.allocations = {
+            host['uuid']: {'resources': {'VCPU': 1, 'MEMORY_MB': 512, 'DISK_GB': 1}} for host in hosts[:1]}
 
     def get_allocs_for_consumer(self, context, consumer):
         return {'allocations': self.allocations, 'consumer_generation': 1, 'project_id': '', 'user_id': ''}
@@ -84,7 +85,7 @@ class Placement:
 
 
 class Neutron:
-    """A client of Neutron that has no extensions."""
+    """A Neutron client that reports no extensions and no ports."""
 
     def list_extensions(self, **_):
         return {'extensions': []}
@@ -94,7 +95,7 @@ class Neutron:
 
 
 class Conductor(manager.ComputeTaskManager):
-    """Nova's conductor, which can be told to fail, or only to acknowledge what it gets."""
+    """Nova's conductor, which can be set to fail, or only to acknowledge its messages."""
 
     failure, whole = None, True
 

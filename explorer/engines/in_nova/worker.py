@@ -1,13 +1,13 @@
-"""The process in which the real Nova runs: boot it, seed a cloud, send a scenario's request, answer with the trace.
+"""The process in which the real Nova runs: boot it, seed a cloud, send a scenario's request, return the trace.
 
-real_nova.py starts it with the Python of an environment that holds nova; this folder is no part of the package elsewhere. It reads a request in each line of its input and
-writes an answer in each line of its output, both JSON; it ends with its input. Nova's own are the WSGI application and its
-paste pipeline, policy, objects, databases (SQLite, with cells), message bus library and conductor. What one process can't
-have answers kindly: tokens that are known without Keystone, a scheduler, compute hosts, Placement and Neutron.
+real_nova.py starts it with the Python of an environment that holds nova; elsewhere this folder is not part of the
+package. It reads one request per line of its input, writes one answer per line of its output, both in JSON, and ends
+when its input ends. The WSGI application with its paste pipeline, policy, objects, databases (SQLite, with cells),
+message bus library and conductor are Nova's own. Stand-ins that give favorable answers replace what one process cannot
+have: Keystone's tokens, a scheduler, compute hosts, Placement and Neutron.
 """
 
 import contextlib
-import dataclasses
 import gc
 import importlib.metadata
 import itertools
@@ -22,7 +22,7 @@ import threading
 
 from nova import monkey_patch
 
-monkey_patch.patch(backend='threading')  # before all else, as Nova's own programs do
+monkey_patch.patch(backend='threading')  # before anything else, as in Nova's own programs
 
 import nova.conf
 import nova.rpc
@@ -31,7 +31,6 @@ from nova import context as nova_context
 from nova import exception, objects
 from nova.api.openstack import wsgi_app
 from nova.db.api import models as api_models
-from nova.db.main import api as main_api
 from nova.db.main import models as main_models
 from nova.network import model as network_model
 from nova.network import neutron
@@ -79,24 +78,26 @@ endpoint_override = http://placement.invalid
 
 
 def boot(folder, tell):
-    """Boot the installed nova in this process; it can be done once.
+    """Boot the installed nova in this process; this is possible only once.
 
     Returns: (application, bus).
     """
     _configure(folder)
-    guru_meditation_report.TextGuruMeditation.setup_autorun = lambda *args, **kwargs: None  # it wants signals of its own
+    # It would install signal handlers.
+    guru_meditation_report.TextGuruMeditation.setup_autorun = lambda *args, **kwargs: None
     transports = {}
 
     def one_bus(url):
-        """Give one bus to all cells: each would have its own."""
+        """Return one bus for all cells, which would otherwise each have their own."""
         if not transports:
             exmods = nova.rpc.get_allowed_exmods()
-            transport = transports[''] = oslo_messaging.get_rpc_transport(CONF, url='fake://', allowed_remote_exmods=exmods)
+            transport = transports[''] = oslo_messaging.get_rpc_transport(
+                CONF, url='fake://', allowed_remote_exmods=exmods)
             transport._driver = Bus(CONF, 'memory://', default_exchange='nova', allowed_remote_exmods=exmods)
         return transports['']
 
     nova.rpc.create_transport = one_bus
-    tell('making the databases')
+    tell('creating the databases')
     wsgi_app.init_global_data(wsgi_app._get_config_files(), 'nova-api-os-compute', 'nova-api-os-compute')
     for name, models in (('api', api_models), ('cell0', main_models)):
         engine = sa.create_engine(f'sqlite:///{folder}/{name}.db')
@@ -114,13 +115,14 @@ def boot(folder, tell):
 
 
 def _configure(folder):
-    """Write Nova's configuration, with our stand-in for the filter that would ask Keystone."""
-    paste = next((path for path in (pathlib.Path(sys.prefix) / 'etc/nova/api-paste.ini', pathlib.Path('/etc/nova/api-paste.ini'))
-                  if path.is_file()), None)
+    """Write Nova's configuration, with our stand-in for the filter that would query Keystone."""
+    paste = next((path for path in (pathlib.Path(sys.prefix) / 'etc/nova/api-paste.ini',
+                                    pathlib.Path('/etc/nova/api-paste.ini')) if path.is_file()), None)
     if paste is None:
-        raise WrongUse('nova is only half installed: its api-paste.ini is missing; make nova sets it up anew')
+        raise WrongUse('nova is only half installed: its api-paste.ini is missing; run make nova to install it again')
     factory = 'keystonemiddleware.auth_token:filter_factory'
-    (folder / 'api-paste.ini').write_text(paste.read_text().replace(factory, 'explorer.engines.in_nova.stand_ins:tokens_factory'))
+    (folder / 'api-paste.ini').write_text(
+        paste.read_text().replace(factory, 'explorer.engines.in_nova.stand_ins:tokens_factory'))
     (folder / 'nova.conf').write_text(NOVA_CONF.format(folder=folder))
     (folder / 'policy.yaml').write_text('{}\n')
     os.environ['OS_NOVA_CONFIG_DIR'] = str(folder)
@@ -131,7 +133,7 @@ _STATIONS = frozenset(station.nova for station in stations.STATIONS)
 
 
 def _name_in_nova(filename, qualname):
-    """Give the dotted name of a function of nova, None for one of another package, or one without a name."""
+    """Return the dotted name of a nova function; None for a station, another package's function, or a nameless one."""
     _, found, path = filename.rpartition('/site-packages/nova/')
     if not found or qualname.rpartition('.')[2].startswith('<'):
         return None
@@ -140,7 +142,7 @@ def _name_in_nova(filename, qualname):
 
 
 class InstalledNova:
-    """The installed nova in this process: its application, its bus, its databases, its conductor."""
+    """The installed nova in this process: its application, bus, databases and conductor."""
 
     engine, column, name_other = 'nova', 'nova', staticmethod(_name_in_nova)
 
@@ -151,9 +153,10 @@ class InstalledNova:
         Tokens.known = self.tokens
         self._folder, self.conductor, self._ids = folder, Conductor(), itertools.count(1)
         server = nova.rpc.get_server(
-            oslo_messaging.Target(topic='conductor', server='api1'), [self.conductor], objects_base.NovaObjectSerializer())
+            oslo_messaging.Target(topic='conductor', server='api1'), [self.conductor],
+            objects_base.NovaObjectSerializer())
         server.start(override_pool_size=1)
-        server._work_executor.submit(int).result()  # the worker's thread begins with its first job
+        server._work_executor.submit(int).result()  # the worker's thread starts with its first job
         self._api, self._cell = (sa.create_engine(f'sqlite:///{folder}/{name}.db') for name in ('api', 'cell1'))
 
     def exception(self, name):
@@ -161,8 +164,8 @@ class InstalledNova:
 
     @contextlib.contextmanager
     def rivalled(self, uuid, task_state):
-        """Let another request win, between the reading of the server and its conditional update."""
-        save = objects.Instance._save_info_cache  # with what `save` begins
+        """Context manager: let another request win between reading the server and its conditional update."""
+        save = objects.Instance._save_info_cache  # the first step of `save`
 
         def late(server, context):
             with self._cell.begin() as connection:
@@ -187,10 +190,11 @@ class InstalledNova:
                 objects.Service(context, host=host['host'], binary='nova-compute', topic='compute', report_count=1,
                                 disabled=False, last_seen_up=EPOCH).create()
                 node = objects.ComputeNode(
-                    context, host=host['host'], hypervisor_hostname=host['node'], vcpus=64, memory_mb=65536, local_gb=1000,
-                    vcpus_used=0, memory_mb_used=0, local_gb_used=0, free_ram_mb=65536, free_disk_gb=1000, running_vms=0,
-                    current_workload=0, hypervisor_type='QEMU', hypervisor_version=8002000, cpu_info='{}',
-                    disk_available_least=1000, host_ip='127.0.0.1', supported_hv_specs=[], mapped=1)
+                    context, host=host['host'], hypervisor_hostname=host['node'], vcpus=64, memory_mb=65536,
+                    local_gb=1000, vcpus_used=0, memory_mb_used=0, local_gb_used=0, free_ram_mb=65536,
+                    free_disk_gb=1000, running_vms=0, current_workload=0, hypervisor_type='QEMU',
+                    hypervisor_version=8002000, cpu_info='{}', disk_available_least=1000,
+                    host_ip='127.0.0.1', supported_hv_specs=[], mapped=1)
                 node.create()
                 hosts.append({**host, 'uuid': node.uuid, 'id': node.id})
         for host in hosts:
@@ -210,15 +214,17 @@ class InstalledNova:
                 context, uuid=uuid, user_id='u-owner', project_id=state['project'], image_ref='', hostname=name,
                 display_name=name, display_description=None, vm_state=state['vm_state'], task_state=state['task_state'],
                 power_state=state['power_state'], host=state['host'], node=node.get('node'), compute_id=node.get('id'),
-                memory_mb=flavor.memory_mb, vcpus=flavor.vcpus, root_gb=flavor.root_gb, ephemeral_gb=flavor.ephemeral_gb,
-                instance_type_id=flavor.id, availability_zone='nova', locked=bool(state['locked_by']),
-                locked_by=state['locked_by'], launched_at=EPOCH if state['launched'] else None, metadata={},
+                memory_mb=flavor.memory_mb, vcpus=flavor.vcpus, root_gb=flavor.root_gb,
+                ephemeral_gb=flavor.ephemeral_gb, instance_type_id=flavor.id, availability_zone='nova',
+                locked=bool(state['locked_by']), locked_by=state['locked_by'],
+                launched_at=EPOCH if state['launched'] else None, metadata={},
                 system_metadata={f'image_{key}': value for key, value in (state['image_props'] or {}).items()},
                 flavor=flavor, old_flavor=None, new_flavor=None, numa_topology=None, reservation_id='r-1',
                 launch_index=0, config_drive='', key_name=None, cleaned=False, ephemeral_key_uuid=None)
             server.create()
             network = network_model.Network(id='network-1', label='private', subnets=[])
-            ports = [network_model.VIF(id='port-1', network=network, vnic_type=state['vnic_type'])] if state['vnic_type'] else []
+            ports = ([network_model.VIF(id='port-1', network=network, vnic_type=state['vnic_type'])]
+                     if state['vnic_type'] else [])
             server.info_cache.network_info = network_model.NetworkInfo(ports)
             server.info_cache.save()
             if state['share']:
@@ -237,14 +243,15 @@ class InstalledNova:
             mapping.create()
         if state['request_spec']:
             objects.RequestSpec(
-                admin, instance_uuid=uuid, project_id=state['project'], user_id='u-owner', flavor=flavor, num_instances=1,
-                image=objects.ImageMeta(properties=objects.ImageMetaProps()), numa_topology=None, availability_zone=None,
-                pci_requests=objects.InstancePCIRequests(requests=[]), ignore_hosts=None, force_hosts=None, force_nodes=None,
-                requested_destination=None, retry=None, limits=objects.SchedulerLimits(), instance_group=None,
+                admin, instance_uuid=uuid, project_id=state['project'], user_id='u-owner', flavor=flavor,
+                num_instances=1, image=objects.ImageMeta(properties=objects.ImageMetaProps()), numa_topology=None,
+                availability_zone=None, pci_requests=objects.InstancePCIRequests(requests=[]), ignore_hosts=None,
+                force_hosts=None, force_nodes=None, requested_destination=None, retry=None,
+                limits=objects.SchedulerLimits(), instance_group=None,
                 scheduler_hints={}, security_groups=objects.SecurityGroupList(objects=[]), is_bfv=False).create()
 
     def _cell_down(self, admin):
-        """Give the cell whose database lies in a folder that does not exist."""
+        """Return the cell whose database is in a folder that does not exist."""
         with contextlib.suppress(exception.CellMappingNotFound):
             return objects.CellMapping.get_by_uuid(admin, CELL_DOWN)
         down = objects.CellMapping(admin, name='down', uuid=CELL_DOWN, transport_url='fake://',
@@ -253,7 +260,7 @@ class InstalledNova:
         return down
 
     def _forget(self, uuid):
-        """Drop the rows of a server; of all servers and hosts, without one."""
+        """Delete the rows of a server or, if *uuid* is None, of all servers and hosts."""
         for engine, models in ((self._api, api_models), (self._cell, main_models)):
             with engine.begin() as connection:
                 for table in reversed(models.BASE.metadata.sorted_tables):
@@ -283,13 +290,13 @@ _INSTANCES = main_models.Instance.__table__
 
 
 def serve(folder):
-    """Answer the requests of standard input, one in a line, until it ends.
+    """Answer the requests on standard input, one per line, until it ends.
 
-    Shape: a request is {scenario, cloud, whole}; an answer {trace, response}, or {wrong} or {failed} with one line; before
-    the first come {now} with what is being done and {ready}.
+    Shape: a request is {scenario, cloud, whole}; an answer is {trace, response}, or {wrong} or {failed} with one line.
+    Before the first answer come lines {now}, with the current activity, and a line {ready}, with nova's version.
     """
     wire = os.fdopen(os.dup(1), 'w', encoding='utf-8')
-    os.dup2(2, 1)  # what anybody prints shall not come between the lines
+    os.dup2(2, 1)  # prints must not come between the lines
 
     def say(**line):
         wire.write(json.dumps(line) + '\n')
@@ -297,9 +304,9 @@ def serve(folder):
 
     begun = False
     try:
-        with lasting_threads():  # all that are ever started
+        with lasting_threads():  # every thread starts in here
             real = Runner(InstalledNova(pathlib.Path(folder), lambda now: say(now=now)), folder)
-            gc.freeze()  # Nova itself stays; what a trace leaves is collected each time, for it has many cycles
+            gc.freeze()  # Nova itself stays; each trace leaves many cycles to collect
             say(ready=importlib.metadata.version('nova'))
             begun = True
             for line in iter(_lines(folder).get, None):
@@ -308,15 +315,15 @@ def serve(folder):
     except WrongUse as error:
         say(failed=str(error))
     except Exception as error:
-        logging.getLogger('explorer').exception('the worker ends')
-        what = 'it failed' if begun else 'nova does not start here'
+        logging.getLogger('explorer').exception('the worker failed')
+        what = 'it failed' if begun else 'nova cannot start here'
         say(failed=f'{what}: {type(error).__name__}: {error}'.splitlines()[0])
     finally:
         _end(folder)
 
 
 def _lines(folder):
-    """Read the input on a thread of its own: when it ends, so does the process, whatever it is at."""
+    """Read the input on a separate thread; when it ends, end the process, whatever it is doing."""
     lines = queue.SimpleQueue()
 
     def read():
@@ -330,7 +337,7 @@ def _lines(folder):
 
 def _end(folder):
     shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)  # Nova's threads would go on
+    os._exit(0)  # Nova's threads would keep running
 
 
 def _answered(real, asked):
@@ -342,7 +349,7 @@ def _answered(real, asked):
     try:
         return {'trace': trace.to_json(), 'response': response}
     finally:
-        unpacked.cache_clear()  # nobody looks at it again here
+        unpacked.cache_clear()  # nothing here reads it again
 
 
 if __name__ == '__main__':

@@ -1,1 +1,1 @@
-"""What the lesson asks, a file for each leg: client, service, routes, controller, compute_api, conductor_api, rpc, closing."""
+"""The questions of the lesson: one file for each leg, and one for the closing."""

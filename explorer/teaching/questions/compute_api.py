@@ -1,62 +1,69 @@
-"""What the lesson asks about the leg `compute-api`, and what a teacher does in it."""
+"""The lesson's questions about the leg `compute-api`, and the notes for its teacher."""
 
 from explorer.explorations import Scenario, bare
 from explorer.stations import BY_KEY
-from explorer.teaching.facts import first, order, status, turned_by
-from explorer.teaching.tasks import Build, Choice, Option, Questions, Sentence
+from explorer.teaching.facts import before, first, order, outcome, status, turned_by
+from explorer.teaching.tasks import Ask, Build, Choice, Facts, Option, Questions, Sentence
+from explorer.trace import Trace
 from explorer.views.facts import message
 
 
-def _two_keys(ask):
-    complete = order().request['body']
+def _two_keys(ask: Ask) -> Facts:
+    complete = (order().request or {})['body']
     trace = ask(bare({**complete, 'pause': None}))
     return {'answer': status(trace), 'by': BY_KEY[turned_by(trace)].name}
 
 
-def _locked_for_whom(ask):
+def _locked_for_whom(ask: Ask) -> Facts:
     state = {'locked_by': 'owner'}
     return {'answer': tuple(status(ask(Scenario(caller=who, state=state))) for who in ('admin', 'manager'))}
 
 
-def _outermost(ask):
-    guards = [step for step in ask(Scenario()).steps if step.exploration == 'compute-api' and '<locals>' in step.qualname]
-    return {'answer': guards[0].station, 'name': BY_KEY[guards[0].station].name, 'count': len(guards), 'last': BY_KEY[guards[-1].station].name}
+def _outermost(ask: Ask) -> Facts:
+    guards = [step for step in ask(Scenario()).steps
+              if step.exploration == 'compute-api' and '<locals>' in step.qualname]
+    return {'answer': guards[0].station, 'name': BY_KEY[guards[0].station].name, 'count': len(guards),
+            'last': BY_KEY[guards[-1].station].name}
 
 
-def _handed_over(ask):
+def _handed_over(ask: Ask) -> Facts:
     walk = ask(Scenario())
-    host = first(walk, 'ComputeTaskAPI.live_migrate_instance').before['host_name']
-    return {'answer': 'nobody' if host is None else 'api', 'host': host, 'there': first(walk, 'get_instance').result['host']}
+    host = before(walk, 'ComputeTaskAPI.live_migrate_instance')['host_name']
+    return {'answer': 'nobody' if host is None else 'api', 'host': host,
+            'there': first(walk, 'get_instance').result['host']}
 
 
-def _race(ask):
+def _race(ask: Ask) -> Facts:
     trace, later = ask(Scenario(race={'task_state': 'rebooting'})), ask(Scenario(state={'task_state': 'rebooting'}))
-    failed = [step.station for step in trace.steps if step.error is not None and step.error[''] == 'UnexpectedTaskStateError']
-    kept = trace.outcome['task_state_after'] == 'rebooting' and 'Instance.save' in failed
+    failed = [step.station for step in trace.steps
+              if step.error is not None and step.error[''] == 'UnexpectedTaskStateError']
+    kept = outcome(trace)['task_state_after'] == 'rebooting' and 'Instance.save' in failed
     return {'answer': 'race' if kept else 'other', 'status': status(trace), 'seen': status(later),
-            'state': trace.outcome['task_state_after']}
+            'state': outcome(trace)['task_state_after']}
 
 
-def _share_and_lock(ask):
+def _share_and_lock(ask: Ask) -> Facts:
     trace = ask(Scenario(caller='manager', state={'locked_by': 'owner', 'share': True}))
-    return {'answer': turned_by(trace), 'name': BY_KEY[turned_by(trace)].name, 'status': status(trace), 'message': message(trace)}
+    return {'answer': turned_by(trace), 'name': BY_KEY[turned_by(trace)].name, 'status': status(trace),
+            'message': message(trace)}
 
 
-def _lacks_500_untouched(trace, ask):
+def _lacks_500_untouched(trace: Trace, ask: Ask) -> str:
     if status(trace) != 500:
         return f'the answer is {status(trace)}'
     if trace.messages:
         return 'a message was sent'
     if trace.scenario.get('request'):
         return 'ask for it as the client does'
-    return 'the action was noted' if trace.outcome['actions'] else ''
+    return 'the action was noted' if outcome(trace)['actions'] else ''
 
 
 _TASKS = (
     Choice(
         'compute-api.recall',
         'From the third leg: a body with two keys, `os-migrateLive` and `pause`. The answer?',
-        'It is {answer}, by `{by}`: with two keys there is no telling which method is meant, so it never comes to a controller.',
+        'It is {answer}, by `{by}`: with two keys there is no telling which method is meant, so it never comes to a '
+        'controller.',
         _two_keys, options=(
             Option(202, '202: the first one counts', 'Most readers take what comes first.',
                    'Here nobody takes one of two: the keys are counted first.'),
@@ -64,12 +71,14 @@ _TASKS = (
             Option(409, '409: they are in conflict', 'A server cannot do both.', 'Nobody has asked what they mean.'))),
     Choice(
         'compute-api.predict',
-        'The owner has locked the server. An administrator orders a live migration, then a manager does. The two answers?',
+        'The owner has locked the server. An administrator orders a live migration, then a manager does. The two '
+        'answers?',
         'They are {answer[0]} and {answer[1]}. The lock is for those who are not administrators, whoever has set it.',
         _locked_for_whom, options=(
             Option((409, 409), '409 and 409', 'A locked server is locked.',
                    'The guard looks at the lock and at who asks: it lets an administrator through.', myth='locked'),
-            Option((202, 202), '202 and 202', 'A lock is for users, and both are more.', 'A manager is no administrator.'),
+            Option((202, 202), '202 and 202', 'A lock is for users, and both are more.',
+                   'A manager is no administrator.'),
             Option((403, 403), '403 and 403', 'A lock takes away the right.',
                    'The right is judged before, and it is there. The lock is about the server.'),
             Option((202, 409), '202 and 409', 'An administrator stands above locks.', ''))),
@@ -78,7 +87,8 @@ _TASKS = (
         'The guards are decorators. Which of these three runs first?',
         '`{name}` does, of {count}; the innermost is `{last}`.',
         _outermost, options=(
-            Option('check_instance_state', 'check_instance_state', 'The state is the first thing to look at.', 'It is the last.'),
+            Option('check_instance_state', 'check_instance_state', 'The state is the first thing to look at.',
+                   'It is the last.'),
             Option('check_instance_lock', 'check_instance_lock', 'Who is locked out needs no more questions.',
                    'It is the last but one.'),
             Option('block_shares', 'block_shares_not_supported', 'It is the first in the list.', ''))),
@@ -95,8 +105,8 @@ _TASKS = (
     Choice(
         'compute-api.look-purpose',
         '`save` is told `expected_task_state=[None]`. What would go wrong without?',
-        'If another request was faster, ours is answered with {status}, and the state stays {state}: what the other one has '
-        'written is not written over.',
+        'If another request was faster, ours is answered with {status}, and the state stays {state}: what the other '
+        'one has written is not written over.',
         _race, options=(
             Option('both', 'Of two orders at once, both would be refused', 'Each would find the mark of the other.',
                    'Both would be taken, one on top of the other: nobody would have looked.'),
@@ -105,7 +115,8 @@ _TASKS = (
             Option('race', 'Two orders at once would write over each other', 'Both have read None.', ''))),
     Choice(
         'compute-api.change',
-        'One change: the locked server has a share, too, and a manager asks. Your hypothesis: who turns the order back?',
+        'One change: the locked server has a share, too, and a manager asks. Your hypothesis: who turns the order '
+        'back?',
         '`{name}` does, with {status}: "{message}" The outermost guard speaks first.',
         _share_and_lock, options=(
             Option('block_shares', 'The guard of the shares', 'It stands further out.', ''),
@@ -121,11 +132,12 @@ _TASKS = (
             'Nothing is wrong with the order; something is odd about the server, or about the moment.',
             'Two ways: somebody else was faster, or something is missing that is stored with every server.',
             "Scenario(race={{'task_state': …}}), or Scenario(state={{'request_spec': …}})"),
-        lacks=_lacks_500_untouched, tries=(Scenario(race={'task_state': 'rebooting'}), Scenario(state={'request_spec': False}))),
+        lacks=_lacks_500_untouched,
+        tries=(Scenario(race={'task_state': 'rebooting'}), Scenario(state={'request_spec': False}))),
     Sentence(
         'compute-api.say', 'In one sentence: how is a server that is taken kept from others?',
-        'By a mark. Who comes later and sees it is turned back by the guard of the state, with {seen}; who had looked before '
-        'it was written fails when writing, with {status}.',
+        'By a mark. Who comes later and sees it is turned back by the guard of the state, with {seen}; who had looked '
+        'before it was written fails when writing, with {status}.',
         _race),
 )
 
@@ -133,6 +145,7 @@ LEG = Questions(
     'compute-api', 12,
     goal='To tell which servers are turned back and by whom, and why the mark is written under a condition.',
     ask='Two people press Enter at the same moment. What must not happen?',
-    board='Nine doors in a row, the last two with names: lock, state. Behind them a row in a table: None → migrating, "only if".',
-    show='`Instance.save`, and trouble "another request is faster".',
+    board=('Nine doors in a row, the last two with names: lock, state. Behind them a row in a table: None → migrating, '
+           '"only if".'),
+    show='`Instance.save`, and the failure "another request is faster".',
     tasks=_TASKS)

@@ -1,0 +1,260 @@
+r"""The protocol between Python and the browser: all that the player and the lesson's cards exchange, as types.
+
+Python makes everything that is shown; the browser owns only the position. Values are plain data, as JSON has it; a
+tuple becomes an array. Three channels carry them: *traits* (state that both sides hold), *messages* (from the browser;
+Python replies by changing traits) and *data attributes* in the HTML that Python sends.
+
+The player (widget.py, content.py and form.py here; player.js in the browser)
+------------------------------------------------------------------------------
+
+Traits: `PlayerTraits`. Python sets all of them. The browser sets only `run` and `step`, and only to a run that is
+shown and a step that this run has. Python undoes everything else that the browser sets: `Player.set_state` keeps its
+own value and sends it back. An invalid `step` is replaced by the start of the run.
+
+`content` is one `Content`. What is shared is stored once:
+
+* `page` is the HTML frame of the player. In it \x01 stands for a prefix that the browser replaces by a name of its own,
+  because ids must differ between two players in one document.
+* `folds` has the longer fragments of payloads, each once. In a payload, and in a fold, `\x02N;` stands for `folds[N]`.
+  No value in a payload can contain \x02 itself, because the views escape control characters.
+* `sources` has each function once; a step refers to its own by `source`.
+* `runs` has one run, or two to be compared: A, then B. Each has the fragments that depend on the run (`facts`, `more`,
+  `flowchart`) and its `steps`, in the order of their indices.
+* `fields` and `differs` have a column for each run; an index of a step is always an index into the `steps` of that run.
+
+`form` is a `FormTrait`: the controls of the request, in the order in which they are laid out. The exported page has no
+`form`, and its `content` has one more key, `sheet`: the HTML of the lesson's questions.
+
+`message` is one line: what went wrong with the last message, or what is being done; '' if there is nothing to report.
+
+Messages: `PlayerMessage`. `compare` runs the scenario that the exploration suggests and shows both; `before` shows the
+previous run next to this one; `beside` shows the real Nova next to the miniature; `close` ends a comparison; `edit`
+asks for a form that agrees with the control that was changed; `send` runs the request in the form. Each of them clears
+`message` first. A message of another shape, or a `before` without a previous run, is ignored. If the values are not
+those of the form, or anything else raises, the error becomes the `message` and the content stays.
+
+Data attributes that player.js looks for, in `page`:
+
+* `data-part` names an element that it fills or reads: caption, count, facts, field, fields, find, form (if there is
+  one), journey, message, more, now, pace, slider, and the buttons bus, found and play.
+* `data-pane` names the three panes: flowchart, source, payload.
+* `data-action` on a button: first, previous, next, last, play, bus, found, swap and send are handled in the browser
+  (`send` submits the form); any other is sent as a message of that kind.
+* `name` on the controls of the form is the `name` of a `FormField`.
+
+In the fragments: `data-station` on each box of a flowchart; `data-goto` and `data-run` on a link to a step of a run;
+`data-field` on a name in a payload that belongs to a field with another name. Some classes are part of the contract as
+well: `asked` (in `facts`), `beside` and `alike` (the table in `more` and its rows) and `refused` (a box).
+
+player.js writes to its outermost element, for the style sheet and the tests: `data-explorer="player"`,
+`data-exploration` (key), `data-run`, `data-step`, `data-steps` (their number) and `data-node`.
+
+The cards and the presenter's notes (explorer/teaching: cards.py and presenter.py; card.js in the browser)
+-----------------------------------------------------------------------------------------------------------
+
+Traits: `CardTraits`. Python sets all of them; whatever the browser sets is undone. `html` is the whole card, `title`
+its accessible name, `said` the line that a screen reader speaks. Python sets `said` to '' first, so that a repeated
+line is spoken again.
+
+Messages: `CardMessage`. `answer` has what the form of a task holds; `hint` and `solution` ask for one. A message of
+another shape, or about a task that is not on this card, is ignored; an answer that cannot be judged is explained in
+`html` and `said`. The presenter's notes use the same widget and ignore messages.
+
+Data attributes that card.js looks for: `data-task` (key) on the form of a task; `data-action` on a button: timer,
+again, full, larger and smaller are handled in the browser, hint and solution are sent; `data-name` on a `details`
+whose state outlives a new `html`; `data-part="timer"` with `data-minutes` in the notes. The element of class
+`explorer-presenter` around the notes is what `full`, `larger` and `smaller` apply to. card.js writes
+`data-explorer="card"` to its outermost element.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias, TypedDict
+
+# ------------------------------------------------------------------------------------------------ the player's traits
+
+Control: TypeAlias = Literal['text', 'checkbox', 'select', 'area', 'hidden']
+Given: TypeAlias = tuple[str, str, str]  # how the command line gives a field: option, type, value
+# Node, dotted path, type, value; then for each run the indices of the steps that hold the field so.
+FieldRow: TypeAlias = tuple[str, str, str, str, *tuple[list[int], ...]]
+DifferRow: TypeAlias = tuple[int | None, int | None, str]  # index in A, index in B, HTML of what differs
+
+
+class SourceContent(TypedDict):
+    """A function: its heading as HTML, its lines, and where they are in the file."""
+
+    head: str
+    first: int  # number of the first line
+    lines: list[str]
+    runs: list[int]  # numbers of the lines that can run
+
+
+class StepContent(TypedDict):
+    """A step; its index is its place in the list."""
+
+    station: str  # key of `stations`
+    node: str  # key of `nodes`
+    source: str  # key of `sources`
+    lines: list[int]  # numbers of the lines that ran
+    refused: str  # what rejected the request here, or ''
+    payload: str  # HTML, with folds
+
+
+class RunContent(TypedDict):
+    """A run and all that is shown of it."""
+
+    asked: str  # HTML: the request and its answer
+    turned: str  # HTML: the step that rejected the request, or ''
+    refusal: str  # HTML: how the error became the answer, or ''
+    caption: str  # text: engine, version, microversion, answer
+    start: int  # index of the step to begin at
+    leg: str  # text: which steps belong to the exploration
+    legs: dict[str, int]  # key of an exploration: index of its first step in focus
+    steps: list[StepContent]
+    given: dict[str, Given]  # key of a field of the command line
+    facts: str  # HTML above the controls: what was asked and answered, and how the runs compare
+    more: str  # HTML below the panes: the comparison and the refusal in full
+    flowchart: str  # SVG, or a list where Graphviz is missing
+
+
+class Content(TypedDict):
+    """What the player shows of an exploration."""
+
+    key: str  # of the exploration
+    title: str
+    focus: tuple[str, ...]  # keys of the stations that the exploration is about
+    follow: str  # name of the field that is followed at first
+    start: int  # index of the step to begin at, of the first run
+    page: str
+    nodes: Mapping[str, str]  # key: name that is shown
+    stations: dict[str, tuple[str, str]]  # key: name, and what it does
+    sources: dict[str, SourceContent]  # 'file:line' of a function
+    folds: list[str]
+    runs: list[RunContent]  # one or two
+    fields: dict[str, list[FieldRow]]  # name of a field: a row for each name, type and value on a node
+    differs: list[DifferRow] | None  # a row for each step of the comparison; None for one run
+
+
+class FormField(TypedDict):
+    """A control of the form."""
+
+    name: str  # key of FormValues
+    label: str
+    kind: Control
+    value: str | bool  # a checkbox has a bool
+    options: Sequence[str]  # what a select offers, what a text suggests
+
+
+class FormTrait(TypedDict):
+    """The controls of the form."""
+
+    fields: Sequence[FormField]
+
+
+class PlayerTraits(TypedDict):
+    """The state that Python and player.js share."""
+
+    message: str  # one line
+    content: Content
+    form: FormTrait
+    run: int  # index into the runs of the content
+    step: int  # index into the steps of that run
+
+
+# ---------------------------------------------------------------------------------------------- the player's messages
+
+
+class FormValues(TypedDict):
+    """What the form holds, by the name of the control."""
+
+    command: str  # the command line, '' if the client cannot send this
+    block_migrate: bool
+    force: bool
+    host: str
+    microversion: str
+    caller: str
+    vm_state: str
+    task_state: str
+    locked_by: str
+    trouble: str  # name of what goes wrong on the way
+    line: str  # method and path
+    headers: str  # lines of Name: value
+    body: str
+    rest: str  # JSON: the parts of the scenario that no control shows
+
+
+class CompareMessage(TypedDict):
+    """Compare this run with the one that the exploration suggests."""
+
+    kind: Literal['compare']
+
+
+class BeforeMessage(TypedDict):
+    """Compare this run with the one before it."""
+
+    kind: Literal['before']
+
+
+class BesideMessage(TypedDict):
+    """Compare the miniature with the real Nova."""
+
+    kind: Literal['beside']
+
+
+class CloseMessage(TypedDict):
+    """Show only the run that is shown now."""
+
+    kind: Literal['close']
+
+
+class EditMessage(TypedDict):
+    """Bring the form into agreement with the control that was changed."""
+
+    kind: Literal['edit']
+    values: FormValues
+    edited: str  # name of that control
+
+
+class SendMessage(TypedDict):
+    """Run the request in the form."""
+
+    kind: Literal['send']
+    values: FormValues
+    edited: str  # name of the control that is being edited, '' for none
+
+
+PlayerMessage: TypeAlias = CompareMessage | BeforeMessage | BesideMessage | CloseMessage | EditMessage | SendMessage
+
+# ------------------------------------------------------------------------------------- the cards' traits and messages
+
+
+class CardTraits(TypedDict):
+    """The state that Python shares with card.js, of a card and of the presenter's notes."""
+
+    html: str
+    title: str  # text
+    said: str  # text
+
+
+class CardAnswer(TypedDict):
+    """Answer a task."""
+
+    kind: Literal['answer']
+    task: str  # key
+    values: dict[str, str]  # {'answer': text or letter}, or the parts {'status', 'message', 'task_state'}
+
+
+class CardHint(TypedDict):
+    """Ask for the next hint of a task."""
+
+    kind: Literal['hint']
+    task: str
+
+
+class CardSolution(TypedDict):
+    """Ask for the solution of a task."""
+
+    kind: Literal['solution']
+    task: str
+
+
+CardMessage: TypeAlias = CardAnswer | CardHint | CardSolution
