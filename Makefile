@@ -1,39 +1,43 @@
-# Everything needs python3 (3.11 or newer, with venv) and make. The rest is set up here, in .venv.
+# You need python3 (3.11 or newer, with venv) and make. Everything else is installed here, in .venv.
 PYTHON ?= python3
 PORT ?= 8888
 VENV ?= .venv
 READY := $(VENV)/ready
-# The real Nova, for those who want to ask it themselves. Its recorded answers are part of the project.
+# The real Nova, for live comparisons. Its recorded responses are part of the project.
 NOVA_VENV ?= .venv-nova
 NOVA_READY := $(NOVA_VENV)/ready
 BIN := $(VENV)/bin
 NOTEBOOK := notebooks/01_nova_api.ipynb
-# JupyterLab refuses to run as root unless told otherwise, and in a container there is no other user.
+# JupyterLab refuses to run as root without this flag, and a container often has no other user.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 LABPORT := $(if $(findstring --port,$(LABFLAGS)),,--port=$(PORT))
-# JupyterLab does not ask about news from the network, nor look for Node.js. Its server does not ping the browser: it warns about its
-# own default timeout, and a shorter one cuts the connection, after which widgets miss what the kernel says.
-LAB_SETTINGS := {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}, "buildAvailable": false, "buildCheck": false}
+# JupyterLab neither fetches announcements nor looks for Node.js. Its server does not ping the browser: it warns about
+# its own default timeout, and a shorter one cuts the connection, after which widgets miss messages from the kernel.
+LAB_SETTINGS := {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}, \
+    "buildAvailable": false, "buildCheck": false}
 SERVER_SETTINGS := {"ServerApp": {"tornado_settings": {"ws_ping_interval": 0}}}
-# Nor does a kernel warn that it talks without encryption, to a browser on the same machine.
+# A kernel does not warn that its connection to the same machine is unencrypted.
 KERNEL_SETTINGS := {"IPKernelApp": {"log_level": 40}}
-# Tests run in as many processes as there are processors, up to four. TESTFLAGS="-n 0" runs them in one; TESTS names some of them.
-PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+# Tests run in one process per processor, up to four. TESTFLAGS="-n 0" uses a single one; TESTS selects tests.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+PYTEST := $(BIN)/python -m pytest $(PARALLEL)
 
-# The first line of a recipe that creates an environment: $(call create,FOLDER,LOCK FILE,WHAT ELSE TO INSTALL).
+# The first line of a recipe that creates an environment: $(call create,FOLDER,LOCK FILE,MORE TO INSTALL).
 define create
-@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install the package python3, 3.11 or newer" >&2; exit 1; }
+@command -v $(PYTHON) >/dev/null || \
+    { echo "python3 is missing: install the package python3, 3.11 or newer" >&2; exit 1; }
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
     { echo "$$($(PYTHON) --version) is too old: use 3.11 or newer, as in make PYTHON=python3.12" >&2; exit 1; }
 @$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
     { echo "Python's venv is missing: install the package python3-venv" >&2; exit 1; }
 @$(PYTHON) -m venv --clear $(1)
-@$(1)/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check -r $(2) $(3) 2>$(1)/pip.errors || \
-    { echo "The libraries could not be installed. Check the network connection and run make again; $(1)/pip.errors says what went wrong." >&2; \
-    exit 1; }
+@$(1)/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check \
+    -r $(2) $(3) 2>$(1)/pip.errors || \
+    { echo "The libraries could not be installed. Check the network connection and run make again;" \
+    "$(1)/pip.errors says what went wrong." >&2; exit 1; }
 endef
 
-.PHONY: help lab test test-browser test-nova coverage mutants nova record notebook picture lock clean
+.PHONY: help lab test test-browser test-nova check coverage mutants nova record notebook picture lock clean
 
 help:
 	@echo "make lab           open the notebook in JupyterLab (PORT=8888)"
@@ -41,15 +45,16 @@ help:
 	@echo "make test-browser  run the notebook in JupyterLab in Chromium"
 	@echo "make nova          install the real Nova (about 400 MB) in an environment of its own"
 	@echo "make test-nova     compare the path with the real Nova, live"
+	@echo "make check         run the linter and the type checker, and check wording and line lengths"
 	@echo "make coverage      report which lines the tests run (Python 3.12 or newer)"
-	@echo "make mutants       change the code in a hundred places and see which changes the tests notice"
+	@echo "make mutants       change the code in a hundred places and report which changes the tests notice"
 	@echo "make record        re-record the real Nova's answers"
 	@echo "make notebook      redraw diagrams/, rewrite INSTRUCTOR.md and the outputs stored in the notebook"
 	@echo "make picture       retake the README's picture of the player, in a browser"
 	@echo "make lock          pin the newest libraries in requirements.lock"
 
 $(READY): requirements.lock pyproject.toml
-	@echo "Setting up $(VENV) with the libraries that everything here needs: about 600 MB, one to three minutes, once."
+	@echo "Setting up $(VENV) with the required libraries: about 600 MB, one to three minutes, once."
 	$(call create,$(VENV),requirements.lock,-e .)
 	@mkdir -p $(VENV)/etc/jupyter/labconfig $(VENV)/etc/ipython
 	@echo '$(LAB_SETTINGS)' >$(VENV)/etc/jupyter/labconfig/page_config.json
@@ -58,7 +63,8 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 lab: $(READY)
-	@command -v dot >/dev/null || echo "Graphviz's dot is not installed. The bundled pygraphviz draws the diagrams instead."
+	@command -v dot >/dev/null || \
+	    echo "Graphviz's dot is not installed. The bundled pygraphviz draws the diagrams instead."
 	@$(BIN)/jupyter trust $(NOTEBOOK) >/dev/null
 	$(BIN)/jupyter lab $(ROOT) $(LABPORT) --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LABFLAGS)
 
@@ -70,15 +76,21 @@ $(NOVA_READY): requirements-nova.lock
 	@touch $@
 
 test: $(READY)
-	@$(BIN)/python -m compileall -q explorer tests  # once, instead of in each process that a test starts
+	@$(BIN)/python -m compileall -q explorer tests  # once, not in each process that a test starts
 	$(PYTEST) -m "not browser and not nova" $(TESTFLAGS) $(TESTS)
+
+check: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m tests.prose
 
 coverage: $(READY)
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' || { \
 	    echo "coverage needs Python 3.12 or newer, as in make coverage PYTHON=python3.13 VENV=.venv-3.13" >&2; exit 1; }
 	$(BIN)/python -m coverage erase
-	COVERAGE_CORE=sysmon $(BIN)/python -m coverage run -m pytest -n logical --maxprocesses 4 --dist loadfile -m "not browser and not nova" $(TESTFLAGS)
-	-@$(BIN)/python -m coverage combine --quiet 2>/dev/null; rm -f build/coverage/data.*  # half a file of each process that a test killed
+	COVERAGE_CORE=sysmon $(BIN)/python -m coverage run -m pytest $(PARALLEL) -m "not browser and not nova" $(TESTFLAGS)
+	@# A process that a test killed leaves half a file behind.
+	-@$(BIN)/python -m coverage combine --quiet 2>/dev/null; rm -f build/coverage/data.*
 	$(BIN)/python -m coverage report
 
 mutants: $(READY)
