@@ -10,6 +10,10 @@ import logging
 import re
 from concurrent import futures
 
+from explorer.libraries import oslo_messaging  # noqa: F401
+
+# The import above comes first because it selects threads; oslo.versionedobjects would load eventlet.
+# isort: split
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_context import context as oslo_context
@@ -20,7 +24,6 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
 from explorer import exception
-from explorer.libraries import oslo_messaging  # noqa: F401  (first, because oslo.versionedobjects loads it)
 
 LOG = logging.getLogger(__name__)
 

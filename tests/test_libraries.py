@@ -42,6 +42,13 @@ print(eventlet.__name__)
 ''') == 'False\neventlet\n'
 
 
+@pytest.mark.parametrize('module', [
+    'objects', 'pipeline', 'bus', 'commands.serve', 'commands.bench', 'engines.runner', 'engines.running',
+    'views.reasons'])
+def test_no_module_loads_eventlet_even_when_it_is_imported_first(python, module):
+    assert python(f'import sys, explorer.{module}; print("eventlet" in sys.modules)') == 'False\n'
+
+
 def test_a_scenario_loads_no_bus(python):
     said = python('import sys; from explorer import Scenario; Scenario(); print("oslo_messaging" in sys.modules)')
     assert said == 'False\n'
