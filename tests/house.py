@@ -1,7 +1,7 @@
 """The package's structure in numbers: python -m tests.house prints them.
 
-Sizes are counted in statements, so layout cannot change them. Imports, docstrings, annotations and TypedDicts are not
-counted.
+Sizes are counted in statements, so layout cannot change them. Imports, docstrings and annotations are not counted, and
+neither is what only declares types: aliases, type variables, TypedDicts and Protocols.
 """
 
 import ast
@@ -75,8 +75,8 @@ def longest_chain(edges):
 
 def statements(tree):
     """Count the statements of a module, a class or a function, including its own line if it has one."""
-    typed_dicts = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and _is_typed_dict(node)]
-    return sum(map(_counts, ast.walk(tree))) - sum(statements(node) for node in typed_dicts if node is not tree)
+    declared = [node for node in ast.walk(tree) if _declares_a_type(node)]
+    return sum(map(_counts, ast.walk(tree))) - sum(statements(node) for node in declared if node is not tree)
 
 
 def _counts(node):
@@ -84,12 +84,16 @@ def _counts(node):
         return False
     if isinstance(node, ast.AnnAssign):
         return node.value is not None and ast.unparse(node.annotation) != 'TypeAlias'
+    if isinstance(node, ast.Assign | ast.If):
+        return not ast.unparse(node.value if isinstance(node, ast.Assign) else node.test).startswith(
+            ('TypeVar(', 'TYPE_CHECKING'))
     return not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
                 and isinstance(node.value.value, str))
 
 
-def _is_typed_dict(node):
-    return any('TypedDict' in ast.unparse(base) for base in node.bases)
+def _declares_a_type(node):
+    return isinstance(node, ast.ClassDef) and any(
+        ast.unparse(base).partition('[')[0].rpartition('.')[2] in ('TypedDict', 'Protocol') for base in node.bases)
 
 
 def defined(tree):

@@ -46,6 +46,7 @@ def serve(host: str, port: int, transport_url: str, database_url: str | None) ->
         server.start()
         print(f'Listening on http://{host}:{server.server_port}/v2.1', flush=True)
         signal.sigwait(SIGNALS)
+        server.stop()
 
 
 def conduct(transport_url: str, database_url: str) -> None:

@@ -5,16 +5,23 @@ import functools
 import socket
 import socketserver
 import threading
+import time
 import typing
 from wsgiref import simple_server
 from wsgiref.types import WSGIApplication
 
 _LONGEST_REST = 10_000_000  # bytes of an unread body that are read and dropped
+_UNAVAILABLE = (b'HTTP/1.0 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n'
+                b'{"serviceUnavailable": {"code": 503, "message": "The service is stopping."}}')
 
 
 class _Response(simple_server.ServerHandler):
     request_handler: '_Handler'
     os_environ = {}  # noqa: RUF012  # never changed; keeps this process's environment out of the request
+
+    def finish_response(self) -> None:
+        if self.request_handler.server.may_answer(self.request_handler.connection):
+            super().finish_response()
 
 
 class _Handler(simple_server.WSGIRequestHandler):
@@ -67,7 +74,8 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
     def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
         super().__init__((host, port), _Handler)
         self.set_app(app)
-        self._open, self._closed = 0, threading.Condition()
+        self._closed = threading.Condition()
+        self._unanswered: dict[socket.socket, bool] = {}  # of each open connection
         self.asked = 0  # requests that reached the application
 
     def server_bind(self) -> None:
@@ -79,7 +87,7 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
     def process_request(
             self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
         with self._closed:
-            self._open += 1
+            self._unanswered[typing.cast(socket.socket, request)] = True
         super().process_request(request, client_address)
 
     def process_request_thread(
@@ -88,13 +96,40 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
             super().process_request_thread(request, client_address)
         finally:
             with self._closed:
-                self._open -= 1
+                del self._unanswered[typing.cast(socket.socket, request)]
                 self._closed.notify_all()
+
+    def may_answer(self, connection: socket.socket) -> bool:
+        """Return whether a connection still waits for its response; from now on it does not."""
+        with self._closed:
+            waits, self._unanswered[connection] = self._unanswered[connection], False
+            return waits
 
     def join(self, timeout: float) -> bool:
         """Wait until no request is open; return whether that happened within *timeout* seconds."""
         with self._closed:
-            return self._closed.wait_for(lambda: not self._open, timeout)
+            return self._closed.wait_for(lambda: not self._unanswered, timeout)
+
+    def stop(self, timeout: float = 2.5) -> None:
+        """Accept no further connection, and let the open requests finish.
+
+        A request that is not answered within *timeout* seconds gets a 503, and whatever it has sent stays sent.
+        """
+        end = time.monotonic() + timeout
+        self.shutdown()
+        self.timeout = 0
+        for _ in range(self.request_queue_size):  # those that have connected and wait to be accepted
+            self.handle_request()
+        self.server_close()
+        self.join(end - time.monotonic())
+        with self._closed:
+            late = [connection for connection, waits in self._unanswered.items() if waits]
+            self._unanswered.update(dict.fromkeys(late, False))
+        for connection in late:
+            with contextlib.suppress(OSError):
+                connection.sendall(_UNAVAILABLE)
+        with self._closed:  # a response may be on its way
+            self._closed.wait_for(lambda: self._unanswered.keys() <= set(late), 0.2)
 
     def start(self) -> typing.Self:
         """Start serving on a daemon thread."""

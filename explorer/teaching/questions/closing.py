@@ -17,15 +17,11 @@ CLOSING = 'closing'  # the leg of these tasks
 
 def _symptoms(trace: Trace) -> Plain:
     """Return what an operator sees: the response, what the database holds, what went over the bus."""
-    found = outcome(trace)
-    return {**ends(trace), 'vm_state': found['vm_state_after'], 'error noted with the server': found['faults'],
-            'action noted': [action['action'] for action in found['actions']], 'client said': _client_said(trace),
+    return {**ends(trace), 'vm_state': outcome(trace)['vm_state_after'],
+            'error noted with the server': outcome(trace)['faults'],
+            'action noted': [action['action'] for action in outcome(trace)['actions']],
+            'client said': (trace.note or '').partition('(')[2].partition(')')[0],  # the class of its error
             'failed in the conductor': bool(lost(trace))}
-
-
-def _client_said(trace: Trace) -> str:
-    """Return the class of the error with which the client gave up, '' if it did not."""
-    return (trace.note or '').partition('(')[2].partition(')')[0]
 
 
 def _seen_of(patient: Scenario) -> Callable[[Ask], Facts]:
