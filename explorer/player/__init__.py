@@ -1,4 +1,4 @@
-"""The widget and its one-file form, in reading order: protocol, widget, content, form, export.
+"""The player, as a widget and as a single HTML file.
 
-Its part in the browser is player.js and player.css.
+In reading order: protocol, widget, content, form, export. The browser's half is player.js and player.css.
 """

@@ -36,18 +36,18 @@ LEGEND = (
     'means that the function ran four times; ✗ marks where the request was refused or something failed. Dashed arrows '
     'cross the bus; the dotted arrow is the response. The thick frame marks the current step.</li>'
     '<li>Source: a bar marks the lines that ran; the other lines are pale.</li>'
-    '<li>Payload: what the function holds when it ends, and what it returns or raises. Since it began, + was added, '
-    '~ was changed and − was removed; in parentheses, a function that it called did so.</li>'
-    '<li>◆ marks the boxes that hold the field you follow; ≠ marks the boxes that only this one of the two runs has.'
-    '</li></ul>')
+    '<li>Payload: what the function holds when it ends, and what it returns or raises. + marks what was added '
+    'since it began, ~ what was changed and − what was removed; parentheses mean that a function it called did so.</li>'
+    '<li>◆ marks the boxes that hold the field you follow; ≠ marks the boxes that the other run does not '
+    'have.</li></ul>')
 
 
 def content(trace: Trace, key: str, other: Trace | None = None, *, form: Sequence[FormField] = (),
             before: bool = False) -> Content:
     """Assemble what the browser shows of one trace, or of two to be compared; Graphviz runs once for each.
 
-    Shape: *form* has no controls where there is no kernel to send to; *before* says that there is a previous run to
-    compare with.
+    Shape: *form* has no controls where there is no kernel to send to; *before* is whether there is a previous run
+    to compare with.
     Raises: WrongUse for an unknown exploration.
     """
     row, both = exploration(key), compare(trace, other) if other else None
@@ -64,7 +64,7 @@ def content(trace: Trace, key: str, other: Trace | None = None, *, form: Sequenc
     used = {step['station'] for each in runs for step in each['steps']}
     for number, each in enumerate(runs):
         each['facts'], each['more'] = _facts(runs, number, both, closes=bool(form))
-    # The flowcharts of the two runs are next to each other, because gzip looks only 32 kB back for what is alike.
+    # The flowcharts of the two runs are next to each other, because gzip finds repetitions only within 32 kB.
     runs[1:] = [cast(RunContent, dict(reversed(each.items()))) for each in runs[1:]]
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'focus': row.focus, 'follow': row.follow,
@@ -76,7 +76,7 @@ def content(trace: Trace, key: str, other: Trace | None = None, *, form: Sequenc
 
 
 def _differs(row: Row) -> str:
-    """Return the HTML, above the payload, of what differs in a step."""
+    """Return what differs in a step, as the HTML to show above its payload."""
     told = differences_html(row, row.differences, FEW_DIFFERENCES)
     if row.badge:
         return f'<b>this visit, compared with the real Nova: {row.badge}</b> {told}'
@@ -161,7 +161,7 @@ def drawing(svg: str) -> str:
     svg = re.sub(r'<path [^>]*?((?: stroke-dasharray="[^"]*")?) d="(M[^"]*Z?)"/>', _as_box, svg)
     svg = re.sub(r' (?:font-\w+|fill|stroke|stroke-width|text-anchor|xmlns:xlink|xml:space)="[^"]*"'
                  r'| id="(?:edge|clust|graph)\d+"', '', svg)
-    svg = re.sub(r'<[^>]*>', lambda tag: re.sub(r'(\d)\.\d+', r'\1', tag[0]), svg)  # the texts keep theirs
+    svg = re.sub(r'<[^>]*>', lambda tag: re.sub(r'(\d)\.\d+', r'\1', tag[0]), svg)  # the texts keep their decimals
     return svg.replace('id="station_', 'data-station="')
 
 

@@ -1,4 +1,4 @@
-"""What if: a request as a form. Command line, body, headers and switches are views of one request and kept in step.
+"""What if: a request as a form. Command line, body, headers and switches are views of one request and stay in sync.
 
 The view that was edited last decides, and the others follow. A request that no command of the client sends is sent
 without the client.
@@ -71,7 +71,7 @@ def form(scenario: Scenario) -> tuple[FormField, ...]:
 
 
 def _read(scenario: Scenario) -> Scenario:
-    """Return the scenario that the switches show: that of a bare request if it can be read as one, else this one."""
+    """Return the scenario that the switches show: one read from the bare request if possible, else this scenario."""
     sent = scenario.request or {}
     told = _told(sent.get('body'), sent.get('headers', {}), {'server': scenario.server})
     return Scenario(**told) if told else scenario
@@ -166,7 +166,7 @@ def _of_request(values: FormValues, kept: Plain, around: Plain) -> Scenario:
     headers, body = _headers(values['headers']), values['body']
     try:
         sent = {'body': json.loads(body)} if body.strip() else {}
-    except ValueError:  # it is sent as it is, because an invalid body is a valid question
+    except ValueError:  # it is sent as it is, to show how the API rejects an invalid body
         sent = {'raw_body': body}
     told = _told(sent.get('body'), headers, kept)
     if told and values['line'].strip() == LINE:
@@ -187,7 +187,7 @@ def _headers(text: str) -> dict[str, str]:
     if 'x-auth-token' in map(str.lower, headers):
         raise WrongUse('X-Auth-Token is set from the caller; remove this header and choose the caller instead')
     if len(headers) < len(lines):
-        raise WrongUse('a header is repeated; write its values in one line, separated by commas')
+        raise WrongUse('a header is repeated; write its values on one line, separated by commas')
     return headers
 
 

@@ -10,7 +10,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// Wrap each match of a pattern, which has one group, in the texts below an element, and unfold it.
+// In the texts below an element, wrap each match of a pattern (of one group), and unfold it.
 function mark(root, pattern, name) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), texts = [];
   while (walker.nextNode()) texts.push(walker.currentNode);
@@ -27,13 +27,13 @@ function unfold(element, root) {
 }
 
 const SENDING = "sending …";
-const SILENT = "No answer yet. The kernel is busy or was restarted; if it was restarted, run this cell again.";
+const SILENT = "No reply yet. The kernel is busy or was restarted; if it was restarted, run this cell again.";
 const has = Object.hasOwn; // a field may be called "constructor"
 const quoted = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 function render({ model, el }) {
   const root = make("section", { "data-explorer": "player", tabindex: "0", "data-lm-suppress-shortcuts": "true" });
-  const status = make("p", { role: "status", class: "explorer-status" }); // outside, because a new page is not spoken
+  const status = make("p", { role: "status", class: "explorer-status" }); // outside root: build() would silence it
   let content, run, parts, texts, timer = null, edited = "", told = "", waiting = null, follow = "", query = "";
 
   // ------------------------------------------------------------------------------------------------ the page

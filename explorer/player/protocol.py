@@ -1,7 +1,7 @@
 r"""The protocol between Python and the browser: all that the player and the lesson's cards exchange, as types.
 
-Python makes everything that is shown; the browser owns only the position. Values are plain data, as JSON has it; a
-tuple becomes an array. Three channels carry them: *traits* (state that both sides hold), *messages* (from the browser;
+Python makes everything that is shown; the browser owns only the position. Values are plain data, as in JSON; a tuple
+becomes an array. Three channels carry them: *traits* (state that both sides hold), *messages* (from the browser;
 Python replies by changing traits) and *data attributes* in the HTML that Python sends.
 
 The player (widget.py, content.py and form.py here; player.js in the browser)
@@ -13,8 +13,8 @@ own value and sends it back. An invalid `step` is replaced by the start of the r
 
 `content` is one `Content`. What is shared is stored once:
 
-* `page` is the HTML frame of the player. In it \x01 stands for a prefix that the browser replaces by a name of its own,
-  because ids must differ between two players in one document.
+* `page` is the HTML frame of the player. In it, \x01 stands for a prefix that the browser chooses, because ids must
+  differ between two players in one document.
 * `folds` has the longer fragments of payloads, each once. In a payload, and in a fold, `\x02N;` stands for `folds[N]`.
   No value in a payload can contain \x02 itself, because the views escape control characters.
 * `sources` has each function once; a step refers to its own by `source`.
@@ -57,8 +57,8 @@ its accessible name, `said` the line that a screen reader speaks. Python sets `s
 line is spoken again.
 
 Messages: `CardMessage`. `answer` has what the form of a task holds; `hint` and `solution` ask for one. A message of
-another shape, or about a task that is not on this card, is ignored; an answer that cannot be judged is explained in
-`html` and `said`. The presenter's notes use the same widget and ignore messages.
+another shape, or about a task that is not on this card, is ignored; if an answer cannot be judged, `html`
+and `said` explain why. The presenter's notes use the same widget and ignore messages.
 
 Data attributes that card.js looks for: `data-task` (key) on the form of a task; `data-action` on a button: timer,
 again, full, larger and smaller are handled in the browser, hint and solution are sent; `data-name` on a `details`
@@ -74,7 +74,7 @@ from typing import Literal, TypeAlias, TypedDict
 
 Control: TypeAlias = Literal['text', 'checkbox', 'select', 'area', 'hidden']
 Given: TypeAlias = tuple[str, str, str]  # how the command line gives a field: option, type, value
-# Node, dotted path, type, value; then for each run the indices of the steps that hold the field so.
+# Node, dotted path, type, value; then for each run the indices of the steps that hold the field in this form.
 FieldRow: TypeAlias = tuple[str, str, str, str, *tuple[list[int], ...]]
 DifferRow: TypeAlias = tuple[int | None, int | None, str]  # index in A, index in B, HTML of what differs
 
@@ -102,16 +102,16 @@ class StepContent(TypedDict):
 class RunContent(TypedDict):
     """A run and all that is shown of it."""
 
-    asked: str  # HTML: the request and its answer
+    asked: str  # HTML: the request and its response
     turned: str  # HTML: the step that rejected the request, or ''
-    refusal: str  # HTML: how the error became the answer, or ''
-    caption: str  # text: engine, version, microversion, answer
+    refusal: str  # HTML: how the error became the response, or ''
+    caption: str  # text: engine, version, microversion, response
     start: int  # index of the step to begin at
     leg: str  # text: which steps belong to the exploration
     legs: dict[str, int]  # key of an exploration: index of its first step in focus
     steps: list[StepContent]
     given: dict[str, Given]  # key of a field of the command line
-    facts: str  # HTML above the controls: what was asked and answered, and how the runs compare
+    facts: str  # HTML above the controls: the request, its response, and how the runs compare
     more: str  # HTML below the panes: the comparison and the refusal in full
     flowchart: str  # SVG, or a list where Graphviz is missing
 
@@ -123,7 +123,7 @@ class Content(TypedDict):
     title: str
     focus: tuple[str, ...]  # keys of the stations that the exploration is about
     follow: str  # name of the field that is followed at first
-    start: int  # index of the step to begin at, of the first run
+    start: int  # index of the step to begin at, in the first run
     page: str
     nodes: Mapping[str, str]  # key: name that is shown
     stations: dict[str, tuple[str, str]]  # key: name, and what it does
@@ -201,7 +201,7 @@ class BesideMessage(TypedDict):
 
 
 class CloseMessage(TypedDict):
-    """Show only the run that is shown now."""
+    """End the comparison; keep only the run that is visible now."""
 
     kind: Literal['close']
 

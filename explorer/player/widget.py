@@ -151,7 +151,7 @@ class Player(anywidget.AnyWidget):
         return {'message': '', 'content': shown, 'form': form, 'run': run, 'step': shown['runs'][run]['start']}
 
     def set_state(self, sync_data: Mapping[str, object]) -> None:
-        """Accept a valid position from the browser, and undo there whatever else it sets."""
+        """Accept a valid position from the browser, and reset anything else that the browser sets."""
         run = sync_data.get('run', self.run)
         run = run if type(run) is int and 0 <= run < len(self.traces) else self.run
         step = sync_data.get('step', self.step)

@@ -1,11 +1,11 @@
 // The browser's half of a lesson card: it shows the forms that Python makes, and sends what is entered. It judges
-// nothing. For a presenter's notes it also has a timer, the full screen and the size of the letters.
+// nothing. For the presenter's notes it also handles the timer, full screen and the text size.
 
 function render({ model, el }) {
   const root = document.createElement("section"), status = document.createElement("p");
   root.setAttribute("data-explorer", "card");
   root.setAttribute("data-lm-suppress-shortcuts", "true");
-  status.setAttribute("role", "status"); // outside root, because what a new page brings along is not spoken
+  status.setAttribute("role", "status"); // outside root: a status that build() inserts is not spoken
   status.className = "explorer-status";
   let began = null, passed = 0, ticking = null, size = 1;
 

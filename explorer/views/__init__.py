@@ -1,1 +1,4 @@
-"""Views of a trace, as pure functions; read text, facts, pages, flowcharts, sources, comparison, reasons, history."""
+"""Views of a trace, as pure functions.
+
+In reading order: text, facts, pages, flowcharts, sources, comparison, reasons, history.
+"""

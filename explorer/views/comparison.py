@@ -1,6 +1,6 @@
-"""Two runs side by side: which stations both visit, where they part, and what differs where they do not.
+"""Compare two traces: which stations both visit, where they diverge, and what differs where they do not.
 
-What no two runs share is left out: the ids of requests, and times.
+Request ids and times are ignored, because they differ between any two traces.
 """
 
 import collections
@@ -21,7 +21,7 @@ from explorer.views.pages import LEFT, goto
 from explorer.views.reasons import LeftOut, align, by_reason, differences_at_the_end, pairs, payload_reason
 from explorer.views.text import short, visible
 
-FEW_DIFFERENCES, MOST_DIFFERENCES = 3, 6  # of a step: above its payload, in the table
+FEW_DIFFERENCES, MOST_DIFFERENCES = 3, 6  # shown of a step: above its payload, and in the table
 PASSING_NAMES = ('start', 'timings')
 _PASSING = re.compile(
     r'req-[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?'
@@ -29,7 +29,7 @@ _PASSING = re.compile(
 
 
 class Difference(NamedTuple):
-    """A place where the payloads of two steps differ; a value is text, None where there is none."""
+    """A place where the payloads of two steps differ; each value is text, or None where it is missing."""
 
     path: str  # dotted
     a: str | None
@@ -38,10 +38,10 @@ class Difference(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A step of run A and the same visit in run B.
+    """A step of trace A and the same visit in trace B.
 
-    Shape: *a* and *b* are indices of steps, None where that run has no such visit. If exactly one of the runs is of the
-    real Nova, *also_ran* is what only the real Nova runs in this visit, and *badge* states whether the miniature
+    Shape: *a* and *b* are indices of steps, None where that trace has no such visit. If exactly one of the traces is of
+    the real Nova, *also_ran* is what only the real Nova runs in this visit, and *badge* states whether the miniature
     matches it.
     """
 
@@ -54,7 +54,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two runs, A and B; everything is described as what B does differently. Shows itself as text and as a table.
+    """Two traces, A and B, and what B does differently. It displays itself as text and as a table.
 
     Shape: *of* is the key of an exploration if the rows are only those of that leg.
     """
@@ -80,7 +80,7 @@ class Comparison:
 
     @property
     def words(self) -> str:
-        """Where the runs part, in a sentence."""
+        """Where the traces diverge, in a sentence."""
         return _words_with_real(self) if self.with_real else _words(self)
 
     def __str__(self) -> str:
@@ -116,7 +116,7 @@ def compare(a: Trace, b: Trace) -> Comparison:
 
 
 def is_real(trace: Trace) -> bool:
-    """Return whether the real Nova answered."""
+    """Return whether a trace is of the real Nova."""
     return trace.engine in ('nova', 'recorded')
 
 
@@ -151,7 +151,7 @@ def _differences(a: Step, b: Step) -> tuple[Difference, ...]:
 
 
 def _instead_of(one: str | None, other: str | None) -> str:
-    """Describe a value in B and, in comparison, in A."""
+    """Describe a value in B as compared with A."""
     if one == other:
         return f'{one}, which differs beyond the part shown'
     return (f'{other}, only in B' if one is None else f'{one}, only in A' if other is None
@@ -159,7 +159,7 @@ def _instead_of(one: str | None, other: str | None) -> str:
 
 
 def lasting(value: Value) -> Value:
-    """Replace in plain data what no two runs share."""
+    """Replace whatever differs in plain data between any two traces: request ids and times."""
     if isinstance(value, str):
         return _PASSING.sub('…', value)
     if isinstance(value, dict):
@@ -187,7 +187,7 @@ def _words(comparison: Comparison) -> str:
     differing = [(row, found) for row in comparison.rows for found in row.differences]
     if not differing:
         return 'the same throughout'
-    # A field that is worth following says more than the words of the command line.
+    # A difference in one of FIELDS is more informative than one in the words of the command line.
     named = (pair for pair in differing if field_of(tuple(pair[1].path.split('.'))) in FIELDS)
     row, (path, one, other) = next(named, differing[0])
     return (f'the same stations throughout; {path} is {_instead_of(one, other)}, '
@@ -196,8 +196,9 @@ def _words(comparison: Comparison) -> str:
 
 def _words_with_real(comparison: Comparison) -> str:
     count = collections.Counter(row.badge for row in comparison.rows)
-    held = (f'{count["same"]} of {len(comparison.rows)} visits receive the same, run nothing more and return the same; '
-            f'in {count["simplified"]} the real Nova runs more, or has something in another form')
+    held = (f'in {count["same"]} of {len(comparison.rows)} visits the miniature receives the same, leaves no function '
+            f'out and returns the same; in {count["simplified"]} the real Nova does more, or holds something in '
+            'another form')
     if comparison.of:
         return f'{exploration(comparison.of).title}: {held}'
     miniature, real = (comparison.b, comparison.a) if is_real(comparison.a) else (comparison.a, comparison.b)
@@ -224,7 +225,7 @@ def _ends(comparison: Comparison) -> list[str]:
 
 
 def _partings(comparison: Comparison) -> Iterator[tuple[str, list[Step], list[Step]]]:
-    """Find the stretches in which the runs differ in their steps: (leg before, steps of A, steps of B)."""
+    """Yield the stretches in which the traces visit different stations: (leg before, steps of A, steps of B)."""
     a, b, before = comparison.a.steps, comparison.b.steps, ''
     for alone, rows in itertools.groupby(comparison.rows, key=lambda row: row.a is None or row.b is None):
         group = list(rows)
@@ -236,7 +237,7 @@ def _partings(comparison: Comparison) -> Iterator[tuple[str, list[Step], list[St
 
 
 def _instead(comparison: Comparison, leg: str, ours: list[Step], theirs: list[Step]) -> tuple[str, bool]:
-    """Describe what B does in a leg and A does not: (words, whether everything later follows from that)."""
+    """Describe what B does in a leg that A does not: (words, whether all later differences follow from that)."""
     a, b = comparison.a, comparison.b
     legs = {step.exploration for step in (*ours, *theirs)}
     if not leg and legs <= {'client', 'service', None} and not (ours and theirs):
@@ -252,7 +253,7 @@ def _instead(comparison: Comparison, leg: str, ours: list[Step], theirs: list[St
         hint = f', with the hint {hints[1]} instead of {hints[0]}' if hints[0] != hints[1] else ''
         return f'{"".join(kinds[1])} instead of {"".join(kinds[0])}{hint}', True
     visits = [collections.Counter(BY_KEY[step.station].name for step in steps) for steps in (ours, theirs)]
-    more, less = visits[1] - visits[0], visits[0] - visits[1]  # what is only in another place is left to the table
+    more, less = visits[1] - visits[0], visits[0] - visits[1]  # the table shows what has only moved
     return (f'{_listed(more)} instead of {_listed(less)}' if more and less else f'also {_listed(more)}' if more
             else f'without {_listed(less)}' if less else ''), False
 
@@ -266,7 +267,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def news(comparison: Comparison) -> Iterator[tuple[Row | int, Sequence[Difference]]]:
-    """Fold rows that are alike: yield (row, its differences that no row before had), or (number of rows alike, ()).
+    """Fold rows with nothing new: yield (row, differences that no earlier row has), or (number of folded rows, ()).
 
     A step that rejected a request is never folded.
     """
@@ -290,7 +291,7 @@ def news(comparison: Comparison) -> Iterator[tuple[Row | int, Sequence[Differenc
 
 
 def table(comparison: Comparison) -> str:
-    """Show the two runs side by side as HTML; a difference that was shown before is not repeated."""
+    """Show the two traces side by side as HTML; a difference that was shown before is not repeated."""
     lines = []
     for row, differences in news(comparison):
         if isinstance(row, int):
@@ -302,7 +303,7 @@ def table(comparison: Comparison) -> str:
             f'<td align="left">{_mark(row)} {station}</td>'
             f'<td align="left">{differences_html(row, differences)}</td></tr>')
     what = ('the real Nova, compared with the miniature' if comparison.with_real
-            else 'B compared with A, from here on')
+            else 'B compared with A; each difference is shown once')
     names = (('A', 'B') if not comparison.with_real
              else ('real Nova', 'miniature') if is_real(comparison.a) else ('miniature', 'real Nova'))
     return (f'<table class="comparison"><tr><th align="left">{names[0]}</th><th align="left">{names[1]}</th>'
@@ -310,7 +311,7 @@ def table(comparison: Comparison) -> str:
 
 
 def differences_html(row: Row, differences: Sequence[Difference], most: int = MOST_DIFFERENCES) -> str:
-    """Show the first differences of a row, a line each, and, folded, what only the real Nova runs there and why."""
+    """Show the first differences of a row, one per line; below, folded, what only the real Nova runs there and why."""
     lines = [f'<div><code>{escape(path)}</code> {escape(_instead_of(one, other))}'
              f'{f" <i>{escape(why)}</i>" if why else ""}</div>'
              for path, one, other, why in _reasoned(row, differences)]

@@ -24,7 +24,7 @@ _FOR_SUPPORT = re.compile(r' \(HTTP \d+\)| \(Request-ID: [^)]*\)')
 
 
 class Change(NamedTuple):
-    """What a station did to a part of its payload; the mark is in brackets if a step within did it."""
+    """What a station did to a part of its payload; the mark is in parentheses if a step within it did that."""
 
     mark: str
     path: str  # dotted
@@ -32,7 +32,7 @@ class Change(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """A form that an error took on its way to the client; all but the first two are '' in the last row."""
+    """A form that an error took on its way to the client; in the last row, all but the first two fields are ''."""
 
     layer: str
     what: str
@@ -75,7 +75,7 @@ def asked(trace: Trace) -> str:
 
 
 def circumstances(trace: Trace) -> list[str]:
-    """List what is unusual about a run: the engine, the caller, the state of the server, the failure on the way."""
+    """List what is unusual about a trace: the engine, the caller, the state of the server, the failure on the way."""
     if not trace.scenario:
         return []
     scenario, usual = scenario_of_trace(trace), Cloud().server_defaults
@@ -157,7 +157,7 @@ def made_within(trace: Trace) -> list[set[str]]:
 def _made_within(packed: bytes) -> list[set[str]]:
     steps = unpacked(packed)
     within: list[set[str]] = [set() for _ in steps]
-    for step in reversed(steps):  # what is within comes after
+    for step in reversed(steps):  # the steps within a step come after it
         cause = step.parent if step.parent is not None else step.hop_from
         if cause is not None:
             own = {path[-1] for paths in difference(step.before or {}, step.after or {}).values()
@@ -169,8 +169,8 @@ def _made_within(packed: bytes) -> list[set[str]]:
 def changes(trace: Trace, step: Step, within: Collection[str] = ()) -> list[Change]:
     """List what a station did to its payload, its result or error last.
 
-    Shape: *within* is one of `made_within`: a change of one of these names has its mark in brackets. The message on the
-    bus comes first, with the mark ✉; the mark of an error is ✗, that of a result is =.
+    Shape: *within* is what `made_within` returns for this step: a change of one of these names has its mark in
+    parentheses. The message on the bus comes first, with the mark ✉; the mark of an error is ✗, that of a result is =.
     """
     found = trace.changes(step)
 
@@ -195,7 +195,7 @@ def letter(step: Step) -> list[tuple[str, str]]:
     target, message = sent.get('target'), sent.get('message')
     if step.node != 'bus' or not isinstance(target, dict) or not isinstance(message, dict):
         return []
-    kind = (f'call: the sender waits, at most {sent.get("timeout")} s' if sent.get('wait_for_reply')
+    kind = (f'call: the sender waits up to {sent.get("timeout")} s' if sent.get('wait_for_reply')
             else 'cast: the sender does not wait')
     return [('kind', kind), *((name, short(target.get(name))) for name in ('topic', 'namespace', 'version')),
             ('method', short(message.get('method'))), ('args', visible(', '.join(parts(message.get('args')))))]
@@ -204,8 +204,8 @@ def letter(step: Step) -> list[tuple[str, str]]:
 def refusal(trace: Trace) -> list[Layer]:
     """List how a request was rejected and how the error became the response, from the inside out.
 
-    Shape: the last row is the response, or, if the request had been accepted before, nobody. A line is the last `raise`
-    among those that ran, or else the last line that ran.
+    Shape: the last row is the response; if the request had already been accepted, the last row states that nobody waits
+    for the error. A line is the last `raise` that ran in the step, or else the last statement that ran.
     """
     rows: list[Layer]
     last: tuple[str, str] | None
@@ -228,7 +228,7 @@ def refusal(trace: Trace) -> list[Layer]:
         step = trace.steps[cause] if cause is not None and trace.steps[cause].node not in beyond else None
     if late:
         return [*rows, Layer('nobody', 'waits for this error: the client already has its response; Nova goes on to '
-                             'record the failure with the migration, beyond the end of this path', '', '', '', '')]
+                             'record the failure in the migration record, beyond the end of this path', '', '', '', '')]
     return [*rows, Layer(
         'response', f'{trace.response["status"]} {short(trace.response["body"], 200)}', '', '', '', '')]
 
@@ -250,7 +250,7 @@ def _layer(what: Value) -> tuple[str, str, str]:
 
 
 def turning_line(step: Step) -> tuple[str, str]:
-    """Return where a step ended in an error: 'file:line' and the statement; that is '' if the source is missing."""
+    """Return where a step ended in an error: 'file:line' and the statement, which is '' if the source is missing."""
     first = statements(step.station, step.file, step.line)
     ran = [first[number] for number in step.lines if number in first]
     if not ran:
@@ -263,8 +263,8 @@ def turning_line(step: Step) -> tuple[str, str]:
 def field_of(path: Path) -> str:
     """Name the field at a path: as in FIELDS, or else by its last name.
 
-    Shape: a name that belongs to one of FIELDS elsewhere is given with its owner, such as `instance.host`; '' if there
-    is no name.
+    Shape: a name that FIELDS uses for another path is qualified with its owner, such as `instance.host`; '' if there is
+    no name.
     """
     rooted = (None, *path)
     for length in (3, 2, 1):
@@ -336,7 +336,7 @@ def _dotted(path: Path) -> str:
 
 
 def _recorded() -> Head:
-    """Return the head of the recordings; a head without badges and places if they are missing."""
+    """Return the head of the recordings, or one without badges and places if the recordings cannot be used."""
     try:
         return head_of()
     except WrongUse:
@@ -350,10 +350,10 @@ def refused(trace: Trace) -> set[str]:
 
 
 def refusals(trace: Trace) -> list[Step]:
-    """Return the steps that rejected the request: they raised the error, and did not only pass it on.
+    """Return the steps that rejected the request: those that raised an error and did not only pass it on.
 
-    If no step raised an error, it is the innermost one that returned an error response. An error that the client raises
-    because of such a response does not count; it does if nothing else failed.
+    If no step raised an error, this is the innermost step that returned an error response. An error that the client
+    raises counts only if nothing else failed, because the client raises one for every error response.
     """
     passed_on = {cause for step in trace.steps if step.error is not None for cause in _causes(trace, step)}
     raised = [step for step in trace.steps if step.error is not None and step.index not in passed_on]

@@ -26,7 +26,7 @@ SHAPES = {'bus': 'cylinder'}
 
 
 class Flowchart(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
-    """A drawing that shows itself in a notebook, by whatever can draw here; *outline* is the same as text."""
+    """A drawing that displays itself in a notebook with whatever Graphviz is installed; *outline* is its text form."""
 
     outline = ''
 
@@ -70,7 +70,9 @@ def flowchart(trace: Trace, focus: str | None = None, *, step: int | None = None
 
 
 def drawn_steps(trace: Trace, focus: str | None = None, *, brief: bool = False) -> list[Step]:
-    """Choose what is drawn: the first step at each station, in order, but the last at those of the client, which acts.
+    """Choose what is drawn: the first step at each station, in order; at the client's stations, the last.
+
+    The client's last steps are the ones that send the action.
 
     Raises: WrongUse for an unknown exploration.
     """
@@ -146,7 +148,7 @@ def _crossing(after: Step, source: Step, trace: Trace) -> dict[str, str]:
 def _answer(graph: Flowchart, trace: Trace, steps: Iterable[Step], refusing: Collection[str]) -> None:
     """Draw the response to the client, from where the request was refused, or else from where the response was made.
 
-    If that station is not drawn, no response is.
+    If that station is not drawn, neither is the response.
     """
     last = [step.station for step in trace.steps if step.node == 'api'][-1:]
     from_ = {step.station for step in steps if step.node != 'client' and step.station in (refusing or last)}

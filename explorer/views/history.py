@@ -29,7 +29,7 @@ _SETS: dict[Literal['decorators', 'microversions', 'rpc_versions', 'caught'], st
 
 
 class FunctionRecord(TypedDict):
-    """A function in a release; what is not known of it is missing."""
+    """A function in a release; a key whose value is not known is missing."""
 
     file: str
     qualname: str
@@ -85,8 +85,7 @@ class Release:
     """A function in a release.
 
     Shape: *file*, *line* and *signature* are None if it did not exist; *variant* is the number of its text, from 1.
-    *changes* describe what differs from the release before; the body may have changed as well if they do not mention
-    it.
+    *changes* describe what differs from the release before. They mention the body only if nothing else has changed.
     """
 
     version: str
@@ -235,7 +234,7 @@ class Chart:
         lines += [f'{name:<{wide}}{"".join(f"{variant or chr(183):>5}" for variant in variants)}'
                   for name, variants in self.rows]
         return '\n'.join([*lines, 'The number counts the texts that a function has had (docstrings are ignored, and '
-                          'async_ counts as async). A dot: the function did not exist.'])
+                          'async_ counts as async). A dot means that the function did not exist.'])
 
     __repr__ = __str__
 

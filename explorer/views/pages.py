@@ -71,7 +71,8 @@ def tell(trace: Trace, key: str | None = None) -> str:
     return '\n'.join(['' if line.isspace() else line for line in lines])
 
 
-# Notebooks align tables to the right. Where styles are removed, as on GitHub, the attributes of the cells do the same.
+# Notebooks align cells to the right; this style aligns them to the left. Where styles are removed, as on GitHub, the
+# align attributes of the cells do that.
 LEFT = '<style>.jp-RenderedHTMLCommon :is(td, th) { text-align: left; vertical-align: top; }</style>'
 
 
@@ -167,7 +168,7 @@ def _source(station: str, file: str, line: int) -> Source:
         return {'head': f"{head}<p>Nova's source is not part of this repository; <code>make nova</code> installs it. "
                         f"The miniature's function:</p><pre>{ours}</pre>", 'first': line, 'lines': [], 'runs': []}
     if not lines:
-        return {'head': f'{head}<p>The source of this function is not the one that ran.</p>',
+        return {'head': f'{head}<p>The source found for this function is not the one that ran.</p>',
                 'first': line, 'lines': [], 'runs': []}
     runs = {number for _, _, number in code.co_lines() if number is not None} - {line}
     return {'head': head, 'first': line, 'lines': _dedented(lines), 'runs': sorted(runs)}
@@ -179,10 +180,11 @@ def _dedented(lines: list[str]) -> list[str]:
 
 
 def payload(step: Step, within: Collection[str] = ()) -> str:
-    """Show what a step received and what it made of it, as a tree; changes are marked and unfolded.
+    """Show as a tree what a step received and how it changed that; changes are marked and unfolded.
 
-    Shape: *within* is one of `made_within`; the marks of those names are in brackets. data-field names the field of a
-    value if the tree shows it under another name. On the bus, the address and the text of the message come first.
+    Shape: *within* is what `made_within` returns for this step; the marks of those names are in parentheses. data-field
+    names the field of a value if the tree shows it under another name. On the bus, the address and the text of the
+    message come first.
     """
     return Payloads().show(step, within)
 
@@ -216,7 +218,7 @@ class Payloads:
                 f'<ul class="outcome">{self._branches(outcome, outcome, (), ())}</ul>')
 
     def _branches(self, old: _Parts, new: _Parts, path: Path, here: Collection[str]) -> str:
-        """Show the parts of a container; *here* are the names whose marks are in brackets."""
+        """Show the parts of a container; *here* are the names whose marks are in parentheses."""
         names = [name for name in [*new, *(name for name in old if name not in new)] if name != '']
         return self._fold(''.join(
             self._branch((*path, name), old.get(name, _MISSING), new.get(name, _MISSING), here) for name in names))

@@ -21,8 +21,8 @@ from explorer.trace import Step, Trace
 
 Badge: TypeAlias = Literal['same', 'simplified', 'left out']
 
-# Why the miniature leaves functions of Nova out: at a station, whatever the function is; elsewhere by the beginning of
-# its name, of which the longest counts.
+# Why the miniature leaves functions of Nova out. At a station in AT, the reason is the same for every function;
+# elsewhere it is found in REASONS by the longest key that the function's name begins with.
 AT = {
     'VersionsV2.index': 'describes versions in full, with links; the miniature returns what the client reads',
     'ServersController.index': 'searches all cells, filters, sorts, pages and adds links; the miniature looks up one '
@@ -32,7 +32,7 @@ AT = {
     '_live_migrate': 'continues beyond the end of this path: Nova checks, claims resources and asks other services, up '
                      'to the cast to the compute host',
 }
-_EVENTS = 'records with the action when the conductor began and ended, and with which error'
+_EVENTS = 'records in the instance action when the conductor began and ended, and with which error'
 REASONS = {
     'nova.api.openstack.api_version_request': 'compares microversions; the miniature compares pairs of numbers',
     'nova.api.openstack.requestlog': 'decides what to log and in which format; the miniature writes one line',
@@ -56,7 +56,7 @@ REASONS = {
     'nova.exception': 'creates the error and its message for the reader',
     'nova.i18n': 'translates the message if the caller wants another language',
     'nova.monkey_patch': 'checks whether threads or eventlet are in use; the miniature supports only threads',
-    'nova.network.model': "creates objects for the server's ports, and text from them",
+    'nova.network.model': "creates objects for the server's ports, and turns them into text",
     'nova.network.neutron': "caches the list of Neutron's extensions for a while; this cloud's Neutron has none",
     'nova.notifications': 'notifies listeners that the task state has changed; this cloud has no listeners',
     'nova.objects': 'turns rows into objects, and loads and saves related data field by field; the objects of the '
@@ -74,12 +74,12 @@ REASONS = {
                                 'plain thread pool',
     'nova.utils': 'is a small helper; the miniature has it inline, takes it from a library, or does without it',
     'nova.version': 'names the contact for the message of an unexpected error',
-    'nova.virt.hardware': 'works out what flavor and image request, with all their conflicts; the miniature checks '
-                          'only the one property that matters here',
+    'nova.virt.hardware': 'works out what the flavor and the image ask for, including all conflicts between them; the '
+                          'miniature checks only the one property that matters here',
 }
 
-# The names of what differs between two runs of the same code: times, ids, addresses and the order of sets. A value that
-# is missing in only one of the runs is a difference even under these names.
+# The names of values that differ each time the same code runs: times, ids, addresses and the order of sets. A value
+# that is missing in only one of the traces is a difference even under these names.
 VARIES = re.compile(
     r'(.*_at|date|Date|content-length|Content-Length|SERVER_PORT|HTTP_HOST|REMOTE_PORT|url|href|timestamp|updated|'
     r'created|wsgi\..*|webob\..*|database_connection|db_connection|nova_object\.changes|id|compute_id|X-Auth-Token|'
@@ -90,7 +90,7 @@ _ROW = "in Nova this is in a table of its own, which is read on demand; in the m
 
 # Why what a station receives or returns differs: (end of the path into the payload, sentence).
 PAYLOADS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (('self',), 'the tokens are known without Keystone, in a class of the worker'),
+    (('self',), 'the real Nova runs with our subclass of the token filter, which replaces Keystone'),
     (('network_info',), "in the miniature this is in the server's row, in Nova in a table of its own"),
     (('links',), _LESS), (('content',), _LESS),
     (('request', ''), 'the real token filter has its own class for the request'),
@@ -98,17 +98,17 @@ PAYLOADS: tuple[tuple[tuple[str, ...], str], ...] = (
     (('metadata',), _ROW), (('system_metadata',), _ROW), (('flavor',), _ROW),
     (('info_cache',), 'is loaded with the server in the miniature, and on first use in Nova'),
     (('columns_to_join',), 'the miniature has no security groups'),
-    (('retry',), 'without a broker, the miniature responds after a second; Nova retries forever'),
-    (('code',), 'the status is determined a moment earlier'),
+    (('retry',), 'if the broker is unreachable, the miniature gives up after a second; Nova retries forever'),
+    (('code',), 'in Nova, this is a property that reads the status from another attribute'),
     (('actions', '0', 'message'),
-     'the real conductor records with the action that it failed; the miniature leaves these events out'),
+     'the real conductor records its failure in the instance action; the miniature leaves these events out'),
     (('wrapped_exc', ''), 'the HTTP error has a class of its own in Nova, with the same status and message'),
     (('',), 'the HTTP error has a class of its own in Nova, with the same status and message'),
 )
 
 
-# What ComputeTaskManager._live_migrate goes on to do in Nova, where this path ends: if a host must be found, and if one
-# is given.
+# What ComputeTaskManager._live_migrate goes on to do in Nova after the end of this path: NEXT_FIND if a host must be
+# found, NEXT_GIVEN if one is given.
 _TASK = 'nova.conductor.tasks.live_migrate.LiveMigrationTask.'
 _FIRST = (
     ('nova.objects.migration.Migration.create', 'records the migration, with the status accepted'),
@@ -125,7 +125,7 @@ _LAST = (
 _ASK = ('nova.compute.rpcapi.ComputeAPI.check_can_live_migrate_destination', 'calls that host and waits')
 NEXT_FIND = (
     *_FIRST,
-    (_TASK + '_find_destination', 'looks for a host until one is suitable'),
+    (_TASK + '_find_destination', 'tries one host after another until one is suitable'),
     ('nova.scheduler.rpcapi.SchedulerAPI.select_destinations', 'calls the scheduler and waits'),
     _ASK, *_LAST)
 NEXT_GIVEN = (
@@ -140,7 +140,7 @@ NEXT_GIVEN = (
 
 
 class PlainDifference(NamedTuple):
-    """A place where plain data differs; a value is None where there is none."""
+    """A place where plain data differs; a value is None where it is missing."""
 
     path: Path
     ours: Value

@@ -1,4 +1,4 @@
-"""The source of the functions on the path: as imported, and of the real Nova if it is installed."""
+"""The source of the functions on the path: the miniature's as it was imported, and Nova's if Nova is installed."""
 
 import ast
 import functools
@@ -36,7 +36,7 @@ def our_text(station: str) -> list[str]:
 
 
 def was_edited(station: str, file: str, line: int) -> bool:
-    """Return whether the function that a step visited has another text in its file now than the one that ran."""
+    """Return whether the file now holds a different text of the function that a step visited than the one that ran."""
     code = code_of(station, file, line)
     if code is None or not was_written(code.co_filename):
         return False
@@ -96,7 +96,7 @@ def _compiled_text(text: str, filename: str) -> tuple[types.CodeType, ...]:
         found = [compile(text, filename, 'exec', dont_inherit=True)]
     except (ValueError, SyntaxError):
         return ()
-    for code in found:  # which grows
+    for code in found:  # the loop itself extends the list
         found += [part for part in code.co_consts if isinstance(part, types.CodeType)]
     return tuple(found[1:])
 

@@ -1,4 +1,4 @@
-"""Text as it is shown: it cannot steer a terminal, and values are written as in Python."""
+"""Text as it is shown: it cannot control a terminal, and values are written as in Python."""
 
 import json
 import re
@@ -9,12 +9,12 @@ _STEERING = re.compile('[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u206
 
 
 def visible(text: str) -> str:
-    """Escape characters that would steer a terminal or reverse text, and anything that is invalid in Unicode."""
+    """Escape characters that would control a terminal or reverse text, and anything that is invalid in Unicode."""
     return _STEERING.sub(lambda found: f'\\u{ord(found[0]):04x}', text)
 
 
 def short(value: Value, longest: int = 72) -> str:
-    """Show plain data in one line of at most *longest* characters; of an error, its message."""
+    """Show plain data in one line of at most *longest* characters; an error is shown as its class and message."""
     name = value[''] if isinstance(value, dict) and isinstance(value.get(''), str) and not is_marked(value) else ''
     if name and isinstance(value.get('args'), list):
         said = value['args'] or [value[key] for key in ('message', 'code') if value.get(key)]

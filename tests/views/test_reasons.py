@@ -164,7 +164,7 @@ def test_a_different_final_state_is_shown_with_the_reason():
     for text in (str(beside), beside._repr_html_()):
         assert 'a different final state' in text
         assert 'outcome.actions.0.message' in text
-        assert 'records with the action that it failed' in text
+        assert 'records its failure in the instance action' in text
 
 
 def test_a_value_that_one_of_them_lacks_is_a_difference_even_where_values_vary():
