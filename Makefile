@@ -11,12 +11,13 @@ NOTEBOOK := notebooks/01_nova_api.ipynb
 # JupyterLab refuses to run as root without this flag, and a container often has no other user.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 LABPORT := $(if $(findstring --port,$(LABFLAGS)),,--port=$(PORT))
-# JupyterLab neither fetches announcements nor looks for Node.js. Its server does not ping the browser: it warns about
-# its own default timeout, and a shorter one cuts the connection, after which widgets miss messages from the kernel.
+# JupyterLab neither fetches announcements nor looks for Node.js. Pings from its server to the browser are off:
+# the server warns about its own default timeout, and a shorter one drops the connection, after which widgets miss
+# messages from the kernel.
 LAB_SETTINGS := {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}, \
     "buildAvailable": false, "buildCheck": false}
 SERVER_SETTINGS := {"ServerApp": {"tornado_settings": {"ws_ping_interval": 0}}}
-# A kernel does not warn that its connection to the same machine is unencrypted.
+# Silences the kernel's warning that its connection, which stays on this machine, is unencrypted.
 KERNEL_SETTINGS := {"IPKernelApp": {"log_level": 40}}
 # Tests run in one process per processor, up to four. TESTFLAGS="-n 0" uses a single one; TESTS selects tests.
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
@@ -48,7 +49,7 @@ help:
 	@echo "make check         run the linter and the type checker, and check wording and line lengths"
 	@echo "make coverage      report which lines the tests run (Python 3.12 or newer)"
 	@echo "make mutants       change the code in a hundred places and report which changes the tests notice"
-	@echo "make record        re-record the real Nova's answers"
+	@echo "make record        record the real Nova's responses again"
 	@echo "make notebook      redraw diagrams/, rewrite INSTRUCTOR.md and the outputs stored in the notebook"
 	@echo "make picture       retake the README's picture of the player, in a browser"
 	@echo "make lock          pin the newest libraries in requirements.lock"
@@ -89,14 +90,14 @@ coverage: $(READY)
 	    echo "coverage needs Python 3.12 or newer, as in make coverage PYTHON=python3.13 VENV=.venv-3.13" >&2; exit 1; }
 	$(BIN)/python -m coverage erase
 	COVERAGE_CORE=sysmon $(BIN)/python -m coverage run -m pytest $(PARALLEL) -m "not browser and not nova" $(TESTFLAGS)
-	@# A process that a test killed leaves half a file behind.
+	@# A process that a test killed leaves a half-written file behind.
 	-@$(BIN)/python -m coverage combine --quiet 2>/dev/null; rm -f build/coverage/data.*
 	$(BIN)/python -m coverage report
 
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants $(MUTANTFLAGS)
 
-# One process: some of these tests watch the clock.
+# These tests share one process, because some of them measure time.
 test-browser: $(READY)
 	$(BIN)/python -m pytest -m browser $(TESTFLAGS)
 

@@ -242,7 +242,7 @@ def _instance_select(context):
 
 
 def instance_get_by_uuid(context, uuid, columns_to_join=None):
-    """Return one row of the cell (nova.db.main.api.instance_get_by_uuid)."""
+    """Return the row of a server from its cell (nova.db.main.api.instance_get_by_uuid)."""
     rows = _rows(context.db_connection, _instance_select(context).filter_by(uuid=uuid))
     if not rows:
         raise exception.InstanceNotFound(instance_id=uuid)
@@ -250,7 +250,7 @@ def instance_get_by_uuid(context, uuid, columns_to_join=None):
 
 
 def instance_get_all(context, name, marker, all_tenants):
-    """Return the servers of all cells that respond, oldest first, whose name matches the pattern *name*."""
+    """Return the servers whose name matches the pattern *name*, from all cells that respond, oldest first per cell."""
     instances = []
     for row in _rows(context.api_database, sa.select(CELL_MAPPINGS)):
         with target_cell(context, CellMapping._from_row(context, row)) as cctxt:
@@ -274,7 +274,7 @@ def instance_get_all(context, name, marker, all_tenants):
 def instance_update_and_get_original(context, instance_uuid, values, columns_to_join=None, expected=None):
     """Update a row if its task state is an expected one (nova.db.main.api.instance_update_and_get_original).
 
-    Shape:  *values* may hold expected_task_state, a list of states: the condition of the UPDATE.
+    Shape: *values* may hold expected_task_state, a list of states: the condition of the UPDATE.
     Returns: the row before and the row after.
     Raises: UnexpectedTaskStateError if another request was faster.
     """

@@ -1,6 +1,6 @@
 """The path of a live-migration request through Nova, from the WSGI application to the conductor's manager.
 
-Read it from top to bottom to follow the request; a pause takes the same path, but a shorter way to the bus. Each
+Read it from top to bottom to follow the request; a pause goes from the compute API directly to the bus. Each
 banner names a file of Nova 34.0.0. Names, parameters, schemas, rules and messages are Nova's; the code is ours. Nothing
 here depends on the hook that may watch it. Nova keeps its database and its message bus in process-wide globals; here
 they are passed in (see the wiring at the end).
@@ -263,7 +263,7 @@ class Middleware:
 
 
 class ComputeReqIdMiddleware(request_id.RequestId):
-    """Assign an id to the request; its header used to have another name (nova.api.compute_req_id)."""
+    """Assign an id to the request; the response also has it under its old header name (nova.api.compute_req_id)."""
 
     compat_headers = ['x-compute-request-id']
 
@@ -1167,7 +1167,7 @@ LIVE_MIGRATION = 'live-migration'
 
 
 def check_instance_state(vm_state=None, task_state=(None,), must_have_launched=True):
-    """Reject a server that is in any other state than these."""
+    """Reject a server that is in any state other than these."""
     vm_state, task_state = (None if states is None else set(states) for states in (vm_state, task_state))
 
     def outer(f):
@@ -1310,7 +1310,7 @@ class API:
     def get(self, context, instance_id, expected_attrs=None, cell_down_support=False):
         """Return the server with the UUID *instance_id*.
 
-        Raises: InstanceNotFound, also if it is not a UUID.
+        Raises: InstanceNotFound, also if *instance_id* is not a UUID.
         """
         expected_attrs = [
             *(expected_attrs or []), 'metadata', 'system_metadata', 'security_groups', 'info_cache']
@@ -1331,7 +1331,7 @@ class API:
     def _get_instance_from_cell(self, context, im, expected_attrs, cell_down_support):
         """Return the server from its cell, and leave the context pointing at that cell.
 
-        Left out: what 2.69 shows of a cell that is down.
+        Left out: what microversion 2.69 shows for a cell that is down.
         """
         set_target_cell(context, im.cell_mapping)
         uuid = im.instance_uuid
@@ -1537,7 +1537,7 @@ class RequestContextSerializer(messaging.Serializer):
 
 
 def get_client(transport, target, version_cap=None, serializer=None, call_monitor_timeout=None):
-    # One retry, so that the API answers after a second without a broker. Nova sets no limit and retries forever.
+    # One retry, so that the API responds after a second if there is no broker. Nova sets no limit and retries forever.
     return messaging.get_rpc_client(
         transport, target, version_cap=version_cap, serializer=RequestContextSerializer(serializer),
         call_monitor_timeout=call_monitor_timeout, retry=1)

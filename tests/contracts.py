@@ -1,4 +1,4 @@
-"""What Nova promises its callers, the real one and the miniature: names, guards, schemas, policies, versions.
+"""What the real Nova and the miniature promise their callers: names, guards, schemas, policies, versions.
 
     python -m tests.contracts FILE      where the real Nova is installed: write its promises to FILE
 
@@ -128,7 +128,7 @@ def files():
 
 def live():
     """Return the promises of the real Nova; call it where that is installed."""
-    promised = promises('nova')  # first, because it prepares Nova's start
+    promised = promises('nova')  # first, because it prepares the process for Nova
     return {'nova': importlib.metadata.version('nova'), 'files': files(), **promised}
 
 

@@ -1,4 +1,4 @@
-"""The package's structure in numbers: python -m tests.house prints them.
+"""The package's structure in numbers: python -m tests.house prints it.
 
 Sizes are counted in statements, so layout cannot change them. Imports, docstrings and annotations are not counted, and
 neither is what only declares types: aliases, type variables, TypedDicts and Protocols.
@@ -17,7 +17,7 @@ def files():
 
 
 def imports(path):
-    """Return the package's files that a file imports anywhere in it, as paths below the package: 'views/facts.py'."""
+    """Return the package's files that a file imports, at any level, as paths below the package: 'views/facts.py'."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.ImportFrom) and (node.module or '').partition('.')[0] == 'explorer':
@@ -59,13 +59,13 @@ def within(package):
 def longest_chain(edges):
     """Return the longest chain of imports, from the top down.
 
-    Raises: ValueError for a circle of imports.
+    Raises: ValueError for a circular import.
     """
     known = {}
 
     def below(name, above=()):
         if name in above:
-            raise ValueError(f'in a circle: {" -> ".join((*above, name))}')
+            raise ValueError(f'circular import: {" -> ".join((*above, name))}')
         if name not in known:
             chains = ([name, *below(other, (*above, name))] for other in sorted(edges.get(name, ())))
             known[name] = max(chains, key=len, default=[name])
@@ -127,7 +127,7 @@ def main():
     print(f'{sum(map(statements, trees.values())):5} statements in all')
     sizes = sorted((size, path.stem, name) for path, tree in trees.items() for name, size in functions(tree))
     just = [size for size, *_ in sizes]
-    print(f'{len(just)} functions: median {statistics.median(just)}, 90 of 100 at most {just[len(just) * 9 // 10]}; '
+    print(f'{len(just)} functions: median {statistics.median(just)}, 90 % have at most {just[len(just) * 9 // 10]}; '
           'the largest:')
     for size, stem, name in reversed(sizes[-12:]):
         print(f'{size:5} {stem}.{name}')

@@ -1,8 +1,8 @@
 """Check the wording and the line length of everything that people read: python -m tests.prose (part of make check).
 
-PATTERNS is the searchable part of the house style. ALLOWED lists the places where a pattern is right. The lesson's
-questions, the instructor's guide and the notebook are not checked for wording: they are rewritten as a whole, in a
-change of their own.
+PATTERNS is the searchable part of the house style. ALLOWED lists the places where a match is correct. The tests,
+the lesson's questions, the instructor's guide and the notebook are not checked for wording; the lesson's prose is
+rewritten as a whole, in a separate change.
 """
 
 import io
@@ -47,10 +47,10 @@ PATTERNS = (
     (r'for ever', 'forever'),
     (r'no longer as (it|they)', 'changed'),
 )
-# A docstring returns, reports, raises; it does not tell.
+# A docstring begins with Return, Report or Raise; not with Tell.
 OPENINGS = (r'(Give|Say|Tell|Find out|See that|Look whether|Take note)\b', 'Return, Report, Raise, Check')
 
-# (file, a part of the line): right as it stands.
+# (file, a part of the line): correct as written.
 ALLOWED: tuple[tuple[str, str], ...] = (
 )
 
@@ -63,7 +63,7 @@ def tracked() -> list[str]:
 
 
 def prose(name: str, text: str) -> Iterator[tuple[int, str]]:
-    """Yield (number, line) of what is prose in a file: all of it, or of Python the comments and strings."""
+    """Yield (number, line) for the prose in a file: every line, or in Python the comments and strings."""
     if not name.endswith('.py'):
         yield from enumerate(text.splitlines(), 1)
         return
@@ -85,7 +85,7 @@ def wording(name: str, text: str) -> Iterator[str]:
 
 
 def lengths(name: str, text: str) -> Iterator[str]:
-    """Yield a line for each line that is too long; a row of a table and an address cannot be wrapped."""
+    """Yield a line for each line that is too long; a row of a Markdown table may be, because it cannot be wrapped."""
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > LONGEST_LINE and not (name.endswith('.md') and line.startswith('|')):
             yield f'{name}:{number}: {len(line)} characters; at most {LONGEST_LINE}'

@@ -1,4 +1,4 @@
-"""Show the lesson as HTML and text: cards with tasks, the learner's progress, and the place of a leg.
+"""Show the lesson as HTML and text: cards with tasks, the learner's progress, and where a leg is on the path.
 
 explorer/player/protocol.py describes what the browser and a card exchange.
 """
@@ -29,16 +29,16 @@ CARD_MODULE, CARD_STYLE = _HERE / 'card.js', _HERE / 'card.css'
 
 
 class Answerable(Protocol):
-    """What a card needs of a Lesson."""
+    """What a card needs from a Lesson."""
 
     def answer(self, key: str, answer: object, /) -> Verdict:
         """Judge and keep an answer."""
 
     def hint(self, key: str) -> Verdict:
-        """Take the next hint."""
+        """Take and return the next hint."""
 
     def solution(self, key: str) -> Verdict:
-        """Take the solution."""
+        """Return the solution."""
 
     def kept(self) -> Progress:
         """Return the progress."""
@@ -71,7 +71,7 @@ class Card(HtmlWidget):
         self.on_msg(self._asked)
 
     def refresh(self) -> None:
-        """Show the progress of this moment."""
+        """Show the current progress."""
         self.html = self._page()
 
     def _page(self) -> str:
@@ -114,7 +114,7 @@ class Card(HtmlWidget):
 
 @dataclasses.dataclass(frozen=True)
 class CardState:
-    """What a card shows of a task: the latest answer, its verdict, the hints taken, a passing line, the question."""
+    """What a card shows of a task: the latest answer, its verdict, the hints taken, a temporary line, the question."""
 
     given: Answer = None
     verdict: Verdict | None = None
@@ -169,7 +169,7 @@ def static(task: Task, told: CardState) -> str:
 
 
 def sheet(tasks: Sequence[Task]) -> str:
-    """Show tasks as HTML for paper: without answers, and with lines to write on if there are no options."""
+    """Show tasks as HTML to print: without answers, and with lines to write on if there are no options."""
     asked = ''.join(
         f'<p><b>{escape(task.heading)}</b> {marked(task.asked())}</p>' +
         (f'<ol type="a">{"".join(f"<li>{marked(option.text)}</li>" for option in task.options)}</ol>' if task.options
@@ -203,7 +203,7 @@ def _verdict(task: Task, told: CardState) -> str:
     if told.verdict is not None:
         right = {True: 'true', False: 'false', None: 'none'}[told.verdict.right]
         found = f'<div class="verdict" data-right="{right}">{marked(told.verdict.says)}</div>'
-        if task.is_before_a_run:  # the result is for after the run
+        if task.is_before_a_run:  # the result is to be read after running it
             found = (f'<details class="reveal" data-name="{task.key}"><summary>You said '
                      f'<b>{escape(shown(told.given))}</b>. Run it, then unfold the result.</summary>{found}</details>')
     return found + (f'<div class="verdict" data-right="none">{marked(told.line)}</div>' if told.line else '')

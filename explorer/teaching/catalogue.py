@@ -1,4 +1,4 @@
-"""All tasks of the lesson by key, and the common beliefs that they settle."""
+"""All tasks of the lesson by key, and the common misconceptions that they clear up."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ MYTHS: Mapping[str, str] = {
     'same': 'False, None and "auto" are the same',
     'route': 'The route picks the method',
     'topic': 'A namespace is a topic by another name',
-    'casts': 'Every client makes a cast',
+    'casts': 'Every client triggers a cast',
     'may': 'Anyone who may migrate a server may choose the host',
     'locked': 'A locked server is locked for everybody',
     'undone': 'If the bus fails, nothing has changed',
@@ -55,6 +55,6 @@ def tasks_at(key: object) -> list[Task]:
 
 
 def myths() -> dict[str, tuple[str, Task]]:
-    """Return each belief of MYTHS with the task that settles it: {key: (what people believe, task)}."""
+    """Return each belief of MYTHS with the task that clears it up: {key: (what people believe, task)}."""
     return {key: (belief, task) for key, belief in MYTHS.items() for task in TASKS.values()
             if any(option.myth == key for option in task.options)}

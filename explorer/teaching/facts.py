@@ -72,7 +72,7 @@ def arguments(trace: Trace) -> Value:
 
 
 def parting(both: Comparison) -> str:
-    """Return the leg of the last step that both runs share before they part, 'nowhere' if they do not part."""
+    """Return the leg of the last step that both traces share before they diverge, 'nowhere' if they do not."""
     leg = ''
     for row in both.rows:
         if row.a is None or row.b is None:
@@ -82,7 +82,7 @@ def parting(both: Comparison) -> str:
 
 
 def parts_at(one: Scenario, other: Scenario) -> Callable[[_Ask], _Facts]:
-    """Return the function that finds the facts of a question about where two runs part."""
+    """Return the function that finds the facts of a question about where two traces diverge."""
     def facts(ask: _Ask) -> _Facts:
         both = compare(ask(one), ask(other))
         return {'answer': parting(both), 'words': both.words}
@@ -92,7 +92,8 @@ def parts_at(one: Scenario, other: Scenario) -> Callable[[_Ask], _Facts]:
 def statuses(*scenarios: Scenario) -> Callable[[_Ask], _Facts]:
     """Return the function that finds the facts of a question about statuses.
 
-    Shape: `answer` is the status, or a tuple of them if there are several scenarios; `status_1` and so on are one each.
+    Shape: `answer` is the status, or a tuple of them if there are several scenarios; `status_1` and so on are the
+    single ones.
     """
     def facts(ask: _Ask) -> _Facts:
         found = tuple(status(ask(scenario)) for scenario in scenarios)
@@ -106,7 +107,7 @@ def none(ask: _Ask) -> _Facts:
 
 
 def journey(trace: Trace) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return a run leg by leg, as a table: its head and its rows.
+    """Return a trace leg by leg, as a table: its head and its rows.
 
     Shape: a row names the leg, the node, the station that holds the request, and what the request looks like there.
     """
@@ -120,11 +121,11 @@ def journey(trace: Trace) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
          f'"{first(trace, "action_peek").result}" leads to {first(trace, "_get_method").result.strip("<>")}'),
         ('controller', '_migrate_live',
          f'block_migration={call["block_migration"]}, host={call["host"]}, async_={call["async_"]}; '
-         'the policy says yes'),
+         'the policy allows it'),
         ('compute-api', 'Instance.save', f'task_state: None → "{outcome(trace)["task_state_after"]}"'),
         ('conductor-api', 'ComputeTaskAPI.live_migrate_instance', f'a {message["kind"]} of {message["method"]}'),
         ('rpc', 'send', f'text: {message["method"]} {target["version"]}, with {", ".join(message["args"])}'),
-        ('back again', 'http', f'{status(trace)}, and no word more'))
+        ('back again', 'http', f'{status(trace)}, with no body'))
     rows: list[tuple[str, ...]] = [
         (leg, NODES[first(trace, station).node], BY_KEY[station].name, what)
         for leg, station, what in seen]

@@ -25,7 +25,7 @@ def judged(key: object, answer: object, *, again: bool = True) -> tuple[Verdict,
 
 
 def keys(*names: str) -> dict[str, dict[str, Value]]:
-    """Answer tasks by runs: those named, or all of them.
+    """Answer the named tasks, or all of them, by running scenarios.
 
     Returns: {key: {asks, answer, told}}, or {key: {stale: why}} for a task that cannot be answered any more.
     """

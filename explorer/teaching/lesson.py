@@ -1,4 +1,4 @@
-"""Run the lesson by calls: ask, answer, report progress. The widgets in cards.py use the same calls.
+"""Run the lesson through calls: ask, answer, report progress. The widgets in cards.py use the same calls.
 
     lesson = Lesson()
     lesson.ask('client.predict')             # shows the question
@@ -25,7 +25,7 @@ from explorer.trace import Trace
 
 
 class Lesson:
-    """A walk through the tasks, with the answers kept in a file next to the notebook.
+    """The tasks of the lesson, with the answers kept in a file next to the notebook.
 
     Shape: *path* names that file; if it is None, the variable NOVA_EXPLORER_PROGRESS does, and without that it is in
     the working folder.
@@ -40,7 +40,7 @@ class Lesson:
     # ---------------------------------------------------------------------------------------------- ask and answer
 
     def ask(self, key: object) -> Card | Verdict:
-        """Show one or more tasks as a widget to answer with, which is also text.
+        """Show one or more tasks as a card: a widget in which to answer, or text where widgets are not available.
 
         Returns: a Card, or a Verdict that names the keys if *key* is unknown.
         """
@@ -109,7 +109,7 @@ class Lesson:
             return Verdict(None, f'the journey cannot be shown: {raised(error)}')
 
     def myths(self) -> Sheet:
-        """List common misconceptions, each with the task that settles it by a run."""
+        """List common misconceptions, each with the task that clears it up."""
         done = self.kept().done
         return Sheet(('what people believe', 'settled in', 'you'), [
             (belief, task.key, 'done' if done(task.key) else 'open') for belief, task in myths().values()])
@@ -122,14 +122,14 @@ class Lesson:
             return Verdict(None, str(error))
 
     def patient(self, number: object) -> Trace:
-        """Return the trace of an unlabelled run to examine in a player: `Player(lesson.patient(1), 'rpc')`.
+        """Return an unlabelled trace to examine in a player: `Player(lesson.patient(1), 'rpc')`.
 
-        Raises: WrongUse for a number without a run.
+        Raises: WrongUse for a number without a trace.
         """
         found = TASKS.get(f'{CLOSING}.diagnose-{number}')
         if not isinstance(found, Diagnosis):
             count = sum(isinstance(task, Diagnosis) for task in TASKS.values())
-            raise WrongUse(f'there is no run {shorten(number)} to diagnose; choose 1 to {count}')
+            raise WrongUse(f'there is no trace {shorten(number)} to diagnose; choose 1 to {count}')
         unlabelled = dataclasses.replace(found.patient, caller='admin', state={}, conductor_reply=None, race=None)
         return dataclasses.replace(ask(found.patient), scenario=dataclasses.asdict(unlabelled))
 
@@ -138,7 +138,7 @@ class Lesson:
     def _hint(self, task: Task) -> str:
         taken = self.kept().hints.get(task.key, 0)
         if not task.hints:
-            return f'{task.key} has no hints; answer it, and the runs show what is right'
+            return f'{task.key} has no hints; answer it, and the trace shows what is right'
         if taken >= len(task.hints):
             return f'you have taken all {len(task.hints)} hints; lesson.solution({task.key!r}) shows a solution'
         hint = task.hints[taken].format(**task.found())
@@ -179,7 +179,7 @@ def _notices(task: Task, progress: Progress) -> tuple[str, ...]:
     return (f'(You have not predicted yet: lesson.ask({predict!r}).)',) if early else ()
 
 
-# ----------------------------------------------------------------------------------------------------- how far one is
+# ----------------------------------------------------------------------------------------------------- progress table
 
 
 def progress_rows(progress: Progress) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:

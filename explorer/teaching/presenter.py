@@ -13,8 +13,8 @@ from explorer.teaching.tasks import LETTERS, Questions, Task
 
 BUTTONS = (
     ('timer', 'start', 'start or pause the timer'), ('again', 'again', 'reset the timer'),
-    ('full', 'full screen', 'full screen'), ('larger', '+', 'larger letters'),
-    ('smaller', '&minus;', 'smaller letters'))
+    ('full', 'full screen', 'full screen'), ('larger', '+', 'larger text'),
+    ('smaller', '&minus;', 'smaller text'))
 
 
 def present(key: str) -> 'Presenter':

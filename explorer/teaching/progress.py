@@ -22,7 +22,7 @@ PROGRESS_SCHEMA = 1
 NAME = '01_nova_api.progress.json'
 VARIABLE = 'NOVA_EXPLORER_PROGRESS'  # environment variable with the path of another file
 LARGEST_FILE = 20_000_000  # bytes
-MOST_ANSWERS, MOST_HINTS = 10, 99  # kept for each task; of more answers, the first and the latest
+MOST_ANSWERS, MOST_HINTS = 10, 99  # kept for each task; of more answers than that, the first and the latest
 UNTIL_THE_END = 'your answers are kept until the kernel ends'
 
 _ENTRY = {'type': 'object', 'required': ['answer', 'right'], 'properties': {'right': {'type': ['boolean', 'null']}}}
@@ -76,7 +76,7 @@ class Progress:
 
 
 def parse(text: str) -> Progress:
-    """Read progress from JSON, also from that of an older version.
+    """Read progress from JSON, including that of an older version.
 
     Raises: Newer for progress of a newer version; WrongUse for anything that is not progress.
     """
@@ -113,7 +113,7 @@ def load(path: pathlib.Path) -> Progress:
 
 @contextlib.contextmanager
 def _alone(folder: pathlib.Path) -> Iterator[None]:
-    """Keep other kernels from writing into a folder during the block; without locks where the system has none."""
+    """Keep other kernels from writing into a folder during the block; do nothing if the system has no locks."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(ImportError, OSError, ValueError):
             import fcntl

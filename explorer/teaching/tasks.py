@@ -1,4 +1,4 @@
-"""Define the tasks of the lesson, and judge answers by running requests.
+"""Define the tasks of the lesson, and judge answers by running scenarios.
 
 A task holds claims. No answer is stored: sending requests and reading their traces shows which claim is true. If the
 path changes, the right answer changes with it, or the task reports that no claim holds.
@@ -19,8 +19,8 @@ from explorer.payloads import Plain, Value
 from explorer.player import form
 from explorer.trace import Trace
 
-Ask: TypeAlias = Callable[[Scenario], Trace]  # runs a scenario; ask() does
-Facts: TypeAlias = Mapping[str, object]  # what the runs show, by name; `answer` is the fact that decides
+Ask: TypeAlias = Callable[[Scenario], Trace]  # runs a scenario, as ask() does
+Facts: TypeAlias = Mapping[str, object]  # what the traces show, by name; `answer` is the fact that decides
 Answer: TypeAlias = Value  # an answer as it is kept: plain data in the form that the task's read() returns
 Ending: TypeAlias = dict[str, int | str]  # status, message, task_state
 
@@ -102,7 +102,7 @@ class Verdict:
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """A claim to choose.
+    """A claim that a learner can choose.
 
     Shape: the claim holds if the task's fact `answer` equals *value*; *why* is the reason to pick it; *but* is the
     feedback for picking it wrongly, and may name facts in braces; *myth* is the key in MYTHS of the belief behind it,
@@ -120,7 +120,7 @@ class Option:
 class Task(abc.ABC):
     """Something that the lesson asks.
 
-    Shape: *key* is 'LEG.NAME'; *asks* is the question and *told* what the runs show, and both may name facts in braces;
+    Shape: *key* is 'LEG.NAME'; *asks* is the question, *told* what the traces show, and both may name facts in braces;
     *facts* runs the scenarios that it needs and returns {name: value}, where `answer` is the fact that decides; *hints*
     are three, from a nudge to nearly the solution, or none; *options* are the claims of a Choice, none for other tasks.
     """
@@ -160,7 +160,7 @@ class Task(abc.ABC):
 
     @property
     def heading(self) -> str:
-        """The name of the task that people read."""
+        """The heading of the task, for people to read."""
         return HEADINGS.get(self.name) or self.name.replace('-', ' ').capitalize()
 
     @property
@@ -178,7 +178,7 @@ class Task(abc.ABC):
         except WrongUse:
             raise
         except (LookupError, TypeError, AttributeError, ValueError, StopIteration) as error:
-            raise self._stale(f'a trace lacks what it reads ({type(error).__name__}: {error})') from error
+            raise self._stale(f'a trace lacks what the task reads ({type(error).__name__}: {error})') from error
 
     def asked(self) -> str:
         """Return the question."""
@@ -193,7 +193,7 @@ class Task(abc.ABC):
         return ''
 
     def explained(self) -> str:
-        """Return what the runs show."""
+        """Return the explanation: what the traces show."""
         return self.told.format(**self.found())
 
     @abc.abstractmethod
@@ -212,7 +212,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def solution(self) -> str | Scenario | Ending:
-        """Return a right answer, found by runs.
+        """Return a right answer, found by running scenarios.
 
         Raises: NoAnswer if there is none.
         """
@@ -248,7 +248,7 @@ class Task(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Choice(Task):
-    """A question with three or four claims, one of which the runs confirm."""
+    """A question with three or four claims, one of which the traces confirm."""
 
     control, explains_at_once, call_form = 'choice', True, "lesson.answer({0.key!r}, 'LETTER')"
 
@@ -257,7 +257,7 @@ class Choice(Task):
         return f'one of {", ".join(LETTERS[:len(self.options)])}'
 
     def holds(self) -> tuple[bool, ...]:
-        """Report for each claim whether the runs confirm it."""
+        """Report for each claim whether the traces confirm it."""
         fact = self.found()['answer']
         return tuple(option.value == fact for option in self.options)
 
@@ -269,7 +269,7 @@ class Choice(Task):
         held = self.holds()
         if held.count(True) != 1:
             shown = shorten(self.found()['answer'])
-            raise self._stale(f'{held.count(True)} of its claims hold, because the runs show {shown}')
+            raise self._stale(f'{held.count(True)} of its claims hold, because the traces show {shown}')
         return LETTERS[held.index(True)]
 
     def read(self, answer: object) -> str:
@@ -290,9 +290,9 @@ class Choice(Task):
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis(Choice):
-    """An unlabelled run: the claim that holds is the one whose own run shows the same symptoms.
+    """An unlabelled trace: the claim that holds is the one whose scenario produces the same symptoms.
 
-    Shape: *patient* is the run to diagnose; *seen* returns the symptoms in a trace; the value of each option is a
+    Shape: *patient* is the scenario to diagnose; *seen* returns the symptoms in a trace; the value of each option is a
     Scenario.
     """
 
@@ -325,7 +325,7 @@ class Word(Task):
 
 @dataclasses.dataclass(frozen=True)
 class Build(Task):
-    """A request to make: the answer is a Scenario, which is judged by running it.
+    """A request to build: the answer is a Scenario, which is judged by running it.
 
     Shape: *lacks* returns what a trace still lacks, '' for nothing; *tries* are scenarios, at least one of them a
     solution.
@@ -356,7 +356,7 @@ class Build(Task):
         except (TypeError, ValueError, RecursionError) as error:
             raise BadAnswer(f'that request is not plain data: {raised(error)}; answer with {self.how}') from error
         if size > LARGEST_REQUEST:
-            raise BadAnswer(f'that request is too large; one below {LARGEST_REQUEST:,} characters shows the same')
+            raise BadAnswer(f'that request is too large; use one below {LARGEST_REQUEST:,} characters')
         return plain
 
     def judge(self, answer: Plain) -> tuple[bool, str]:
@@ -379,7 +379,7 @@ class Build(Task):
 
 @dataclasses.dataclass(frozen=True)
 class Foretell(Task):
-    """A case to foretell: which status, what on the bus, which task state? All three must be right."""
+    """A case to predict: which status, what on the bus, which task state? All three must be right."""
 
     scenario: Scenario = dataclasses.field(kw_only=True)
 
@@ -438,7 +438,7 @@ class Sentence(Task):
 
 @dataclasses.dataclass(frozen=True)
 class Questions:
-    """The tasks of a leg, and the notes of its teacher.
+    """The tasks of a leg, and the notes for its teacher.
 
     Shape: *goal* is what the leg is for; *ask*, what to ask aloud; *board*, what to draw; *show*, what to show in the
     player.
@@ -458,7 +458,7 @@ def _sentence(text: str) -> str:
 
 
 def ends(trace: Trace) -> Ending:
-    """Return how a run ended, in the three parts that Foretell asks for."""
+    """Return how a request ended, in the three parts that Foretell asks for."""
     kinds = {message['kind'] for message in trace.messages}
     return {
         'status': trace.response['status'] if trace.response else 0, 'message': ' and '.join(sorted(kinds)) or 'none',

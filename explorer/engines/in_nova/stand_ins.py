@@ -1,4 +1,4 @@
-"""Stand-ins for what one process cannot have: Keystone's tokens, scheduler, compute hosts, Placement and Neutron.
+"""Stand-ins for what one process cannot have: Keystone's tokens, a scheduler, compute hosts, Placement and Neutron.
 
 Import this module only after nova's monkey patching, as worker.py does.
 """
@@ -40,7 +40,7 @@ def tokens_factory(global_conf, **local_conf):
 
 
 class Bus(MemoryDriver):
-    """The bus, on which the scheduler and the compute hosts answer calls at once.
+    """The bus, on which calls to the scheduler and the compute hosts return immediately.
 
     Shape: *hosts* as in a Cloud, with the `uuid` of their compute nodes.
     """
@@ -95,7 +95,7 @@ class Neutron:
 
 
 class Conductor(manager.ComputeTaskManager):
-    """Nova's conductor, which can be set to fail, or only to acknowledge its messages."""
+    """Nova's conductor, which can be set to fail, or to acknowledge its messages and do nothing else."""
 
     failure, whole = None, True
 

@@ -1,10 +1,10 @@
 """The process in which the real Nova runs: boot it, seed a cloud, send a scenario's request, return the trace.
 
-real_nova.py starts it with the Python of an environment that holds nova; elsewhere this folder is not part of the
-package. It reads one request per line of its input, writes one answer per line of its output, both in JSON, and ends
-when its input ends. The WSGI application with its paste pipeline, policy, objects, databases (SQLite, with cells),
-message bus library and conductor are Nova's own. Stand-ins that give favorable answers replace what one process cannot
-have: Keystone's tokens, a scheduler, compute hosts, Placement and Neutron.
+real_nova.py starts it with the Python of an environment that holds nova; nothing else in the package imports this
+folder. It reads one job per line of its input, writes one reply per line of its output, both in JSON, and ends when
+its input ends. The WSGI application with its paste pipeline, policy, objects, databases (SQLite, with cells),
+message bus library and conductor are Nova's own. Stand-ins that always respond favourably replace what one process
+cannot have: Keystone's tokens, a scheduler, compute hosts, Placement and Neutron.
 """
 
 import contextlib
@@ -119,7 +119,7 @@ def _configure(folder):
     paste = next((path for path in (pathlib.Path(sys.prefix) / 'etc/nova/api-paste.ini',
                                     pathlib.Path('/etc/nova/api-paste.ini')) if path.is_file()), None)
     if paste is None:
-        raise WrongUse('nova is only half installed: its api-paste.ini is missing; run make nova to install it again')
+        raise WrongUse('nova is only half installed: its api-paste.ini is missing; remove .venv-nova and run make nova')
     factory = 'keystonemiddleware.auth_token:filter_factory'
     (folder / 'api-paste.ini').write_text(
         paste.read_text().replace(factory, 'explorer.engines.in_nova.stand_ins:tokens_factory'))
@@ -165,7 +165,7 @@ class InstalledNova:
     @contextlib.contextmanager
     def rivalled(self, uuid, task_state):
         """Context manager: let another request win between reading the server and its conditional update."""
-        save = objects.Instance._save_info_cache  # the first step of `save`
+        save = objects.Instance._save_info_cache  # the first method that `save` calls
 
         def late(server, context):
             with self._cell.begin() as connection:
@@ -290,13 +290,13 @@ _INSTANCES = main_models.Instance.__table__
 
 
 def serve(folder):
-    """Answer the requests on standard input, one per line, until it ends.
+    """Do the jobs on standard input, one per line, until it ends.
 
-    Shape: a request is {scenario, cloud, whole}; an answer is {trace, response}, or {wrong} or {failed} with one line.
-    Before the first answer come lines {now}, with the current activity, and a line {ready}, with nova's version.
+    Shape: a job is {scenario, cloud, whole}; a reply is {trace, response}, or {wrong} or {failed} with one line.
+    Before the first reply come lines {now}, with the current activity, and a line {ready}, with nova's version.
     """
     wire = os.fdopen(os.dup(1), 'w', encoding='utf-8')
-    os.dup2(2, 1)  # prints must not come between the lines
+    os.dup2(2, 1)  # so that printed text cannot get in between the lines
 
     def say(**line):
         wire.write(json.dumps(line) + '\n')
@@ -304,7 +304,7 @@ def serve(folder):
 
     begun = False
     try:
-        with lasting_threads():  # every thread starts in here
+        with lasting_threads():  # every thread starts inside this block
             real = Runner(InstalledNova(pathlib.Path(folder), lambda now: say(now=now)), folder)
             gc.freeze()  # Nova itself stays; each trace leaves many cycles to collect
             say(ready=importlib.metadata.version('nova'))
