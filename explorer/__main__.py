@@ -10,7 +10,7 @@ from typing import NoReturn, TypeAlias, TypedDict
 
 from explorer.errors import HookError, WrongUse
 
-# URLs may contain a password; in the environment, no process list shows it.
+# URLs may contain a password. An environment variable keeps it out of process lists.
 TRANSPORT, DATABASE = 'NOVA_EXPLORER_TRANSPORT_URL', 'NOVA_EXPLORER_DATABASE_URL'
 
 
@@ -101,14 +101,14 @@ def _commands() -> dict[Command, dict[str, _Option]]:
         _beside: {
             'key': {'metavar': 'KEY', 'help': 'the key of an exploration'},
             '--engine': {'default': 'recorded', 'choices': ('recorded', 'nova'),
-                         'help': 'whether the real Nova is recorded (the default) or runs live'}},
+                         'help': 'use the recordings of the real Nova (the default) or run it live'}},
         _serve: {
             '--host': {'default': '127.0.0.1', 'help': 'address to listen on; by default 127.0.0.1'},
-            '--port': {'type': _port, 'default': 8774, 'help': 'port; by default 8774, 0 picks a free one'},
+            '--port': {'type': _port, 'default': 8774, 'help': 'port; by default 8774; 0 for a free one'},
             '--transport-url': {
                 'type': _url, 'default': os.environ.get(TRANSPORT, 'memory://'), 'metavar': 'URL',
                 'help': 'URL of the bus, such as rabbit://USER:PASSWORD@HOST:PORT/, or @FILE for a file that holds it; '
-                        f'by default the URL in {TRANSPORT}, where no process list shows its password; '
+                        f'by default the URL in {TRANSPORT}, which keeps its password out of process lists; '
                         'without either, the bus is in memory'},
             '--database-url': {
                 'type': _url, 'default': os.environ.get(DATABASE), 'metavar': 'URL',
@@ -143,7 +143,7 @@ def _url(text: str) -> str:
             return file.readline().strip()
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(
-            f'{text[1:]!r} cannot be read: {getattr(error, "strerror", error)}; name a file with the URL') from error
+            f'{text[1:]!r} cannot be read: {getattr(error, "strerror", error)}; name a file that holds it') from error
 
 
 def _trace(arguments: argparse.Namespace) -> None:
@@ -195,7 +195,7 @@ def _history(arguments: argparse.Namespace) -> None:
 
 
 def _beside(arguments: argparse.Namespace) -> None:
-    """compare a leg of the miniature with the real Nova, station by station"""
+    """compare a leg in the miniature with the same leg in the real Nova, station by station"""
     from explorer.engines.running import run
     from explorer.explorations import exploration
     from explorer.views.comparison import compare
@@ -217,7 +217,7 @@ def _conductor(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    """write the player of an exploration, next to its comparison, as one HTML file"""
+    """write the player of an exploration, with its second scenario, as one HTML file"""
     from explorer.engines.running import run
     from explorer.explorations import exploration
     from explorer.player.export import export, write
@@ -266,7 +266,7 @@ def _diagrams(arguments: argparse.Namespace) -> bool:
 
 
 def _bench(arguments: argparse.Namespace) -> None:
-    """measure the cost of the hook, the bus and the start"""
+    """measure the cost of the hook, the bus and startup"""
     from explorer.commands.bench import bench
     rows = bench(_sheet)
     if arguments.json:

@@ -1,4 +1,4 @@
-"""Error messages of one line, JSON schemas for data from outside, and files that are written whole or not at all."""
+"""One-line error messages, JSON schemas for data from outside, and files that are written whole or not at all."""
 
 import contextlib
 import pathlib
@@ -86,13 +86,13 @@ def check(data: object, shape: Schema, what: str, remedy: str) -> None:
     """
     try:
         error = next(jsonschema.Draft202012Validator(shape).iter_errors(data), None)
-    except (RecursionError, ValueError) as odd:  # ValueError: a number has more digits than Python writes
+    except (RecursionError, ValueError) as odd:  # ValueError: a number has too many digits for Python to print
         raise WrongUse(f'{what}: {one_line(odd)}; {remedy}') from odd
     if error is None:
         return
     while error.context:  # or_null: the last alternative is the one that is not null
         error = next(inner for inner in error.context if inner.schema_path[0] == len(error.validator_value) - 1)
     place = '.'.join(map(str, error.absolute_path)) or 'top level'
-    reason = {'enum': f'{shorten(error.instance)} is unknown here',
+    reason = {'enum': f'{shorten(error.instance)} is not known here',
               'pattern': f'{shorten(error.instance)} is not valid here'}
     raise WrongUse(f'{what}: {place}: {reason.get(error.validator) or cut(error.message)}; {remedy}')

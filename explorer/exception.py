@@ -33,7 +33,7 @@ class NovaException(Exception, metaclass=_NovaClass):
         return self.args[0]
 
 
-# Name, base, message (None: the base's), and the status if it differs from the base's. A base precedes its rows.
+# Name, base, message (None: the base's), and the status if it differs from the base's. A base comes first.
 CLASSES = (
     ('Forbidden', 'NovaException', 'Forbidden', 403),
     ('PolicyNotAuthorized', 'Forbidden', "Policy doesn't allow %(action)s to be performed."),
@@ -64,7 +64,7 @@ CLASSES = (
      "Operation '%(operation)s' not supported for mem encryption enabled instance (%(instance_uuid)s)."),
     ('OperationNotSupportedForVTPM', 'NotSupported',
      "Operation '%(operation)s' not supported for vTPM-enabled instance (%(instance_uuid)s)."),
-    # The missing % before the bracket is Nova's own.
+    # The missing % before the parenthesis is Nova's own mistake.
     ('OperationNotSupportedForVDPAInterface', 'NotSupported',
      "Operation '%(operation)s' not supported for instance with vDPA ports ((instance_uuid)s)."),
     ('ForbiddenSharesNotConfiguredCorrectly', 'NotSupported',

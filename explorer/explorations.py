@@ -160,8 +160,8 @@ class Exploration:
     """One leg of the lesson.
 
     Shape: *focus* holds the keys of stations in the order of the path; *landmarks* are those that later diagrams still
-    show; *follow* is a key of FIELDS; *versus* is a second scenario, which takes another way, and *versus_says*
-    describes it.
+    show; *follow* is a key of FIELDS; *versus* is a second scenario, which takes a different course, and
+    *versus_says* describes it.
     """
 
     key: str

@@ -1,11 +1,11 @@
-"""Copies of values as plain data, made at once and without running any of the values' code.
+"""Copies of values as plain data, made immediately and without running any of the values' code.
 
-ormsgpack makes a copy in one pass; unlike JSON, its format distinguishes NaN from None and bytes from text. A value
-that the library does not know is described by its class: a class that carries the request shows its fields, and a class
-that owns a station shows its name. Equal copies are kept once.
+ormsgpack makes a copy in one pass; unlike JSON, its format distinguishes NaN from None and bytes from text. How
+a value that the library does not know is shown depends on its class: one that carries the request shows its fields, and
+one that owns a station shows only its name. Of equal copies, only one is kept.
 
-What JSON cannot hold is marked, so that no value turns into another. {"": TYPE, "value": TEXT} stands for a number that
-is not finite or does not fit into 64 bits, for text that is not Unicode, and for bytes that are not UTF-8.
+What JSON cannot hold is marked, so that no value is mistaken for another. {"": TYPE, "value": TEXT} stands for a number
+that is not finite or does not fit into 64 bits, for text that is not Unicode, and for bytes that are not UTF-8.
 {"": "dict", "items": [[key, value], ...]} stands for a dict whose keys are not all text.
 """
 
@@ -30,7 +30,7 @@ import ormsgpack
 from explorer.payloads import Plain, Value
 from explorer.stations import CARRIERS, NOISE
 
-Copy: TypeAlias = bytes | int | None  # packed; but None, booleans and integers of up to 64 bits as they are
+Copy: TypeAlias = bytes | int | None  # packed, except None, booleans and integers of up to 64 bits
 Plan: TypeAlias = tuple[tuple[str, str], ...]  # (name of a local, 'value', 'whole', 'environ' or 'secret')
 _Read: TypeAlias = Callable[[Value], Value]
 
@@ -93,7 +93,7 @@ def plan(names: Iterable[str], shows: Iterable[str] | None = None) -> Plan:
 
 
 class Copier:
-    """Make copies, and keep equal ones once.
+    """Make copies, and keep only one of those that are equal.
 
     Shape: *places* are the dotted names of the classes of which only the name is shown.
     """
@@ -143,7 +143,7 @@ class Copier:
         return self._plain(value, DEEPEST_OBJECT, ()) if kind == 'object' else read(value)
 
     def _plain(self, value: Value, depth: int, inside: tuple[int, ...]) -> Value:
-        """Copy undeclared objects, cycles and what must be marked, which is slower.
+        """Copy undeclared objects, cycles and what must be marked; this is slower than ormsgpack.
 
         Shape: at most *depth* levels; *inside* are the ids of the containers around the value, because no container is
         copied again inside itself.
@@ -180,7 +180,7 @@ def _marked(value: Value) -> Value:
 def _digits(number: Value) -> str:
     try:
         return repr(number)
-    except ValueError:  # it has more digits than Python writes
+    except ValueError:  # it has too many digits for Python to print
         return hex(number)
 
 
@@ -364,7 +364,7 @@ def _masked_text(text: str) -> str:
 
 
 def _cut(plain: Value) -> Value:
-    """Cut texts and containers that are too long; the rest states the full length and a digest of the whole."""
+    """Cut texts and containers that are too long, and add the full length and a digest of the whole."""
     if isinstance(plain, str) and len(plain) > LONGEST_TEXT:
         return f'{plain[:LONGEST_TEXT]}… [{len(plain)} characters, sha256 {_digest(plain)}]'
     if isinstance(plain, dict):

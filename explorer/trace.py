@@ -68,7 +68,7 @@ def codes(name: str) -> tuple[types.CodeType, ...]:
     return _found(name)[0]
 
 
-@functools.cache  # what is found first is watched, because an application that was wired before a reload still runs it
+@functools.cache  # the code found first stays watched: an application wired before a reload still runs it
 def _found(name: str) -> tuple[tuple[types.CodeType, ...], _Way]:
     """Find a function's code objects, and everything on the way to them that a reload would change."""
     way: _Way
@@ -164,7 +164,7 @@ def _monitor(watched: Sequence[types.CodeType], enter: OnEnter, line: OnLine, le
 
 
 RESTART = 'restart the kernel'
-INSIDE = ('a request cannot run while another one is recorded; '
+INSIDE = ('a request cannot run while another one is being recorded; '
           'do not call run() from a function of the path, and wait for the first request to end')
 
 # On Python 3.11, a running thread cannot be given a trace function. Threads that outlive a trace are started with this
@@ -201,7 +201,7 @@ def _settrace(watched: Sequence[types.CodeType], enter: OnEnter, line: OnLine, l
     if _gate['now'] is not None:
         raise HookError(INSIDE)
     if holder not in (None, _through_gate):
-        raise HookError(f'{type(holder).__module__} holds the trace function, which the hook needs before Python 3.12; '
+        raise HookError(f'{type(holder).__module__} holds the trace function, which the hook needs on Python 3.11; '
                         f'stop the debugger or the coverage measurement and {RESTART}, or use Python 3.12+')
     on_call = _tracer(frozenset(map(id, watched)), enter, line, leave, other)
     threads_before, _gate['now'] = threading.gettrace(), on_call
@@ -341,11 +341,11 @@ class Recorder:
 
     Shape: *stations* are rows of the table; *column* says which of their names to watch: 'ours' or 'nova'. *aside* is
     called with the locals of every visit that begins an exchange with the API; if it returns True, only the stations of
-    the exploration `client` are recorded until the visit ends. *name_other*, if given, is called once for every other
-    function that runs, name_other(file name, qualified name), and returns a name or None. Functions with a name are
-    counted with the visit in which they run.
+    the exploration `client` are recorded until the visit ends. *name_other*, if given, is called as
+    name_other(file name, qualified name), once for every other function that runs, and returns a name or None.
+    Functions with a name are counted with the visit in which they run.
     Raises: LookupError for a name that does not lead to a function; HookError if the hook cannot see everything, at the
-    beginning if that is known by then, otherwise at the end. A callback that failed is a HookError at the end.
+    beginning if that is known by then, otherwise at the end; HookError at the end if a callback failed.
     """
 
     _names: dict[int, tuple[str | None, types.CodeType]]
@@ -426,7 +426,7 @@ class Recorder:
         if known is None:
             known = self._names[id(code)] = (
                 self._name_other(code.co_filename, code.co_qualname),  # type: ignore[misc]  # not called without one
-                code)  # a code that is kept keeps its id
+                code)  # kept, so that no other code gets its id
         if known[0] is None:
             return False
         stack = self._stacks.get(threading.get_ident())
@@ -623,7 +623,7 @@ def steps(records: Iterable[Record]) -> tuple[Step, ...]:
 
 
 def _record(step: Plain) -> Record:
-    """Turn a step as JSON has it back into a record."""
+    """Turn a step that was read from JSON back into a record."""
     copies: Plain = {name: encoded(step[name]) for name in ('result', 'error')}
     for name in ('before', 'after'):
         copies[name] = step[name] and {key: encoded(part) for key, part in step[name].items()}
@@ -655,12 +655,13 @@ def _no_number(name: str) -> Value:
 class Trace:
     """A request and what became of it.
 
-    The steps are kept packed: about 15 kB instead of half a megabyte.
+    The steps are kept packed, at about one twentieth of their size as JSON.
 
     Shape: *request* {method, path, headers, body} and *response* {status, headers, body} of the last exchange, None if
     there was none; *messages* as `rpc` in the recordings, with real ids; *outcome* {vm_state_after, task_state_after,
     actions, faults} is what the database holds about the server afterwards; *note* is the client's message if it gave
-    up; *also_ran* {index as text: {dotted name: how often}} is what else of Nova ran in each step, if that was watched.
+    up, or what was still at work when the wait ended; *also_ran* {index as text: {dotted name: how often}} is what else
+    of Nova ran in each step, if that was watched.
     """
 
     engine: str
@@ -679,7 +680,7 @@ class Trace:
         return isinstance(other, Trace) and self._head() == other._head() and self.steps == other.steps
 
     def __repr__(self) -> str:
-        status = self.response['status'] if self.response else 'no answer'
+        status = self.response['status'] if self.response else 'no response'
         return f'<Trace {self.engine}: {len(self.steps)} steps, {status}>'
 
     @property
@@ -733,7 +734,7 @@ class Trace:
         return [step for step in self.steps if step.station == station]
 
     def changes(self, step: Step | int) -> dict[str, dict[Path, Value]]:
-        """Return what a step, given itself or by its index, changed in its payload: see `difference`."""
+        """Return what a step changed in its payload, as `difference` does; *step* may be its index."""
         step = self.steps[step] if isinstance(step, int) else step
         return difference(step.before or {}, step.after or {})
 
@@ -757,7 +758,7 @@ class Trace:
     def journey(self, name: str | None = None) -> 'pandas.DataFrame':
         """Return a table of where a field was, under which name and with which value; without *name*, of every field.
 
-        Shape: a row for each step where the field appears or has another value than in the row above.
+        Shape: a row each time the field appears under another name or with another value than in its previous row.
         """
         import pandas
         last: dict[object, tuple[Path, str]]

@@ -208,7 +208,7 @@ def test_a_run_inside_a_run_is_refused_at_once_and_the_outer_one_is_complete(who
         objects.timeutils.utcnow = late
         sent({scenario})
         sent({scenario})''')
-    assert inner.startswith('HookError a request cannot run while another one is recorded')
+    assert inner.startswith('HookError a request cannot run while another one is being recorded')
     assert outer == again == whole[scenario == 'BARE']
 
 

@@ -306,7 +306,7 @@ def damaged(change):
     (damaged(lambda data: data.update(schema=99)), 'schema 99'),
     (damaged(lambda data: data.pop('messages')), 'messages'),
     (damaged(lambda data: data['steps'][3].pop('before')), 'before'),
-    (damaged(lambda data: data['steps'][3].update(station='moon')), "steps.3.station: 'moon' is unknown here"),
+    (damaged(lambda data: data['steps'][3].update(station='moon')), "steps.3.station: 'moon' is not known here"),
     (damaged(lambda data: data.update(steps=5)), 'damaged'),
     (lambda text: '[' * 100_000, 'not a trace'), (lambda text: None, 'not a trace'),
     (damaged(lambda data: data['steps'][3].update(line='<img src=x onerror=alert(1)>')), 'steps.3.line'),

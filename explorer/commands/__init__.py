@@ -1,1 +1,1 @@
-"""What only the command line runs: serve, conform, diagrams, bench."""
+"""Code that only the command line runs: serve, conform, diagrams, bench."""

@@ -1,6 +1,6 @@
-"""Measure the cost of the hook, the bus and the start.
+"""Measure the cost of the hook, the bus and startup.
 
-Ours and its peers are measured on the same path and in the same run, so that their ratios can be compared.
+Our code and its peers are measured on the same path and in turn, so that their ratios can be compared.
 """
 
 import contextlib
@@ -161,7 +161,7 @@ def _tracer() -> 'Tracer':
 
 @contextlib.contextmanager
 def _opentelemetry(tracer: 'Tracer') -> Iterator[None]:
-    """Make a span of each station, with the same payload as JSON attributes but without the lines that ran."""
+    """Make a span for each station, with the same payload as JSON attributes but without the lines that ran."""
     table, places, _ = trace._table(tuple(station for station in stations.STATIONS if not station.boot), 'ours')
     spans = threading.local()
 
@@ -195,7 +195,7 @@ def memory() -> list[Measurement]:
     runner = miniature()
     cloud = Cloud(servers={f'web-{n}': f'00000000-0000-4000-8000-{n:012x}' for n in range(SERVERS)})
     kept = [runner.answer(Scenario(server=server, request=BARE.request), cloud)[0] for server in cloud.servers]
-    return [_row(f'kept a traced request, over {SERVERS} servers', _deep_size(kept) / SERVERS / 1e3, 'kB', 24)]
+    return [_row(f'memory per traced request, over {SERVERS} servers', _deep_size(kept) / SERVERS / 1e3, 'kB', 24)]
 
 
 def _deep_size(root: object) -> int:
@@ -231,7 +231,7 @@ def pictures(sheet: SheetOf) -> list[Measurement]:
     pages = [export.export(run(row.scenario), row.key, run(row.versus), sheet(row.key)) for row in EXPLORATIONS]
     return [_row('runs of Graphviz for a player that shows all its steps', drawn, '', 1),
             _row('opening a player on the longest trace', statistics.median(map(_opened_ms, longest)), 'ms', 300),
-            _row('the largest page of export', max(len(page.encode()) for page in pages) / 1000, 'kB', 220)]
+            _row('the largest exported page', max(len(page.encode()) for page in pages) / 1000, 'kB', 220)]
 
 
 def _opened_ms(trace: trace.Trace) -> float:
@@ -287,7 +287,7 @@ def bus() -> list[Measurement]:
 
 
 def starts() -> list[Measurement]:
-    """Compare the first run in a fresh process with importing the libraries that the path uses."""
+    """Compare the first request in a fresh process with importing the libraries that the path uses."""
     ways = {
         'libraries': 'from explorer.libraries import jsonschema, oslo_messaging; import ' + ', '.join(PATH_LIBRARIES),
         'first run': 'from explorer import run, Scenario; run(Scenario())',
@@ -327,7 +327,7 @@ def real() -> list[Measurement]:
     worker.close()
     return [
         _row('the real Nova, from start to ready', said[-1][0] - said[0][0], 's', 5),
-        # The client sends three more requests; where there is only settrace, that makes the whole run slow.
+        # The client sends three more requests; where there is only settrace, they make the whole scenario slow.
         *(_row(f'the real Nova, {name}, traced', statistics.median(times[name]), 's', bound)
           for name, bound in zip(times, (0.5, 0.5 if python >= (3, 12) else None), strict=True)),
         _row('the real Nova, memory after the recorded requests',

@@ -36,7 +36,7 @@ def read_cases(path: str | pathlib.Path, *, inside_only: bool = False) -> tuple[
     """Read a file of recordings.
 
     Returns: (cloud, cases).
-    Raises: WrongUse for a file that is not one of recorded cases, and for one without a case to run.
+    Raises: WrongUse for a file that does not hold recorded cases, and for one that has no case to run.
     """
     try:
         with open(path, encoding='utf-8') as file:
@@ -117,7 +117,7 @@ def conform(path: str | pathlib.Path, level: str = 'rpc', *, inside_only: bool =
 
 @contextlib.contextmanager
 def _writing(path: str | pathlib.Path, what: str) -> Iterator[None]:
-    """Turn an error while a file is written into one line."""
+    """Raise WrongUse, with one line, if a file cannot be written."""
     try:
         yield
     except OSError as error:
@@ -173,4 +173,4 @@ def record_cases(source: str | pathlib.Path, target: str | pathlib.Path, *, engi
     changed = [case['id'] for case, new in zip(cases, fresh, strict=True)
                if case.get('expect') and case['expect'] != new['expect']]
     return [*(f'{name}: the response differs from the one in {source}' for name in changed),
-            f'{len(fresh)} cases recorded with nova {NOVA}, {len(changed)} of them with another response than before']
+            f'{len(fresh)} cases recorded with nova {NOVA}, {len(changed)} of them with a different response']

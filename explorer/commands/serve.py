@@ -1,4 +1,4 @@
-"""nova-api and nova-conductor as programs: real clients and a real broker can use our small Nova."""
+"""nova-api and nova-conductor as programs: real clients and a real broker can use the miniature."""
 
 import logging
 import signal
@@ -39,7 +39,7 @@ def serve(host: str, port: int, transport_url: str, database_url: str | None) ->
             server = HTTPServer(host, port, application)
         except (OSError, ValueError) as error:
             reason = getattr(error, 'strerror', None) or 'no such address'
-            raise WrongUse(f'cannot listen on {host!r}:{port}: {reason}; use another --port, 0 picks one') from error
+            raise WrongUse(f'cannot listen on {host!r}:{port}: {reason}; use another --port, or 0 for any') from error
         seed(database, cloud)
         if transport_url == MEMORY:
             pipeline.start_conductor(database, transport, pipeline.ComputeTaskManager())
@@ -92,7 +92,7 @@ def claim(database: sa.Engine) -> None:
         there = set(sa.inspect(connection).get_table_names())
     if there & set(ours) and objects.MARK.name not in there:
         raise WrongUse(f'the database {database.url!r} holds tables of another program; use a separate database')
-    objects.MARK.create(database, checkfirst=True)  # first: a half-made set must not look foreign
+    objects.MARK.create(database, checkfirst=True)  # first, or a half-made set would look foreign
     objects.METADATA.create_all(database)
 
 

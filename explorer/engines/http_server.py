@@ -75,7 +75,7 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
         super().__init__((host, port), _Handler)
         self.set_app(app)
         self._closed = threading.Condition()
-        self._unanswered: dict[socket.socket, bool] = {}  # of each open connection
+        self._unanswered: dict[socket.socket, bool] = {}  # per open connection: does it still wait for its response?
         self.asked = 0  # requests that reached the application
 
     def server_bind(self) -> None:
@@ -100,7 +100,7 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
                 self._closed.notify_all()
 
     def may_answer(self, connection: socket.socket) -> bool:
-        """Return whether a connection still waits for its response; from now on it does not."""
+        """Return whether a connection still waits for its response, and record that it no longer does."""
         with self._closed:
             waits, self._unanswered[connection] = self._unanswered[connection], False
             return waits
@@ -110,10 +110,10 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
         with self._closed:
             return self._closed.wait_for(lambda: not self._unanswered, timeout)
 
-    def stop(self, timeout: float = 2.5) -> None:
+    def stop(self, timeout: float = 2) -> None:
         """Accept no further connection, and let the open requests finish.
 
-        A request that is not answered within *timeout* seconds gets a 503, and whatever it has sent stays sent.
+        A request that is not answered within *timeout* seconds gets a 503; messages that it has already sent stay sent.
         """
         end = time.monotonic() + timeout
         self.shutdown()

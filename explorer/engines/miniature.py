@@ -1,4 +1,4 @@
-"""The miniature: our path in this process, surrounded by real libraries: database, bus, HTTP."""
+"""The miniature: our path in this process, surrounded by real libraries for the database, the bus and HTTP."""
 
 import atexit
 import contextlib
@@ -32,7 +32,7 @@ class _Conductor(pipeline.ComputeTaskManager):
 
 
 class Miniature:
-    """Our small Nova in this process: database, bus, conductor and application, started once."""
+    """The miniature in this process: database, bus, conductor and application, started once."""
 
     engine: str
     column: str
@@ -62,7 +62,7 @@ class Miniature:
         atexit.register(end_workers, server._work_executor)
 
     def wire(self) -> WSGIApplication:
-        """Wire a fresh application on the database and the bus."""
+        """Wire a fresh application to the database and the bus."""
         return cast(WSGIApplication, pipeline.init_application(self.database, self.transport, self.tokens))
 
     def seed_cloud(self, cloud: Cloud) -> None:
@@ -89,7 +89,7 @@ class Miniature:
 def end_workers(executor: Value) -> None:
     """Stop the idle workers of an executor.
 
-    On their own, they take up to a second to notice that the process ends.
+    On their own, they take up to a second to notice that the process is ending.
     """
     for worker in executor._workers:
         worker.stop()

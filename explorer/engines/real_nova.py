@@ -37,7 +37,7 @@ Tell: TypeAlias = Callable[[str], object]  # called with a line of progress
 
 
 def python() -> str:
-    """Return the path of a Python with nova: NOVA_EXPLORER_PYTHON, else the one that `make nova` installed, else ours.
+    """Return the path of a Python with nova: NOVA_EXPLORER_PYTHON, else the one from `make nova`, else this one.
 
     Raises: WrongUse if none has nova, or if the first one that has it has another version, or lacks a package that the
     worker needs.
@@ -82,7 +82,7 @@ print(version, *[name for name in ('nova', 'ormsgpack', 'novaclient') if not imp
 
 
 def _looked_for(path: str) -> list[str]:
-    """Return a Python's version of nova, or 'none', followed by the packages that the worker would miss there."""
+    """Return a Python's version of nova, or 'none', followed by the packages that the worker needs and it lacks."""
     try:
         done = subprocess.run([path, '-I', '-c', _LOOKS], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -137,7 +137,7 @@ class RealNova:
 
     @property
     def pid(self) -> int | None:
-        """Return the process id of the worker, or None if it does not run."""
+        """Return the process id of the worker, or None if it is not running."""
         return self._process.pid if self._process else None
 
     def _start(self) -> _Worker:
@@ -173,7 +173,7 @@ class RealNova:
             return self._line(worker, ANSWER_SECONDS)
         except WrongUse:
             raise
-        except BaseException:  # after an interrupt, the late answer would pass for the next one
+        except BaseException:  # after an interrupt, the late reply would be taken for the next one
             self.close()
             raise
 
@@ -219,8 +219,8 @@ def _worker(interpreter: str, folder: str) -> _Worker:
     with open(pathlib.Path(folder, 'said'), 'w') as said:
         return _Worker(
             [interpreter, '-m', 'explorer.engines.in_nova.worker', folder], cwd=folder, text=True, encoding='utf-8',
-            # With one arena, because each of Nova's many threads would keep its own; and in a session of its own,
-            # so that an interrupt here does not reach it.
+            # One malloc arena, or each of Nova's many threads would keep its own; and a separate session,
+            # so that an interrupt here does not reach the worker.
             env={**kept, 'PYTHONPATH': folder, 'MALLOC_ARENA_MAX': '1'}, start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
 

@@ -1,7 +1,7 @@
 """Recordings of the real Nova: traces of the seven explorations, their comparisons, failing requests, another action.
 
-`record()` writes them with the live engine. `recorded()` serves them, so a learner without nova still sees the real
-one. `stale()` reports where the real Nova no longer does what was recorded.
+`record()` writes them with the live engine. `recorded()` serves them, so a learner without nova still sees the
+real Nova. `stale()` reports where the real Nova no longer does what was recorded.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from explorer.trace import Trace
 RECORDINGS_FILE = pathlib.Path(__file__).with_name('recordings.jsonl.xz')
 REMEDY = 'where nova is installed, "python -m explorer record" writes them again'
 
-# Each is rejected at a different place; the last three fail beyond the API.
+# They fail at various places along the path; the last three fail beyond the API.
 REFUSALS = {
     'no token': Scenario(caller='no_token'),
     'not JSON': Scenario(request={
@@ -115,7 +115,7 @@ def record(
 
     Shape: badges({name: trace of the real Nova}) compares the miniature with it and returns {key of a station: badge}.
     Returns: the names of the recordings.
-    Raises: WrongUse if the real Nova fails or the file cannot be written; the old file then stays.
+    Raises: WrongUse if the real Nova fails or the file cannot be written; the old file is then kept.
     """
     traces = _asked(run)
     places = {step.station: [step.file, step.line] for trace in traces.values() for step in trace.steps}
@@ -210,7 +210,7 @@ def _unusual(scenario: Plain) -> Value:
 
 
 def gist(trace: Trace) -> Plain:
-    """Return, as plain data, the parts of a trace that must not change from run to run."""
+    """Return, as plain data, the parts of a trace that must not change from one recording to the next."""
     response = trace.response and {
         'status': trace.response['status'], 'body': _settled(trace.response['body'])}
     return {
@@ -222,7 +222,7 @@ def gist(trace: Trace) -> Plain:
 
 
 def _settled(value: Value) -> Value:
-    """Replace the request ids by a placeholder."""
+    """Replace the request ids with a placeholder."""
     return json.loads(re.sub(r'req-[0-9a-f-]{36}', 'req-…', json.dumps(value)))
 
 

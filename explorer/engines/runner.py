@@ -1,7 +1,7 @@
 """Run one request: seed the cloud, send the request, record what happens, wait until all is done, return the trace.
 
-A Runner is given the Nova that answers, the miniature or the real one: application, bus, conductor and database. It
-does not import our path, so the process of the real Nova uses it as well.
+A Runner is given the Nova that answers (the miniature or the real Nova), with its application, bus, conductor and
+database. It does not import our path, so the process of the real Nova uses it as well.
 """
 
 import builtins
@@ -32,7 +32,7 @@ LIBRARIES = ('WebOb', 'Routes', 'jsonschema', 'oslo.messaging', 'oslo.policy', '
 
 
 def versions(client: bool = False) -> dict[str, str]:
-    """Return the versions of everything that a trace depends on; *client*: include the client's."""
+    """Return the versions of everything that a trace depends on; *client* adds the client's."""
     names = (*LIBRARIES, *(['python-novaclient'] if client else []))
     return {'nova': NOVA, 'python': platform.python_version(),
             **{name: importlib.metadata.version(name) for name in names}}
@@ -75,19 +75,19 @@ class Nova(Protocol):
     tokens: dict[str, Identity]
 
     def seed_cloud(self, cloud: Cloud) -> None:
-        """Replace everything in the database by the hosts and cells of a cloud."""
+        """Replace everything in the database with the hosts and cells of a cloud."""
 
     def seed_server(self, uuid: str, name: str, state: Mapping[str, Value]) -> None:
         """Write a server in a *state* (all keys of `server_defaults`), replacing the one with that uuid."""
 
     def server_state(self, uuid: str) -> Plain:
-        """Return what the database holds of a server, as in `expect` of the recorded cases."""
+        """Return what the database holds about a server, as in `expect` of the recorded cases."""
 
     def rivalled(self, uuid: str, task_state: str | None) -> AbstractContextManager[None]:
         """Set the server's task state between the read and the conditional update, as a concurrent request would."""
 
     def exception(self, name: str) -> type[Exception] | None:
-        """Return a class of exception of Nova by its name, or None if there is none."""
+        """Return Nova's exception class with that name, or None if there is none."""
 
 
 _N = TypeVar('_N', bound=Nova)

@@ -60,9 +60,9 @@ def answer(
         tell: real_nova.Tell | None = None) -> tuple[Trace, Value]:
     """Run a scenario and return (trace, response).
 
-    Shape: the response is as it arrived, while secrets are masked in the one of the trace; *whole*: Nova's conductor
-    continues up to its own cast to the compute host; else it only acknowledges the message, as ours does.
-    Raises: as `run`.
+    Shape: the response is as it arrived, while secrets are masked in the trace's copy; *whole*: Nova's conductor
+    continues up to its own cast to the compute host; else it only acknowledges the message, as the miniature's does.
+    Raises: the same as `run`.
     """
     if not isinstance(scenario, Scenario) or not isinstance(cloud, Cloud | None):
         raise WrongUse(f'pass a Scenario and a Cloud, not {shorten(scenario)} and {shorten(cloud)}')
@@ -76,7 +76,7 @@ def answer(
 
 
 def boot() -> Trace:
-    """Wire a fresh application and return the trace of that, which happens once, when the service starts."""
+    """Wire a fresh application, as a service does once when it starts, and return the trace of the wiring."""
     with _turn(), Recorder([station for station in STATIONS if station.boot]) as recorder:
         miniature().nova.wire()
     return Trace('miniature', versions(), {}, None, None, [], None, None, pack(recorder.records()[0]))
@@ -84,7 +84,7 @@ def boot() -> Trace:
 
 @functools.cache
 def miniature() -> Runner[Miniature]:
-    """Return the runner of our small Nova, which is started once per process."""
+    """Return the runner of the miniature, which is started once per process."""
     nova = Miniature()
     return Runner(nova, nova.folder)
 

@@ -1,4 +1,4 @@
-"""Write a cloud into our database (hosts, cells, servers) and read what it holds of a server afterwards."""
+"""Write a cloud into our database (hosts, cells, servers) and read what it holds about a server afterwards."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from explorer.payloads import Plain, Value
 
 
 def seed_cloud(database: sa.Engine, cloud: Cloud) -> None:
-    """Create missing tables, empty them all, and write the hosts and cells of a cloud, but not its servers."""
+    """Create missing tables, empty all tables, and write the hosts and cells of a cloud, but not its servers."""
     METADATA.create_all(database)
     url = database.url.render_as_string(hide_password=False)
     with database.begin() as connection:

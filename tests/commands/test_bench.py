@@ -19,12 +19,12 @@ def rows():
 
 
 @pytest.mark.parametrize(('what', 'bound', 'least'), [
-    ('kept a traced request, over 5 servers', 24, 1), ('cast to receipt, ours', 2, 0.001),
+    ('memory per traced request, over 5 servers', 24, 1), ('cast to receipt, ours', 2, 0.001),
     ('idle listener, ours', 1, 0),
     ('fresh process, first run / libraries', 3, 0.1), ('pandas and ipywidgets loaded by `import explorer`', 0, 0),
     ('runs of Graphviz for a player that shows all its steps', 1, 1),
     ('opening a player on the longest trace', 300, 1),
-    ('the largest page of export', 220, 50)])
+    ('the largest exported page', 220, 50)])
 def test_each_promise_is_measured_and_has_a_bound(rows, what, bound, least):
     assert rows[what]['bound'] == bound
     assert rows[what]['value'] >= least
@@ -51,8 +51,8 @@ def test_the_traced_request_is_compared_with_its_peers(rows):
 
 
 def test_measurements_without_a_clock_are_within_their_bounds(rows):
-    for what in ('kept a traced request, over 5 servers', 'pandas and ipywidgets loaded by `import explorer`',
-                 'runs of Graphviz for a player that shows all its steps', 'the largest page of export'):
+    for what in ('memory per traced request, over 5 servers', 'pandas and ipywidgets loaded by `import explorer`',
+                 'runs of Graphviz for a player that shows all its steps', 'the largest exported page'):
         assert rows[what]['value'] <= rows[what]['bound']
 
 

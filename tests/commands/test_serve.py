@@ -127,7 +127,7 @@ def test_a_busy_port_is_reported_in_one_line(explorer):
     with socket.create_server(('127.0.0.1', 0)) as taken:
         done = explorer('serve', '--port', str(taken.getsockname()[1]))
     assert done.returncode == 2
-    assert 'Address already in use; use another --port, 0 picks one' in done.stderr
+    assert 'Address already in use; use another --port, or 0 for any' in done.stderr
     assert done.stderr.count('\n') == 1
 
 
