@@ -143,7 +143,7 @@ def _url(text: str) -> str:
             return file.readline().strip()
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(
-            f'{text[1:]!r} cannot be read: {getattr(error, "strerror", error)}; name a file that holds it') from error
+            f'{text[1:]!r} cannot be read: {getattr(error, "strerror", error)}; name a file with the URL') from error
 
 
 def _trace(arguments: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """The bus: oslo.messaging, with an in-memory driver for use without a broker.
 
 The library's own in-memory driver looks for messages every 50 ms and hands the sender's objects to the receiver. This
-one is notified, carries text, and drops messages that nobody listens for, like a broker that has no queue for them.
+driver is notified, carries text, and drops messages that nobody listens for, like a broker that has no queue for them.
 """
 
 import queue

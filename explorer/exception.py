@@ -33,7 +33,7 @@ class NovaException(Exception, metaclass=_NovaClass):
         return self.args[0]
 
 
-# Name, base, message (None: the base's), and the status if it differs from the base's. A base comes first.
+# Name, base, message (None: the base's), and the status if it differs from the base's. Bases come before subclasses.
 CLASSES = (
     ('Forbidden', 'NovaException', 'Forbidden', 403),
     ('PolicyNotAuthorized', 'Forbidden', "Policy doesn't allow %(action)s to be performed."),

@@ -29,7 +29,7 @@ def import_oslo_messaging():
 def import_jsonschema():
     """Import jsonschema, but delay building the grammar of the format "iri" until that format is first checked.
 
-    That takes half the time of the first request, and the path does not use the format. The stand-in loads
+    Building it takes half the time of the first request, and the path does not use the format. The stand-in loads
     the optional package rfc3987_syntax when it is called, so every format check in this process works as before.
     """
     name = 'rfc3987_syntax'

@@ -1,7 +1,7 @@
 """Nova's nouns: policy, the request context, the objects that travel, and the database that stores them.
 
-The names, fields, versions and rules are those of Nova 34.0.0; the code is ours. A class holds the fields that the path
-of a live migration or a pause uses; its docstring names what is left out.
+The names, fields, versions and rules are those of Nova 34.0.0; the code is ours. Each class holds the fields that the
+path of a live migration or a pause uses; its docstring names what is left out.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from concurrent import futures
 
 from explorer.libraries import oslo_messaging  # noqa: F401
 
-# The import above comes first because it selects threads; oslo.versionedobjects would load eventlet.
+# The import above comes first because it selects threads; otherwise oslo.versionedobjects would load eventlet.
 # isort: split
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -50,7 +50,7 @@ POLICIES = (
 
 @functools.cache
 def _enforcer():
-    """Build oslo.policy's enforcer with Nova's defaults and without a file."""
+    """Build oslo.policy's enforcer with Nova's defaults and without a policy file."""
     enforcer = oslo_policy.Enforcer(cfg.ConfigOpts(), rules=oslo_policy.Rules.from_dict(dict(POLICIES)), use_conf=False)
     for name, rule in POLICIES:
         enforcer.register_default(oslo_policy.RuleDefault(name, rule, scope_types=['project'] if ':' in name else None))
@@ -294,7 +294,7 @@ def instance_update_and_get_original(context, instance_uuid, values, columns_to_
         raise (exception.UnexpectedDeletingTaskStateError if deleting else exception.UnexpectedTaskStateError)(
             instance_uuid=instance_uuid, expected={'task_state': states},
             actual={'task_state': updated['task_state']})
-    # As in Nova, the row returned does not show when it was changed, because the database side sets that time.
+    # As in Nova, the row returned keeps the old updated_at, because the database side sets the new one.
     return original, {**updated, 'updated_at': original['updated_at']}
 
 
@@ -321,7 +321,7 @@ class NovaObject(ovo.VersionedObject):
 
     @classmethod
     def _from_row(cls, context, row, **values):
-        """Return an unchanged object with *values* and those columns of *row* that are fields."""
+        """Return an object with *values* and those columns of *row* that are fields, and with no changes to save."""
         columns = {name: row[name] for name in cls.fields if name in row}
         obj = cls(context, **{**columns, **values})
         obj.obj_reset_changes()
@@ -409,7 +409,7 @@ class NetworkModel(fields.FieldType):
 
 @NovaObjectRegistry.register
 class InstanceInfoCache(NovaObject):
-    """What Neutron last reported about the server's ports; on the wire a JSON text, as in Nova."""
+    """What Neutron last reported about the server's ports; sent over the bus as JSON text, as in Nova."""
 
     VERSION = '1.5'
     fields = {

@@ -423,7 +423,7 @@ class APIMapper(routes.Mapper):
 
 
 class ProjectMapper(APIMapper):
-    """Add every route with the project in the path (the old form) and without (nova.api.openstack.ProjectMapper)."""
+    """Add every route with the project in the path (the old form) and without it (nova.api.openstack.ProjectMapper)."""
 
     def create_route(self, path, method, controller, action):
         for prefix in ('/{project_id:[0-9a-f-]+}', ''):
@@ -472,7 +472,7 @@ def response(code, min_version=None, max_version=None):
 
 
 def action(name):
-    """Make a method the handler of a key of the body, without wrapping it."""
+    """Make a method the handler of a key in the body, without wrapping it."""
 
     def decorator(func):
         func.wsgi_action = name
@@ -931,7 +931,7 @@ class PauseServerController(Controller):
 class ServersController(Controller):
     """Describe servers to clients (nova.api.openstack.compute.servers.ServersController).
 
-    It is here because clients look up a server by name before they act on it. Left out: everything that changes a
+    Included because clients look up a server by name before they act on it. Left out: everything that changes a
     server, all filters except *name*, and fields that need another service.
     """
 
@@ -1167,7 +1167,7 @@ LIVE_MIGRATION = 'live-migration'
 
 
 def check_instance_state(vm_state=None, task_state=(None,), must_have_launched=True):
-    """Reject a server that is in any state other than these."""
+    """Reject a server whose vm state or task state is not among those given."""
     vm_state, task_state = (None if states is None else set(states) for states in (vm_state, task_state))
 
     def outer(f):
@@ -1238,7 +1238,7 @@ def block_accelerators(until_service=None):
 
 
 def reject_vdpa_instances(operation, until=None):
-    """Reject a server with vDPA ports while some computes are too old for it."""
+    """Reject a server with vDPA ports while some computes are too old to support them."""
 
     def outer(f):
         @functools.wraps(f)
@@ -1267,7 +1267,7 @@ def block_port_accelerators():
 
 
 def block_extended_resource_request(function):
-    """Reject a server whose ports request resource groups while some computes are too old for it."""
+    """Reject a server whose ports request resource groups while some computes are too old to support them."""
 
     @functools.wraps(function)
     def inner(self, context, instance, *args, **kwargs):
@@ -1347,7 +1347,7 @@ class API:
         return instance
 
     def get_all(self, context, search_opts=None, limit=None, marker=None, all_tenants=False):
-        """Return the servers that the caller may see and whose name matches, in order of creation."""
+        """Return the servers that the caller may see and whose name matches, oldest first in each cell."""
         return objects.instance_get_all(context, search_opts['name'], marker, all_tenants)
 
     def _record_action_start(self, context, instance, action):
@@ -1392,7 +1392,7 @@ class API:
                 context, instance, host_name, block_migration=block_migration,
                 disk_over_commit=disk_over_commit, request_spec=request_spec, async_=async_)
         except messaging.MessagingTimeout as messaging_timeout:
-            # The conductor may still be working on it; the fault lets users see what happened.
+            # The conductor may still be working on the migration; the fault lets users see what happened.
             objects.add_instance_fault_from_exc(context, instance, messaging_timeout)
             raise
 
@@ -1667,7 +1667,7 @@ def init_application(api_database, transport, tokens):
 
 
 def start_conductor(api_database, transport, manager, workers=None):
-    """Start to handle messages from the bus, *workers* at a time; the server returned has stop() and wait()."""
+    """Start handling messages from the bus, *workers* at a time; the server returned has stop() and wait()."""
     target = messaging.Target(topic=RPC_TOPIC, server='conductor')
     server = get_server(transport, target, [manager], api_database, serializer=NovaObjectSerializer())
     server.start(override_pool_size=workers)

@@ -1,8 +1,8 @@
 """Copies of values as plain data, made immediately and without running any of the values' code.
 
-ormsgpack makes a copy in one pass; unlike JSON, its format distinguishes NaN from None and bytes from text. How
-a value that the library does not know is shown depends on its class: one that carries the request shows its fields, and
-one that owns a station shows only its name. Of equal copies, only one is kept.
+ormsgpack makes a copy in one pass; unlike JSON, its format distinguishes NaN from None and bytes from text. Objects
+that the library does not know are shown according to their class: those that carry the request show their fields, and
+those whose class owns a station show only its name. Of equal copies, only one is kept.
 
 What JSON cannot hold is marked, so that no value is mistaken for another. {"": TYPE, "value": TEXT} stands for a number
 that is not finite or does not fit into 64 bits, for text that is not Unicode, and for bytes that are not UTF-8.
@@ -57,8 +57,8 @@ def snapshot(value: object) -> Value:
     Shape:  mappings keep their keys; objects become {"": class name, **fields}; sequences become lists; functions,
             classes and modules become "<function NAME>"; an enum becomes its value; what JSON cannot hold is marked.
     Limits: 4 levels of objects that CARRIERS does not declare, 12 levels of what ormsgpack cannot copy in one pass,
-            10,000 characters per text, 1,000 entries per container. What is cut states its length and digest. Bodies
-            and messages are not cut. Secrets read "***".
+            10,000 characters per text, 1,000 entries per container. A cut value states its full length and a digest.
+            Bodies and messages are not cut. Secrets read "***".
     Raises: nothing; what cannot be copied becomes "<ClassName>".
     """
     return decoded(Copier().value(value))
@@ -75,7 +75,7 @@ def encoded(plain: Value) -> Copy:
 
 
 def _json(value: Value) -> Value:
-    """Mark what JSON cannot hold in unpacked data."""
+    """Mark the values in unpacked data that JSON cannot hold."""
     cls = type(value)
     if cls is dict:
         return {key: _json(part) for key, part in value.items()}
@@ -95,7 +95,7 @@ def plan(names: Iterable[str], shows: Iterable[str] | None = None) -> Plan:
 class Copier:
     """Make copies, and keep only one of those that are equal.
 
-    Shape: *places* are the dotted names of the classes of which only the name is shown.
+    Shape: *places* are the dotted names of the classes whose instances are shown only as the name of their class.
     """
 
     _kept: dict[bytes, bytes]
@@ -122,7 +122,7 @@ class Copier:
         return copies
 
     def value(self, value: int | Value, kept: dict[bytes, bytes] | None = None) -> Copy:
-        """Copy one value; *kept* holds the copies made before, and those in `_whole` are not cut."""
+        """Copy one value; *kept* holds the copies made so far; those in `_whole` are not cut."""
         cls = type(value)
         if cls in ATOMS and (cls is not int or SMALLEST <= value <= LARGEST):
             return value
@@ -291,7 +291,7 @@ def _kind_of_object(cls: type, mro: tuple[type, ...], places: frozenset[str]) ->
 
 
 def _environ(environ: Value) -> Value:
-    """Return a WSGI environ without NOISE: what the client sent, and what the filters added."""
+    """Return a WSGI environ without NOISE, so only what the client sent and what the filters added."""
     if type(environ) is not dict:
         return environ
     node = {key: part for key, part in environ.items() if key not in NOISE}
@@ -338,7 +338,7 @@ def _finished(copy: bytes, *, whole: bool) -> bytes:
 
 
 def _masked(plain: Value) -> Value:
-    """Mask in plain data what follows a secret name: as a key, in a list, or within a text."""
+    """Mask what follows a secret name in plain data, whether the name is a key, an item of a list or part of a text."""
     if type(plain) is dict:
         return {key: MASK if part not in (None, '', {}, []) and is_secret(key) else _masked(part)
                 for key, part in plain.items()}

@@ -1,8 +1,8 @@
 """The path as data: a row for each station of the request.
 
 A row names the function as the real library names it; our function has the same name in one of our modules
-(`Station.ours`). The hook resolves either name to code objects. The row of a function that several parts of the path
-call leaves node, service and exploration open: a visit takes them from the visit that called it.
+(`Station.ours`). The hook resolves either name to code objects. If several parts of the path call a function, its row
+leaves node, service and exploration open: a visit takes them from the visit that called it.
 """
 
 import collections
@@ -287,7 +287,7 @@ RENAMED = {
     'nova.network.neutron.API': 'NeutronAPI',
 }
 
-# The modules of stations that are packages: their code is in an __init__.py.
+# The modules with stations that are packages, so their code is in an __init__.py.
 PACKAGES = ('nova.api.openstack', 'nova.api.validation', 'keystonemiddleware.auth_token')
 
 # The modules of Nova whose functions are in objects.py; the functions of all others are in pipeline.py.
@@ -319,7 +319,8 @@ FIELDS: dict[str, tuple[tuple[str | None, ...], ...]] = {
 }
 
 # Classes that carry the request, and the attributes that are their content. For other classes that own a station, and
-# for those with (), only the name is shown: they are places. Any other object shows all its attributes.
+# for those with (), only the name is shown, because the request only passes through them. Any other
+# object shows all its attributes.
 CARRIERS: dict[str, tuple[str, ...]] = {
     'webob.request.BaseRequest': ('environ',),
     'webob.response.Response': ('_status', '_headerlist', '_app_iter'),

@@ -61,9 +61,9 @@ Record: TypeAlias = tuple[Value, ...]  # the fields of a Step, the payloads stil
 def codes(name: str) -> tuple[types.CodeType, ...]:
     """Find the code objects of the function with the dotted *name*, below all its decorators.
 
-    Returns: more than one where a function of novaclient has a version for each range of microversions.
-    Raises: LookupError if there is no such function, or if it is a generator, which enters and leaves many times per
-    visit.
+    Returns: several code objects if a function of novaclient has a version for each range of microversions.
+    Raises: LookupError if there is no such function, or if it is a generator or a coroutine, which is entered and left
+    many times per visit.
     """
     return _found(name)[0]
 
@@ -117,8 +117,8 @@ def watch(watched: Iterable[types.CodeType], enter: OnEnter, line: OnLine, leave
     """Call back when a function whose code is in *watched* begins, runs a line or ends.
 
     Shape: enter(code, frame); line(code, number); leave(code, frame, result, error), where error is None for a return;
-    other(code), if given, when any other function begins. If it returns False, it is not called again for that code,
-    which must stay alive. The callbacks run in the function's thread and must not raise.
+    other(code), if given, when any other function begins; if it returns False, it is not called again for that code
+    object, which the caller must keep alive. The callbacks run in the function's thread and must not raise.
     """
     return (_monitor if hasattr(sys, 'monitoring') else _settrace)(list(watched), enter, line, leave, other)
 
@@ -219,7 +219,7 @@ def _settrace(watched: Sequence[types.CodeType], enter: OnEnter, line: OnLine, l
 
 
 def _tracer(ids: frozenset[int], enter: OnEnter, line: OnLine, leave: OnLeave, other: OnOther | None) -> _Tracer:
-    """Return a trace function that calls back for the codes with these ids."""
+    """Return a trace function that calls back for the code objects with these ids."""
     quiet: set[int]
     quiet, returns, yields = set(), opcode.opmap['RETURN_VALUE'], opcode.opmap['YIELD_VALUE']
 
@@ -281,10 +281,10 @@ class _Visit:
 @functools.cache
 def _table(stations: tuple[Station, ...], column: str) -> tuple[
         dict[int, tuple[types.CodeType, Station, Plan]], frozenset[str], dict[Station, _Way]]:
-    """Find what to watch: ({id of a code: (code, station, plan of its locals)}, places, ways).
+    """Find what to watch: ({id of a code object: (code object, station, plan of its locals)}, places, ways).
 
-    Shape: the keys are ids because hashing a code takes microseconds; *places* are the dotted names of the classes that
-    own a station; *ways* is {station: what a reload would change}, as in `_found`.
+    Shape: the keys are ids because hashing a code object takes microseconds; *places* are the dotted names of the
+    classes that own a station; *ways* is {station: what a reload would change}, as in `_found`.
     """
     table, ways = {}, {}
     for station in stations:
@@ -309,7 +309,7 @@ def _replaced(ways: dict[Station, _Way], column: str) -> str | None:
 def text_as_imported(filename: str) -> tuple[str, ...]:
     """Return the lines of a Python file as they were at the first call, or () if it cannot be read.
 
-    What is written to the file later is not what runs.
+    Later changes to the file do not affect the code that runs.
     """
     return _as_imported(filename)[1]
 
@@ -343,7 +343,7 @@ class Recorder:
     called with the locals of every visit that begins an exchange with the API; if it returns True, only the stations of
     the exploration `client` are recorded until the visit ends. *name_other*, if given, is called as
     name_other(file name, qualified name), once for every other function that runs, and returns a name or None.
-    Functions with a name are counted with the visit in which they run.
+    Functions that it names are counted in the visit in which they run.
     Raises: LookupError for a name that does not lead to a function; HookError if the hook cannot see everything, at the
     beginning if that is known by then, otherwise at the end; HookError at the end if a callback failed.
     """
@@ -468,8 +468,8 @@ class Recorder:
         """Return the visits in causal order, as (records, also_ran).
 
         Shape: also_ran is what else ran in each visit, {index of its record: {name: how often}}.
-        Order: a visit comes before the visits that it calls. A visit that it causes on another thread comes after its
-        calls, or at the very end if nobody waits for it.
+        Order: a visit comes first, then the visits that it calls, then any visit that it causes on another thread; the
+        last comes at the very end instead if nobody waits for it.
         """
         ordered, hops = _causal(list(self._visits))
         also_ran = {index: dict(visit.also_ran) for index, visit in enumerate(ordered) if visit.also_ran}
@@ -657,11 +657,11 @@ class Trace:
 
     The steps are kept packed, at about one twentieth of their size as JSON.
 
-    Shape: *request* {method, path, headers, body} and *response* {status, headers, body} of the last exchange, None if
-    there was none; *messages* as `rpc` in the recordings, with real ids; *outcome* {vm_state_after, task_state_after,
-    actions, faults} is what the database holds about the server afterwards; *note* is the client's message if it gave
-    up, or what was still at work when the wait ended; *also_ran* {index as text: {dotted name: how often}} is what else
-    of Nova ran in each step, if that was watched.
+    Shape: *request* {method, path, headers, body} and *response* {status, headers, body} belong to the last exchange;
+    None if there was none. *messages* have the form of `rpc` in the recordings, with real ids. *outcome*
+    {vm_state_after, task_state_after, actions, faults} is what the database holds about the server afterwards. *note*
+    is the client's message if it gave up, or what was still running when the wait ended. *also_ran* {index as text:
+    {dotted name: how often}} lists the other functions of Nova that ran in each step, if they were watched.
     """
 
     engine: str
@@ -758,7 +758,7 @@ class Trace:
     def journey(self, name: str | None = None) -> 'pandas.DataFrame':
         """Return a table of where a field was, under which name and with which value; without *name*, of every field.
 
-        Shape: a row each time the field appears under another name or with another value than in its previous row.
+        Shape: a row for each appearance of the field whose name or value differs from that in its previous row.
         """
         import pandas
         last: dict[object, tuple[Path, str]]

@@ -3,7 +3,7 @@
     python -m tests.contracts FILE      where the real Nova is installed: write its promises to FILE
 
 Shape of FILE: `nova` its version; `files` {dotted name of a station: the file that holds it, from its package on};
-`recordings` [dotted name of every function of nova in the call sequences that were recorded], kept as it is in FILE;
+`recordings` [dotted name of every function of Nova in the recorded call sequences], kept unchanged from the old FILE;
 everything else is what `promises()` returns.
 """
 
@@ -35,7 +35,7 @@ def parameters(code):
 
 
 def promises(column):
-    """Return the promises of the functions in a column of the table, 'ours' or 'nova', as plain data.
+    """Return the promises of the functions in a column of STATIONS, 'ours' or 'nova', as plain data.
 
     Shape: `functions` {dotted name in Nova: [parameters in order]}; `guards` {dotted name: [decorators, outermost
     first]}; `exceptions` [names of all errors]; `schemas` {name: JSON schema}; `policies` {rule: check};
@@ -127,7 +127,7 @@ def files():
 
 
 def live():
-    """Return the promises of the real Nova; call it where that is installed."""
+    """Return the promises of the real Nova, which must be installed."""
     promised = promises('nova')  # first, because it prepares the process for Nova
     return {'nova': importlib.metadata.version('nova'), 'files': files(), **promised}
 

@@ -1,7 +1,7 @@
 """The package's structure in numbers: python -m tests.house prints it.
 
 Sizes are counted in statements, so layout cannot change them. Imports, docstrings and annotations are not counted, and
-neither is what only declares types: aliases, type variables, TypedDicts and Protocols.
+neither is code that only declares types: aliases, type variables, TypedDicts and Protocols.
 """
 
 import ast
@@ -17,7 +17,7 @@ def files():
 
 
 def imports(path):
-    """Return the package's files that a file imports, at any level, as paths below the package: 'views/facts.py'."""
+    """Return the package's files that a file imports, even inside functions: 'views/facts.py'."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.ImportFrom) and (node.module or '').partition('.')[0] == 'explorer':
@@ -109,7 +109,7 @@ def defined(tree):
 
 
 def functions(tree):
-    """Yield (name, number of statements inside) of each function, nested ones included."""
+    """Yield (name, number of statements inside) for each function, nested ones included."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, statements(node) - 1

@@ -85,7 +85,7 @@ def wording(name: str, text: str) -> Iterator[str]:
 
 
 def lengths(name: str, text: str) -> Iterator[str]:
-    """Yield a line for each line that is too long; a row of a Markdown table may be, because it cannot be wrapped."""
+    """Report each line that is too long; a row of a Markdown table may be too long, because it cannot be wrapped."""
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > LONGEST_LINE and not (name.endswith('.md') and line.startswith('|')):
             yield f'{name}:{number}: {len(line)} characters; at most {LONGEST_LINE}'

@@ -1,6 +1,6 @@
 """Measure the cost of the hook, the bus and startup.
 
-Our code and its peers are measured on the same path and in turn, so that their ratios can be compared.
+Our code and its peers are measured on the same path and in turn, so that their ratios are meaningful.
 """
 
 import contextlib
@@ -109,7 +109,7 @@ def requests(name: str, scenario: Scenario, bound: float | None = None) -> list[
     def ratio(way: str, base: str) -> float:
         return statistics.median(a / b for a, b in zip(times[way], times[base], strict=True))
 
-    # Where there is only settrace, the cost of an idle trace function counts as part of the machine.
+    # Where there is only settrace, the cost of an idle trace function counts as part of the baseline.
     fair = 'idle settrace' if 'idle settrace' in ways else 'untraced'
 
     def a_station(way: str) -> float:
@@ -217,7 +217,7 @@ def _deep_size(root: object) -> int:
 
 
 def pictures(sheet: SheetOf) -> list[Measurement]:
-    """Count Graphviz runs while a player shows every step, time how players open, and measure exported pages."""
+    """Count Graphviz calls while a player shows every step, time the opening of players, and measure exported pages."""
     from explorer.player import export
     from explorer.player.widget import Player
     from explorer.views.flowcharts import render
@@ -257,7 +257,7 @@ class _Endpoint:
 
 
 def bus() -> list[Measurement]:
-    """Time a cast from sending to receipt and an idle listener, and compare both with the library's own driver."""
+    """Measure the time of a cast and the load of an idle listener, and compare both with the library's own driver."""
     rows = []
     for name, url, bounds in (('ours', 'memory://', (2, 1)), ('oslo.messaging fake', 'fake://', (None, None))):
         transport, endpoint = pipeline.create_transport(url), _Endpoint()

@@ -125,7 +125,7 @@ def _writing(path: str | pathlib.Path, what: str) -> Iterator[None]:
 
 
 def _see_that_it_can_be_written(path: str | pathlib.Path, what: str) -> None:
-    """Check that a file can be written before the cases run, because they take a while."""
+    """Before the cases run, check that a file can be written, because the cases take a while."""
     with _writing(path, what):
         if os.path.isdir(path):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

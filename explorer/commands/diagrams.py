@@ -11,7 +11,7 @@ _FOLDER = pathlib.Path(__file__).resolve().parents[2] / 'diagrams'
 
 
 def diagrams(trace: Trace) -> dict[str, str]:
-    """Return {name: DOT} of the seven legs and of the whole path, which shows landmarks only."""
+    """Return {name: DOT} for the seven legs and for the whole path; the latter shows only landmarks."""
     names = {f'nova-api-{row.number}': flowchart(trace, row.key).source for row in EXPLORATIONS}
     return {**names, 'nova-api-path': flowchart(trace, brief=True).source}
 
@@ -19,8 +19,8 @@ def diagrams(trace: Trace) -> dict[str, str]:
 def write_diagrams(trace: Trace, *, check: bool = False, folder: pathlib.Path = _FOLDER) -> list[str]:
     """Write the diagrams, or with *check* find those that are not up to date.
 
-    Shape: a comment in each SVG names the DOT that it was made from, because its bytes differ between versions of
-    Graphviz.
+    Shape: a comment in each SVG identifies the DOT that it was made from, because the SVG's bytes differ between
+    versions of Graphviz.
     Returns: the names of the files that were written or, with *check*, of those that are stale.
     """
     done = []

@@ -1,4 +1,4 @@
-"""nova-api and nova-conductor as programs: real clients and a real broker can use the miniature."""
+"""nova-api and nova-conductor as programs: the miniature works with real clients and a real broker."""
 
 import logging
 import signal
@@ -92,7 +92,7 @@ def claim(database: sa.Engine) -> None:
         there = set(sa.inspect(connection).get_table_names())
     if there & set(ours) and objects.MARK.name not in there:
         raise WrongUse(f'the database {database.url!r} holds tables of another program; use a separate database')
-    objects.MARK.create(database, checkfirst=True)  # first, or a half-made set would look foreign
+    objects.MARK.create(database, checkfirst=True)  # first, or an incomplete set of tables would look foreign
     objects.METADATA.create_all(database)
 
 

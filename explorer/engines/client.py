@@ -146,7 +146,7 @@ def send_bare(
 
 
 def filled(value: Value, words: Mapping[str, str]) -> Value:
-    """Replace the keys of *words* with their values in all texts of plain data, the longest key first."""
+    """Replace the keys of *words* with their values in every string within plain data, the longest key first."""
     if isinstance(value, str):
         return re.sub('|'.join(map(re.escape, sorted(words, key=len, reverse=True))), lambda m: words[m[0]], value)
     if isinstance(value, dict):

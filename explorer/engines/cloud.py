@@ -64,7 +64,7 @@ class Cloud:
     other_project: str = _OTHER_PROJECT
 
     def identities(self) -> dict[str, Identity]:
-        """Return the identity that the token of each caller stands for: {caller: identity}."""
+        """Return the identity that each caller's token stands for: {caller: identity}."""
         return {name: (who['user_id'], who['project_id'], tuple(who['roles'])) for name, who in self.callers.items()}
 
 

@@ -1,6 +1,6 @@
 """Temporary folders that are removed together with their owner.
 
-If a process is killed, the next process that makes such a folder removes what it left.
+If a process is killed, the next process that makes such a folder removes what the killed process left.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ def own_folder(owner: object) -> str:
 def _locked(folder: str | pathlib.Path, flags: int = 0) -> int | None:
     """Lock a folder as in use.
 
-    Returns: the descriptor of the lock file, or None if another process holds it or the system has no locks.
+    Returns: the descriptor of the lock file, or None if another process holds the lock or the system has no locks.
     """
     with contextlib.suppress(OSError):
         handle = os.open(os.path.join(folder, LOCK), os.O_RDWR | flags, 0o600)

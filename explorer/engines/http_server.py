@@ -31,7 +31,7 @@ class _Handler(simple_server.WSGIRequestHandler):
     def handle(self) -> None:
         self.raw_requestline = self.rfile.readline(65537)
         if not self.parse_request():
-            return  # parse_request has answered
+            return  # parse_request has sent the error response
         if not self.path.startswith('/'):
             self.send_error(400, 'the target of a request must be a path')
             return
@@ -111,14 +111,14 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
             return self._closed.wait_for(lambda: not self._unanswered, timeout)
 
     def stop(self, timeout: float = 2) -> None:
-        """Accept no further connection, and let the open requests finish.
+        """Accept no more connections, and let the open requests finish.
 
-        A request that is not answered within *timeout* seconds gets a 503; messages that it has already sent stay sent.
+        A request without a response after *timeout* seconds gets a 503; messages that it has already sent stay sent.
         """
         end = time.monotonic() + timeout
         self.shutdown()
         self.timeout = 0
-        for _ in range(self.request_queue_size):  # those that have connected and wait to be accepted
+        for _ in range(self.request_queue_size):  # the connections that are still waiting to be accepted
             self.handle_request()
         self.server_close()
         self.join(end - time.monotonic())

@@ -39,8 +39,8 @@ Tell: TypeAlias = Callable[[str], object]  # called with a line of progress
 def python() -> str:
     """Return the path of a Python with nova: NOVA_EXPLORER_PYTHON, else the one from `make nova`, else this one.
 
-    Raises: WrongUse if none has nova, or if the first one that has it has another version, or lacks a package that the
-    worker needs.
+    Raises: WrongUse if none has nova, or if the first Python with nova has another version of it or lacks a package
+    that the worker needs.
     """
     for path in _candidates():
         version, *missing = _looked_for(path)
@@ -82,7 +82,7 @@ print(version, *[name for name in ('nova', 'ormsgpack', 'novaclient') if not imp
 
 
 def _looked_for(path: str) -> list[str]:
-    """Return a Python's version of nova, or 'none', followed by the packages that the worker needs and it lacks."""
+    """Return a Python's version of nova, or 'none', followed by the packages that it lacks and the worker needs."""
     try:
         done = subprocess.run([path, '-I', '-c', _LOOKS], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -113,7 +113,7 @@ class RealNova:
         """Run a scenario on the real Nova and return (trace, response).
 
         Shape: *whole*: the conductor continues up to its own cast; else it only acknowledges the message.
-        Raises: WrongUse if nova is not installed, if it rejects the scenario, or if the worker fails. After a failure,
+        Raises: WrongUse if nova is not installed, or if the worker rejects the scenario or fails. After a failure,
         the next call starts a fresh worker.
         """
         worker = self._process if self._process and self._process.poll() is None else self._start()
@@ -130,7 +130,7 @@ class RealNova:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            with contextlib.suppress(OSError):  # closing flushes what was not written yet
+            with contextlib.suppress(OSError):  # closing flushes what has not been written yet
                 self._process.stdin.close()
             shutil.rmtree(self._folder, ignore_errors=True)
         self._process = None
@@ -213,7 +213,7 @@ class RealNova:
 
 
 def _worker(interpreter: str, folder: str) -> _Worker:
-    # The worker finds our package through this link, and nothing else of this environment.
+    # The worker finds our package through this link, but nothing else from this environment.
     os.symlink(_PACKAGE, pathlib.Path(folder, 'explorer'))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(('OS_', 'NOVA', 'PYTHON'))}
     with open(pathlib.Path(folder, 'said'), 'w') as said:

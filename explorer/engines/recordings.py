@@ -81,7 +81,7 @@ Run: TypeAlias = Callable[[Scenario], Trace]  # runs a scenario on the real Nova
 class Head(TypedDict):
     """The first line of the file.
 
-    Shape: *scenarios* {name: scenario}; *badges* {station: badge}; *places* {station: [file, line]} in that version.
+    Shape: *scenarios* {name: scenario}; *badges* {station: badge}; *places* {station: [file, line]} in Nova's source.
     """
 
     schema: int
@@ -154,7 +154,7 @@ def _readable() -> Iterator[None]:
 def head_of(path: pathlib.Path = RECORDINGS_FILE) -> Head:
     """Return the head of the file, which describes what is recorded.
 
-    Raises: WrongUse for a file that is missing, damaged, or of another version of nova.
+    Raises: WrongUse for a file that is missing, damaged, or from another version of nova.
     """
     head = _head(path)
     if head['nova'] != NOVA:
@@ -200,7 +200,7 @@ def recorded(scenario: Scenario, path: pathlib.Path = RECORDINGS_FILE) -> Trace:
 
 
 def _unusual(scenario: Plain) -> Value:
-    """Return a scenario, as plain data, without the parts of the server's state that are the defaults."""
+    """Return a scenario, as plain data, without the parts of the server's state that have their default values."""
     usual = Cloud().server_defaults
     state = {name: value for name, value in scenario['state'].items() if name not in usual or value != usual[name]}
     return json.loads(json.dumps({**scenario, 'state': state}))
@@ -227,7 +227,7 @@ def _settled(value: Value) -> Value:
 
 
 def stale(run: Run, path: pathlib.Path = RECORDINGS_FILE) -> list[str]:
-    """Run all scenarios again and return one line per difference from the recordings, even those of another version."""
+    """Run all scenarios again and return one line per difference from the recordings, even if of another version."""
     head = _head(path)
     known = head['scenarios']
     lines = [] if head['nova'] == NOVA else [f'recorded with nova {head["nova"]}, compared with nova {NOVA}']

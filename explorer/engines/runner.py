@@ -1,7 +1,7 @@
 """Run one request: seed the cloud, send the request, record what happens, wait until all is done, return the trace.
 
 A Runner is given the Nova that answers (the miniature or the real Nova), with its application, bus, conductor and
-database. It does not import our path, so the process of the real Nova uses it as well.
+database. It does not import our path, so the real Nova's process uses it as well.
 """
 
 import builtins
@@ -126,20 +126,20 @@ class Runner(Generic[_N]):
         try:
             with self._disturbed(scenario, uuid):
                 return self._traced(scenario, cloud, uuid, token)
-        finally:  # even after an interrupt: what still runs would disturb the next request
+        finally:  # even after an interrupt: anything still running would disturb the next request
             if self._server:
                 self._server.join(10)
             self.nova.driver.join(10)
 
     def is_inside(self) -> bool:
-        """Return whether the calling thread works on the request that is being recorded."""
+        """Return whether the calling thread is working on the request that is being recorded."""
         return self._recorder is not None and self._recorder.is_inside()
 
     def recorder(self, bare: object) -> Recorder:
-        """Return a recorder for one request; without the client's stations if it is *bare*."""
+        """Return a recorder for one request, without the client's stations if the request is *bare*."""
         def aside(values: Mapping[str, Value]) -> bool:
-            # Of the client's first requests, only the method that answers is recorded. The pipeline is recorded for
-            # the action alone.
+            # Of the requests that the client sends first, only the method that handles each is recorded. The pipeline
+            # is recorded for the action alone.
             environ = values['environ']
             return (not bare and environ['REQUEST_METHOD'] == 'GET'
                     and environ.get('HTTP_X_AUTH_TOKEN') in self.nova.tokens)
@@ -273,7 +273,7 @@ def last_exchange(steps: Sequence[Step]) -> Exchange:
 
 
 def _headers(payload: Plain) -> Plain:
-    """Return headers as {Name: value} from those of requests: {lower: [Name, value]}, or {lower: mask}."""
+    """Return headers as {Name: value} from the requests library's form: {lower: [Name, value]}, or {lower: mask}."""
     return {name: part for lower, pair in payload['headers']['store'].items()
             for name, part in [pair if isinstance(pair, list) else (lower, pair)]}
 

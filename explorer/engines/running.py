@@ -60,8 +60,9 @@ def answer(
         tell: real_nova.Tell | None = None) -> tuple[Trace, Value]:
     """Run a scenario and return (trace, response).
 
-    Shape: the response is as it arrived, while secrets are masked in the trace's copy; *whole*: Nova's conductor
-    continues up to its own cast to the compute host; else it only acknowledges the message, as the miniature's does.
+    Shape: the response is as it arrived, while secrets are masked in the trace's copy; if *whole*, Nova's conductor
+    continues up to its own cast to the compute host; otherwise it only acknowledges the message, as the miniature's
+    does.
     Raises: the same as `run`.
     """
     if not isinstance(scenario, Scenario) or not isinstance(cloud, Cloud | None):

@@ -46,7 +46,7 @@ def content(trace: Trace, key: str, other: Trace | None = None, *, form: Sequenc
             before: bool = False) -> Content:
     """Assemble what the browser shows of one trace, or of two to be compared; Graphviz runs once for each.
 
-    Shape: *form* has no controls where there is no kernel to send to; *before* is whether there is a previous run
+    Shape: *form* is empty if there is no kernel to send a request to; *before* is true if there is a previous run
     to compare with.
     Raises: WrongUse for an unknown exploration.
     """
@@ -64,7 +64,7 @@ def content(trace: Trace, key: str, other: Trace | None = None, *, form: Sequenc
     used = {step['station'] for each in runs for step in each['steps']}
     for number, each in enumerate(runs):
         each['facts'], each['more'] = _facts(runs, number, both, closes=bool(form))
-    # The flowcharts of the two runs are next to each other, because gzip finds repetitions only within 32 kB.
+    # The flowcharts of the two traces are next to each other, because gzip finds repetitions only within 32 kB.
     runs[1:] = [cast(RunContent, dict(reversed(each.items()))) for each in runs[1:]]
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'focus': row.focus, 'follow': row.follow,
@@ -96,12 +96,12 @@ def _together(journeys: list[dict[str, list[facts.Appearance]]]) -> dict[str, li
 
 
 def _fold(text: str, folds: dict[str, int]) -> str:
-    r"""Store a long text in *folds* and return its mark \x02N;, which no payload contains: the views escape \x02."""
+    r"""Store a long text in *folds* and return \x02N; for it; no payload contains \x02, which the views escape."""
     return text if len(text) < SHORTEST_FOLD else f'\x02{folds.setdefault(text, len(folds))};'
 
 
 def _in_turn(comparison: Comparison) -> list[tuple[int, int]]:
-    """List (run, index) of every step, with the steps that correspond to each other next to each other."""
+    """List (run, index) of every step, with corresponding steps next to each other."""
     return [(number, index) for row in comparison.rows for number, index in ((0, row.a), (1, row.b))
             if index is not None]
 
@@ -155,7 +155,7 @@ def leg(trace: Trace, key: str) -> str:
 
 
 def drawing(svg: str) -> str:
-    """Prepare an SVG by Graphviz for the page: name the station of each box and drop what the style sheet sets."""
+    """Prepare Graphviz's SVG for the page: name the station of each box and drop what the style sheet sets."""
     superfluous = r'<!--.*?-->\n?|<title>.*?</title>\n?|<g id="a_[^>]*><a [^>]*>\n?|</a>\n</g>\n?'
     svg = re.sub(superfluous, '', svg[svg.index('<svg'):], flags=re.S)
     svg = re.sub(r'<path [^>]*?((?: stroke-dasharray="[^"]*")?) d="(M[^"]*Z?)"/>', _as_box, svg)
@@ -252,7 +252,7 @@ def _asked(trace: Trace) -> str:
 
 
 def _facts(runs: list[RunContent], number: int, both: Comparison | None, *, closes: bool) -> tuple[str, str]:
-    """Return HTML, in short and in full: what a run was, how it ended, and how it compares with the other one."""
+    """Return HTML, in short and in full: what a run sent, how it ended, and how it compares with the other one."""
     run = runs[number]
     short_, full = f'<p class="asked">{run["asked"]}</p>{run["turned"]}', ''
     if both:

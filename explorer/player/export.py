@@ -1,4 +1,4 @@
-"""One trace or two as a single HTML file to hand out: the player itself, without kernel, network or other files."""
+"""One trace or two as a single HTML file to hand out: the player itself; it needs no kernel, network or other files."""
 
 import base64
 import gzip

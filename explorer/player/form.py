@@ -1,6 +1,6 @@
-"""What if: a request as a form. Command line, body, headers and switches are views of one request and stay in sync.
+"""A request as an editable form. Command line, body, headers and switches are views of one request and stay in sync.
 
-The view that was edited last decides, and the others follow. A request that no command of the client sends is sent
+The view that was edited last decides, and the others follow. A request that no client command can send is sent
 without the client.
 """
 
@@ -100,8 +100,8 @@ def _as_text(headers: Mapping[str, str]) -> str:
 def scenario_of(given: Mapping[str, object], edited: str = '') -> Scenario:
     """Return the scenario that is in the form; *edited* names the control that was changed last.
 
-    Shape: *given* are some of the `FormValues`; the others are those of the default scenario.
-    Raises: WrongUse for an unknown name, a value of the wrong type, an invalid command, line, header or microversion.
+    Shape: *given* are some of the `FormValues`; the missing ones are taken from the default scenario.
+    Raises: WrongUse for an unknown name, a wrong type, or an invalid command, line, header or microversion.
     """
     usual = {field['name']: field['value'] for field in form(Scenario())}
     odd = [shorten(name) for name, value in given.items() if name not in usual or type(value) is not type(usual[name])]
@@ -159,7 +159,7 @@ def _parser() -> _Parser:
 
 
 def _of_request(values: FormValues, kept: Plain, around: Plain) -> Scenario:
-    """Return the scenario of the HTTP request, with the client only if one of its commands sends exactly this."""
+    """Return the scenario of the HTTP request; it uses the client only if a client command sends exactly this."""
     method, _, path = values['line'].strip().partition(' ')
     if not re.fullmatch(r'[A-Za-z]+', method) or not path.strip().startswith('/'):
         raise WrongUse(f'the request begins with {shorten(values["line"])}; write a method and a path, such as {LINE}')

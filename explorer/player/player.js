@@ -10,7 +10,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// In the texts below an element, wrap each match of a pattern (of one group), and unfold it.
+// In the texts below an element, wrap each match of a pattern (with one group), and unfold it.
 function mark(root, pattern, name) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), texts = [];
   while (walker.nextNode()) texts.push(walker.currentNode);
@@ -70,7 +70,7 @@ function render({ model, el }) {
   const valueOf = (input) => (input.type === "checkbox" ? input.checked : input.value);
   const values = () => Object.fromEntries(inputs().map((input) => [input.name, valueOf(input)]));
 
-  // Fill in the form, except the control that was typed in since the last message.
+  // Fill in the form, except a control edited since the last message.
   function fill() {
     const typing = edited !== told ? edited : "";
     const fields = Object.fromEntries(model.get("form")?.fields.map((field) => [field.name, field]) ?? []);
@@ -176,7 +176,7 @@ function render({ model, el }) {
     const links = [...parts.more.querySelectorAll(`.beside [data-run="${root.dataset.run}"]`)];
     const link = links.filter((each) => each.dataset.goto <= index).pop();
     let row = link ? link.closest("tr") : parts.more.querySelector(".beside tr");
-    // A step without a link is in the next row that stands for several.
+    // A step without a link is in the next row that stands for several steps.
     if (!link || link.dataset.goto < index) while (row && !row.matches(".alike")) row = row.nextElementSibling;
     row?.classList.add("here");
     return row;

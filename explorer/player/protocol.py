@@ -30,8 +30,8 @@ own value and sends it back. An invalid `step` is replaced by the start of the r
 Messages: `PlayerMessage`. `compare` runs the scenario that the exploration suggests and shows both; `before` shows the
 previous run next to this one; `beside` shows the real Nova next to the miniature; `close` ends a comparison; `edit`
 asks for a form that agrees with the control that was changed; `send` runs the request in the form. Each of them clears
-`message` first. A message of another shape, or a `before` without a previous run, is ignored. If the values are not
-those of the form, or anything else raises, the error becomes the `message` and the content stays.
+`message` first. A message of another shape, or a `before` without a previous run, is ignored. If the values do not
+match the form, or anything else fails, the error becomes the `message` and the content stays.
 
 Data attributes that player.js looks for, in `page`:
 
@@ -56,13 +56,13 @@ Traits: `CardTraits`. Python sets all of them; whatever the browser sets is undo
 its accessible name, `said` the line that a screen reader speaks. Python sets `said` to '' first, so that a repeated
 line is spoken again.
 
-Messages: `CardMessage`. `answer` has what the form of a task holds; `hint` and `solution` ask for one. A message of
-another shape, or about a task that is not on this card, is ignored; if an answer cannot be judged, `html`
-and `said` explain why. The presenter's notes use the same widget and ignore messages.
+Messages: `CardMessage`. `answer` has what the form of a task holds; `hint` asks for the next hint, `solution`
+for the solution. A message of another shape, or about a task that is not on this card, is ignored; if an answer
+cannot be judged, `html` and `said` explain why. The presenter's notes use the same widget and ignore messages.
 
 Data attributes that card.js looks for: `data-task` (key) on the form of a task; `data-action` on a button: timer,
 again, full, larger and smaller are handled in the browser, hint and solution are sent; `data-name` on a `details`
-whose state outlives a new `html`; `data-part="timer"` with `data-minutes` in the notes. The element of class
+that stays open when `html` changes; `data-part="timer"` with `data-minutes` in the notes. The element of class
 `explorer-presenter` around the notes is what `full`, `larger` and `smaller` apply to. card.js writes
 `data-explorer="card"` to its outermost element.
 """
@@ -73,7 +73,7 @@ from typing import Literal, TypeAlias, TypedDict
 # ------------------------------------------------------------------------------------------------ the player's traits
 
 Control: TypeAlias = Literal['text', 'checkbox', 'select', 'area', 'hidden']
-Given: TypeAlias = tuple[str, str, str]  # how the command line gives a field: option, type, value
+Given: TypeAlias = tuple[str, str, str]  # how a field is set on the command line: option, type, value
 # Node, dotted path, type, value; then for each run the indices of the steps that hold the field in this form.
 FieldRow: TypeAlias = tuple[str, str, str, str, *tuple[list[int], ...]]
 DifferRow: TypeAlias = tuple[int | None, int | None, str]  # index in A, index in B, HTML of what differs
@@ -100,7 +100,7 @@ class StepContent(TypedDict):
 
 
 class RunContent(TypedDict):
-    """A run and all that is shown of it."""
+    """A trace as the player shows it."""
 
     asked: str  # HTML: the request and its response
     turned: str  # HTML: the step that rejected the request, or ''
@@ -228,7 +228,7 @@ PlayerMessage: TypeAlias = CompareMessage | BeforeMessage | BesideMessage | Clos
 
 
 class CardTraits(TypedDict):
-    """The state that Python shares with card.js, of a card and of the presenter's notes."""
+    """The state of a card, or of the presenter's notes, that Python shares with card.js."""
 
     html: str
     title: str  # text

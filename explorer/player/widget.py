@@ -64,7 +64,7 @@ class Player(anywidget.AnyWidget):
     def show(self, trace: Trace, other: Trace | None = None) -> None:
         """Show another trace, or two to be compared; of two, the second one is visible.
 
-        The position is the step that rejected the request, or the first one of the exploration.
+        The position is the step that rejected the request, or else the exploration's first step in focus.
         """
         shown = self._shown(trace, other)
         with self.hold_sync():  # one message, so that position and content agree
@@ -89,7 +89,7 @@ class Player(anywidget.AnyWidget):
         return self
 
     def compare(self, other: Scenario | Trace | None = None) -> Comparison:
-        """Compare this run (A) with another trace or the run of another scenario (B).
+        """Compare this trace (A) with another one, or with the trace of another scenario (B).
 
         By default, B is the run that the exploration suggests.
         """
@@ -102,7 +102,7 @@ class Player(anywidget.AnyWidget):
         return compare(a, b)
 
     def compare_with_real(self) -> Comparison:
-        """Compare the miniature's run (A) with the real Nova's (B): its recording, or else a live run.
+        """Compare the miniature's trace (A) with the real Nova's (B), which is recorded or, failing that, made now.
 
         Raises: WrongUse if there is no recording and the real Nova is not installed; then the player does not change.
         """
@@ -123,7 +123,7 @@ class Player(anywidget.AnyWidget):
         self._try(lambda: self._replace(run(form.scenario_of(values, edited))))
 
     def edit(self, values: Mapping[str, object], edited: str) -> None:
-        """Bring the form into agreement with the control that was *edited*; an error becomes the message."""
+        """Update the form to match the control that was *edited*; an error becomes the message."""
         def follow() -> None:
             self.form = dict(_form(form.scenario_of(values, edited)))
         self._try(follow)
@@ -137,7 +137,7 @@ class Player(anywidget.AnyWidget):
         self.show(trace)
 
     def _try(self, work: Callable[[], object]) -> None:
-        self.message = ''  # so that a repeated line is a change, which the browser receives
+        self.message = ''  # so that even a repeated line counts as a change and reaches the browser
         try:
             work()
         except Exception as error:  # a widget has no better place to show it, and a traceback helps nobody

@@ -58,7 +58,7 @@ class HtmlWidget(anywidget.AnyWidget):
 
 
 class Card(HtmlWidget):
-    """Tasks of the lesson, answered by clicks or keys; answers given by calls appear here as well.
+    """Tasks of the lesson, answered with the mouse or the keyboard; answers given by calls appear here as well.
 
     Shape: *tasks* are their keys.
     """
@@ -203,7 +203,7 @@ def _verdict(task: Task, told: CardState) -> str:
     if told.verdict is not None:
         right = {True: 'true', False: 'false', None: 'none'}[told.verdict.right]
         found = f'<div class="verdict" data-right="{right}">{marked(told.verdict.says)}</div>'
-        if task.is_before_a_run:  # the result is to be read after running it
+        if task.is_before_a_run:  # the result should be read only after the run
             found = (f'<details class="reveal" data-name="{task.key}"><summary>You said '
                      f'<b>{escape(shown(told.given))}</b>. Run it, then unfold the result.</summary>{found}</details>')
     return found + (f'<div class="verdict" data-right="none">{marked(told.line)}</div>' if told.line else '')

@@ -30,7 +30,7 @@ TASKS: Mapping[str, Task] = {
 
 
 def the_task(key: object) -> Task:
-    """Return the task with a key.
+    """Return the task that a key names.
 
     Raises: WrongUse if no task or more than one matches.
     """
@@ -41,7 +41,7 @@ def the_task(key: object) -> Task:
 
 
 def tasks_at(key: object) -> list[Task]:
-    """Return the task with a key, those whose keys begin with it ('client.look'), or all of a leg.
+    """Return the task that a key names, the tasks whose keys begin with it ('client.look'), or all tasks of a leg.
 
     Raises: WrongUse if no task matches.
     """

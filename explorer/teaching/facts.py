@@ -26,7 +26,7 @@ def status(trace: Trace) -> int:
 
 
 def sent(trace: Trace, field: str) -> Value:
-    """Return a field of the request's body as it was sent, None if it is not there."""
+    """Return a field of the request's body as it was sent, or None if the field is missing."""
     body = request(trace).get('body')
     wish = body.get('os-migrateLive') if isinstance(body, dict) else None
     return wish.get(field) if isinstance(wish, dict) else None
@@ -72,7 +72,7 @@ def arguments(trace: Trace) -> Value:
 
 
 def parting(both: Comparison) -> str:
-    """Return the leg of the last step that both traces share before they diverge, 'nowhere' if they do not."""
+    """Return the leg of the last step that both traces share before they diverge, 'nowhere' if they never do."""
     leg = ''
     for row in both.rows:
         if row.a is None or row.b is None:
@@ -93,7 +93,7 @@ def statuses(*scenarios: Scenario) -> Callable[[_Ask], _Facts]:
     """Return the function that finds the facts of a question about statuses.
 
     Shape: `answer` is the status, or a tuple of them if there are several scenarios; `status_1` and so on are the
-    single ones.
+    individual statuses.
     """
     def facts(ask: _Ask) -> _Facts:
         found = tuple(status(ask(scenario)) for scenario in scenarios)

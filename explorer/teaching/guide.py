@@ -45,7 +45,7 @@ def _leg(row: Exploration) -> str:
 
 
 def _asked(task: Task) -> str:
-    """Return a task with its right answer, its options, and what to say to each wrong one."""
+    """Return a task with its right answer, its options, and the feedback for each wrong option."""
     lines, right = [f'- **{task.heading}** (`{task.key}`). {task.asked()}'], task.in_short()
     if task.options:
         lines += [f'  - {letter}{" ✓" if letter == right else ""}: {option.text} *{option.why}*{_but(option, task)}'

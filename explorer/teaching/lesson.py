@@ -27,8 +27,8 @@ from explorer.trace import Trace
 class Lesson:
     """The tasks of the lesson, with the answers kept in a file next to the notebook.
 
-    Shape: *path* names that file; if it is None, the variable NOVA_EXPLORER_PROGRESS does, and without that it is in
-    the working folder.
+    Shape: *path* names that file; if it is None, the variable NOVA_EXPLORER_PROGRESS does; if that is not set either,
+    the file is in the working folder.
     Raises: WrongUse for anything that is not a path.
     """
 
@@ -171,7 +171,7 @@ class Lesson:
 
 
 def _notices(task: Task, progress: Progress) -> tuple[str, ...]:
-    """Return notices for the answer that comes next: it is not the first, or it precedes the prediction."""
+    """Return notices for the next answer: that it is not the first one, or that the prediction is still missing."""
     given, predict = progress.answers.get(task.key), f'{task.leg}.predict'
     if given and task.options:
         return (f'(Your first answer, {given[0]["answer"]}, stays on record.)',)

@@ -16,7 +16,7 @@ def overlay(folder: str | pathlib.Path) -> Sheet:
     """Combine the answers of a class: the first answers, how many of them were right, and how many hints were taken.
 
     Returns: a Sheet with a row for each task that anybody has answered; the line below it names the files that are not
-    progress.
+    progress files.
     Raises: WrongUse if the folder cannot be read or has no progress files.
     """
     if not isinstance(folder, str | pathlib.Path):

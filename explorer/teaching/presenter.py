@@ -18,7 +18,7 @@ BUTTONS = (
 
 
 def present(key: str) -> 'Presenter':
-    """Return the player of an exploration with the notes to present it in a classroom.
+    """Return the player of an exploration with the notes for presenting it in a classroom.
 
     Raises: WrongUse for an unknown exploration.
     """

@@ -71,7 +71,7 @@ class Progress:
         return bool(given) and (key.endswith(('.predict', '.change', '.say')) or any(entry['right'] for entry in given))
 
     def to_json(self) -> str:
-        """Return the progress as JSON in ASCII, because UTF-8 has no form for half a surrogate pair."""
+        """Return the progress as JSON in ASCII, because UTF-8 cannot encode half a surrogate pair."""
         return json.dumps({'schema': PROGRESS_SCHEMA, 'answers': self.answers, 'hints': self.hints}, indent=1) + '\n'
 
 
@@ -126,8 +126,8 @@ def _alone(folder: pathlib.Path) -> Iterator[None]:
 class ProgressFile:
     """Keep progress in a file; *line* holds a problem with the file until `told` returns it.
 
-    Shape: *path* names the file; if it is None, the variable NOVA_EXPLORER_PROGRESS does, and without that the file is
-    in the working folder.
+    Shape: *path* names the file; if it is None, the variable NOVA_EXPLORER_PROGRESS does; if that is not set either,
+    the file is in the working folder.
     Raises: WrongUse for anything that is not a path, and if the working folder is gone.
     """
 
@@ -176,7 +176,7 @@ class ProgressFile:
             self._remember(progress, 'would become too large; it is left unchanged')
             return
         try:
-            # A killed kernel may have left a part behind; nobody else is writing now.
+            # A killed kernel may have left a partial file behind; nobody else is writing now.
             for left in goal.parent.glob(f'.{glob.escape(goal.name)}.*.part'):
                 left.unlink(missing_ok=True)
             write_whole(goal, text)
@@ -189,7 +189,7 @@ class ProgressFile:
             self.write(change(self.read()))
 
     def reset(self) -> str:
-        """Start with an empty progress, move the old file to another name, and return a line that says so."""
+        """Start with no progress, move the old file to another name, and return a line that says so."""
         with self._lock, _alone(self.path.parent):
             return self._reset()
 

@@ -1,7 +1,7 @@
 """Define the tasks of the lesson, and judge answers by running scenarios.
 
-A task holds claims. No answer is stored: sending requests and reading their traces shows which claim is true. If the
-path changes, the right answer changes with it, or the task reports that no claim holds.
+A task holds claims. No right answer is stored: sending requests and reading their traces shows which claim is true.
+If the path changes, the right answer changes with it, or the task reports that no claim holds.
 """
 
 import abc
@@ -122,7 +122,7 @@ class Task(abc.ABC):
 
     Shape: *key* is 'LEG.NAME'; *asks* is the question, *told* what the traces show, and both may name facts in braces;
     *facts* runs the scenarios that it needs and returns {name: value}, where `answer` is the fact that decides; *hints*
-    are three, from a nudge to nearly the solution, or none; *options* are the claims of a Choice, none for other tasks.
+    has three, from a nudge to nearly the solution, or none; *options* are the claims of a Choice, none for other tasks.
     """
 
     key: str
@@ -169,7 +169,7 @@ class Task(abc.ABC):
         return self.call_form.format(self)
 
     def found(self) -> Facts:
-        """Run what the task is about, and return its facts.
+        """Run the task's scenarios, and return its facts.
 
         Raises: NoAnswer if the traces no longer hold what the task reads.
         """
@@ -200,12 +200,12 @@ class Task(abc.ABC):
     def read(self, answer: object) -> Answer:
         """Return an answer in the form in which it is kept: plain data.
 
-        Raises: BadAnswer for anything that cannot answer such a task.
+        Raises: BadAnswer for anything that is not a valid answer to such a task.
         """
 
     @abc.abstractmethod
     def judge(self, answer: Answer) -> tuple[bool | None, str]:
-        """Judge an answer that was read.
+        """Judge an answer in the form that `read` returns.
 
         Returns: (whether it is right, None if the task is not judged; the first part of the feedback).
         """
@@ -220,9 +220,9 @@ class Task(abc.ABC):
     def judged(self, answer: object, *, again: bool = True) -> tuple[Verdict, Answer]:
         """Read and judge an answer.
 
-        Shape: *again* is False for the first answer to the task. After a first wrong answer to a "look" question the
+        Shape: *again* is False for the first answer to the task. After a first wrong answer to a "look" question, the
         verdict explains what is wrong with it but does not reveal the right one.
-        Returns: (verdict, the answer in the form to keep, None if it cannot be read).
+        Returns: (verdict; the answer in the form to keep, or None if it cannot be read).
         """
         given = None
         try:
@@ -466,7 +466,7 @@ def ends(trace: Trace) -> Ending:
 
 
 def written(scenario: Scenario) -> str:
-    """Write a scenario as code for a cell, without the fields that have their defaults."""
+    """Write a scenario as code for a cell, without the fields that have their default values."""
     given = {name: value for name, value in vars(scenario).items() if value != getattr(Scenario(), name)}
     sent = given.get('request') or {}
     for body in (sent.get('body'), sent.get('raw_body')):

@@ -1,4 +1,4 @@
-"""Compare two traces: which stations both visit, where they diverge, and what differs where they do not.
+"""Compare two traces: which stations both visit, where they diverge, and what differs at the stations they share.
 
 Request ids and times are ignored, because they differ between any two traces.
 """

@@ -24,7 +24,7 @@ _FOR_SUPPORT = re.compile(r' \(HTTP \d+\)| \(Request-ID: [^)]*\)')
 
 
 class Change(NamedTuple):
-    """What a station did to a part of its payload; the mark is in parentheses if a step within it did that."""
+    """What a station did to a part of its payload; the mark is in parentheses if a nested step did it."""
 
     mark: str
     path: str  # dotted
@@ -53,7 +53,7 @@ class Appearance(NamedTuple):
 
 
 class Occurrence(NamedTuple):
-    """The first place where a field has a name, type and value."""
+    """The first place where a field has a particular name, type and value."""
 
     step: int | str  # its index; '' for the command line
     where: str
@@ -204,8 +204,8 @@ def letter(step: Step) -> list[tuple[str, str]]:
 def refusal(trace: Trace) -> list[Layer]:
     """List how a request was rejected and how the error became the response, from the inside out.
 
-    Shape: the last row is the response; if the request had already been accepted, the last row states that nobody waits
-    for the error. A line is the last `raise` that ran in the step, or else the last statement that ran.
+    Shape: the last row is the response; if the request had already been accepted, the last row states that nobody is
+    waiting for the error. A line is the last `raise` that ran in the step, or else the last statement that ran.
     """
     rows: list[Layer]
     last: tuple[str, str] | None
@@ -261,7 +261,7 @@ def turning_line(step: Step) -> tuple[str, str]:
 
 @functools.lru_cache(maxsize=1 << 14)
 def field_of(path: Path) -> str:
-    """Name the field at a path: as in FIELDS, or else by its last name.
+    """Name the field at a path: as in FIELDS, or else by the last name in the path.
 
     Shape: a name that FIELDS uses for another path is qualified with its owner, such as `instance.host`; '' if there is
     no name.
@@ -322,7 +322,7 @@ def field_rows(trace: Trace, name: str) -> list[Occurrence]:
 
 
 def given(trace: Trace, name: str) -> tuple[str, str, str] | tuple[()]:
-    """Return how the command line gives a field: (option, type, value), or () if there is none."""
+    """Return how the command line specifies a field: (option, type, value), or () if there is none."""
     option = OPTIONS.get(name)
     if not option or 'python-novaclient' not in trace.versions:
         return ()
@@ -350,7 +350,7 @@ def refused(trace: Trace) -> set[str]:
 
 
 def refusals(trace: Trace) -> list[Step]:
-    """Return the steps that rejected the request: those that raised an error and did not only pass it on.
+    """Return the steps that rejected the request: those that raised an error rather than merely passing it on.
 
     If no step raised an error, this is the innermost step that returned an error response. An error that the client
     raises counts only if nothing else failed, because the client raises one for every error response.

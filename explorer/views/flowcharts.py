@@ -40,8 +40,8 @@ class Flowchart(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no type
 def flowchart(trace: Trace, focus: str | None = None, *, step: int | None = None, brief: bool = False) -> Flowchart:
     """Draw the path of a request in lanes, one for each node.
 
-    Shape: if *focus* is the key of an exploration, the path so far is drawn, with the stations of that exploration
-    strong and those before it faint. Without it, every station of the trace is drawn, or, if *brief*, the landmarks of
+    Shape: if *focus* is the key of an exploration, the path up to and including it is drawn, with its stations strong
+    and the earlier ones faint. Without it, every station of the trace is drawn, or, if *brief*, the landmarks of
     all explorations. *step* is the index of a step whose station is marked. Nothing is rendered yet.
     Raises: WrongUse for an unknown exploration.
     """

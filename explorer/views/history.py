@@ -53,7 +53,7 @@ class ReleaseRecord(TypedDict):
 
 @functools.cache
 def releases() -> dict[str, ReleaseRecord]:
-    """Return what is known of each release, by its version, oldest first."""
+    """Return what is known about each release, by its version, oldest first."""
     return dict(json.loads(RELEASES_FILE.read_text(encoding='utf-8'))['releases'])
 
 
@@ -84,8 +84,9 @@ def _base(name: str) -> str:
 class Release:
     """A function in a release.
 
-    Shape: *file*, *line* and *signature* are None if it did not exist; *variant* is the number of its text, from 1.
-    *changes* describe what differs from the release before. They mention the body only if nothing else has changed.
+    Shape: *file*, *line* and *signature* are None if it did not exist; *variant* numbers the versions of its text,
+    from 1. *changes* describe what differs from the release before. They mention the body only if nothing else has
+    changed.
     """
 
     version: str

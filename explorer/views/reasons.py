@@ -88,7 +88,7 @@ VARIES = re.compile(
 _LESS = 'the miniature describes only what the client reads of a server'
 _ROW = "in Nova this is in a table of its own, which is read on demand; in the miniature it is in the server's row"
 
-# Why what a station receives or returns differs: (end of the path into the payload, sentence).
+# Why a station's payload differs: (end of the path into the payload, sentence).
 PAYLOADS: tuple[tuple[tuple[str, ...], str], ...] = (
     (('self',), 'the real Nova runs with our subclass of the token filter, which replaces Keystone'),
     (('network_info',), "in the miniature this is in the server's row, in Nova in a table of its own"),
@@ -236,7 +236,7 @@ def reason(name: str, station: str) -> str | None:
 
 
 def by_reason(names: Iterable[str], station: str) -> tuple[LeftOut, ...]:
-    """Group functions that the miniature leaves out at a station by the reason."""
+    """Group by reason the functions that the miniature leaves out at a station."""
     found: dict[str, dict[str, list[str]]] = {}
     for name in sorted(names):
         module, qualname = split(name)
@@ -255,7 +255,7 @@ def payload_reason(path: Iterable[object]) -> str | None:
 def payload_differences(ours: Step, real: Step) -> list[PayloadDifference]:
     """Compare what a step received and returned.
 
-    What only the real Nova has is not a difference, because its objects have more fields.
+    What only the real Nova has is not counted, because its objects have more fields.
     """
     found = []
     for when in ('before', 'result', 'error'):

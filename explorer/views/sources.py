@@ -36,7 +36,7 @@ def our_text(station: str) -> list[str]:
 
 
 def was_edited(station: str, file: str, line: int) -> bool:
-    """Return whether the file now holds a different text of the function that a step visited than the one that ran."""
+    """Return whether the file's current text of the function that a step visited differs from the text that ran."""
     code = code_of(station, file, line)
     if code is None or not was_written(code.co_filename):
         return False

@@ -1,8 +1,8 @@
 """The process in which the real Nova runs: boot it, seed a cloud, send a scenario's request, return the trace.
 
 real_nova.py starts it with the Python of an environment that holds nova; nothing else in the package imports this
-folder. It reads one job per line of its input, writes one reply per line of its output, both in JSON, and ends when
-its input ends. The WSGI application with its paste pipeline, policy, objects, databases (SQLite, with cells),
+folder. The worker reads one job per line of its input, writes one reply per line of its output, both in JSON, and
+ends when its input ends. The WSGI application with its paste pipeline, policy, objects, databases (SQLite, with cells),
 message bus library and conductor are Nova's own. Stand-ins that always respond favourably replace what one process
 cannot have: Keystone's tokens, a scheduler, compute hosts, Placement and Neutron.
 """
@@ -83,7 +83,7 @@ def boot(folder, tell):
     Returns: (application, bus).
     """
     _configure(folder)
-    # It would install signal handlers.
+    # setup_autorun would install signal handlers.
     guru_meditation_report.TextGuruMeditation.setup_autorun = lambda *args, **kwargs: None
     transports = {}
 
@@ -164,7 +164,7 @@ class InstalledNova:
 
     @contextlib.contextmanager
     def rivalled(self, uuid, task_state):
-        """Context manager: let another request win between reading the server and its conditional update."""
+        """Context manager: let another request win between the read of the server and the conditional update."""
         save = objects.Instance._save_info_cache  # the first method that `save` calls
 
         def late(server, context):
@@ -290,10 +290,10 @@ _INSTANCES = main_models.Instance.__table__
 
 
 def serve(folder):
-    """Do the jobs on standard input, one per line, until it ends.
+    """Do the jobs on standard input, one per line, until the input ends.
 
     Shape: a job is {scenario, cloud, whole}; a reply is {trace, response}, or {wrong} or {failed} with one line.
-    Before the first reply come lines {now}, with the current activity, and a line {ready}, with nova's version.
+    The first reply is preceded by {now} lines with the current activity and a {ready} line with nova's version.
     """
     wire = os.fdopen(os.dup(1), 'w', encoding='utf-8')
     os.dup2(2, 1)  # so that printed text cannot get in between the lines
