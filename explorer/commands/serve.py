@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from explorer import objects, pipeline
 from explorer.engines import seeds
-from explorer.engines.cloud import Cloud
+from explorer.engines.cloud import Cloud, Identity
 from explorer.engines.http_server import HTTPServer
 from explorer.errors import WrongUse
 from explorer.libraries import oslo_messaging
@@ -64,7 +64,7 @@ def conduct(transport_url: str, database_url: str) -> None:
     signal.sigwait(SIGNALS)
 
 
-def tokens(cloud: Cloud) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+def tokens(cloud: Cloud) -> dict[str, Identity]:
     """Return the identities behind tokens.
 
     Shape: {token: (user_id, project_id, roles)}. Each caller's name is a token; the tokens that clients send without

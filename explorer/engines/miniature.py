@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from explorer import exception, objects, pipeline
 from explorer.engines import seeds
-from explorer.engines.cloud import Cloud, Identity
+from explorer.engines.cloud import Cloud
 from explorer.engines.folders import own_folder
-from explorer.engines.runner import Conductor, Driver
+from explorer.engines.runner import Nova
 from explorer.payloads import Plain, Value
 from explorer.stations import STATIONS
 from explorer.trace import codes, lasting_threads
@@ -31,16 +31,8 @@ class _Conductor(pipeline.ComputeTaskManager):
             raise self.failure
 
 
-class Miniature:
+class Miniature(Nova):
     """The miniature in this process: database, bus, conductor and application, started once."""
-
-    engine: str
-    column: str
-    name_other: Callable[[str, str], str | None] | None
-    application: WSGIApplication
-    driver: Driver
-    conductor: Conductor
-    tokens: dict[str, Identity]
 
     engine, column, name_other = 'miniature', 'ours', None
 

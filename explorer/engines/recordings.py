@@ -75,7 +75,7 @@ RECORDED = object_of(
     schema={'const': 1}, nova=TEXT, python=TEXT, date=TEXT, scenarios={'type': 'object', 'minProperties': 1},
     badges={'type': 'object', 'additionalProperties': TEXT}, places=OBJECT)
 
-Run: TypeAlias = Callable[[Scenario], Trace]  # runs a scenario on the real Nova
+Run: TypeAlias = Callable[[Scenario], Trace]  # runs a scenario
 
 
 class Head(TypedDict):

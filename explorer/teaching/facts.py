@@ -1,8 +1,8 @@
 """Read facts from traces: what the lesson's questions share, and the whole journey as a table."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
 
+from explorer.engines.recordings import Run
 from explorer.explorations import Scenario, bare
 from explorer.payloads import Plain, Value
 from explorer.stations import BY_KEY, NODES
@@ -10,9 +10,6 @@ from explorer.trace import Step, Trace
 from explorer.views.comparison import Comparison, compare
 from explorer.views.facts import path_of, turned_back
 from explorer.views.text import literal
-
-_Ask: TypeAlias = Callable[[Scenario], Trace]
-_Facts: TypeAlias = Mapping[str, object]
 
 
 def order(version: str | None = '2.96', **wish: Value) -> Scenario:
@@ -81,28 +78,28 @@ def parting(both: Comparison) -> str:
     return 'nowhere'
 
 
-def parts_at(one: Scenario, other: Scenario) -> Callable[[_Ask], _Facts]:
+def parts_at(one: Scenario, other: Scenario) -> Callable[[Run], Mapping[str, object]]:
     """Return the function that finds the facts of a question about where two traces diverge."""
-    def facts(ask: _Ask) -> _Facts:
+    def facts(ask: Run) -> Mapping[str, object]:
         both = compare(ask(one), ask(other))
         return {'answer': parting(both), 'words': both.words}
     return facts
 
 
-def statuses(*scenarios: Scenario) -> Callable[[_Ask], _Facts]:
+def statuses(*scenarios: Scenario) -> Callable[[Run], Mapping[str, object]]:
     """Return the function that finds the facts of a question about statuses.
 
     Shape: `answer` is the status, or a tuple of them if there are several scenarios; `status_1` and so on are the
     individual statuses.
     """
-    def facts(ask: _Ask) -> _Facts:
+    def facts(ask: Run) -> Mapping[str, object]:
         found = tuple(status(ask(scenario)) for scenario in scenarios)
         return {'answer': found if len(found) > 1 else found[0],
                 **{f'status_{number}': each for number, each in enumerate(found, 1)}}
     return facts
 
 
-def none(ask: _Ask) -> _Facts:
+def none(ask: Run) -> Mapping[str, object]:
     return {}
 
 

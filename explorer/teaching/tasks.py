@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, cast
 
+from explorer.engines.recordings import Run
 from explorer.engines.running import run
 from explorer.errors import LONGEST_REASON, WrongUse, shorten
 from explorer.explorations import Scenario, bare, scenario_of_trace
@@ -19,7 +20,7 @@ from explorer.payloads import Plain, Value
 from explorer.player import form
 from explorer.trace import Trace
 
-Ask: TypeAlias = Callable[[Scenario], Trace]  # runs a scenario, as ask() does
+Ask: TypeAlias = Run  # as ask() does
 Facts: TypeAlias = Mapping[str, object]  # what the traces show, by name; `answer` is the fact that decides
 Answer: TypeAlias = Value  # an answer as it is kept: plain data in the form that the task's read() returns
 Ending: TypeAlias = dict[str, int | str]  # status, message, task_state

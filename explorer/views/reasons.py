@@ -10,11 +10,12 @@ import functools
 import json
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from explorer import exception, objects, pipeline
-from explorer.explorations import Scenario, scenario_of_trace
+from explorer.engines.recordings import Run
+from explorer.explorations import scenario_of_trace
 from explorer.payloads import Path, Plain, Value, difference
 from explorer.stations import BY_KEY, RENAMED, split
 from explorer.trace import Step, Trace
@@ -304,7 +305,7 @@ def badges(pairs: Iterable[Pair]) -> dict[str, Badge]:
     return {key: next(badge for badge in order if badge in found) for key, found in worst.items() if key in BY_KEY}
 
 
-def badges_of(run: Callable[[Scenario], Trace], traces: Mapping[str, Trace]) -> dict[str, Badge]:
+def badges_of(run: Run, traces: Mapping[str, Trace]) -> dict[str, Badge]:
     """Compare the recordings with the miniature: {key of a station: badge}.
 
     Shape: run(scenario) returns a trace of the miniature; *traces* is {name: trace of the real Nova}.

@@ -5,7 +5,7 @@ import pytest
 from tests.browsing import SHOTS, WHOLE, choose, chromium, jupyter, player, step
 
 pytestmark = pytest.mark.browser
-pytest.importorskip('playwright.sync_api')
+PlaywrightTimeout = pytest.importorskip('playwright.sync_api').TimeoutError
 
 
 def test_jupyter_notebook_also_shows_the_players(tmp_path):
@@ -17,10 +17,11 @@ def test_jupyter_notebook_also_shows_the_players(tmp_path):
         page.locator('.jp-Cell').nth(5).wait_for(timeout=60_000)
         last = page.locator('.jp-Cell.jp-mod-active', has_text='Go on by yourself')
         choose(page, 'Run', 'Run All Cells')
-        page.wait_for_timeout(2000)
-        if not last.count():  # Jupyter Notebook ignores the command while it still loads the notebook
+        try:
+            last.wait_for(timeout=20_000)
+        except PlaywrightTimeout:  # Jupyter Notebook ignores the command while it still loads the notebook
             choose(page, 'Run', 'Run All Cells')
-        last.wait_for(timeout=120_000)
+            last.wait_for(timeout=120_000)
         shown = player(page, 'client')
         cells = page.locator('.jp-Cell').count()
         shown.focus()

@@ -126,7 +126,7 @@ CLOSING_TASKS = (
         'An administrator, and a server whose request spec is missing: `nova live-migration web-1 moon`. There is no '
         'host called moon.',
         Scenario(host='moon', state={'request_spec': False}),
-        '{status}, {message}, {task_state}: the host is looked up before the request spec, so the caller is told of '
+        '{status}, {message}, {task_state}: the host is looked up before the request spec, so the caller learns of '
         'the host.'),
     _foretell(
         5, 'A manager of the project: `nova --os-compute-api-version 2.33 live-migration --block-migrate web-1`.',

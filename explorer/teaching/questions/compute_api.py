@@ -136,14 +136,14 @@ _TASKS = (
         tries=(Scenario(race={'task_state': 'rebooting'}), Scenario(state={'request_spec': False}))),
     Sentence(
         'compute-api.say', 'In one sentence: how is a server that is taken kept from others?',
-        'By a mark. Who comes later and sees it is turned back by the guard of the state, with {seen}; who had looked '
+        'By a mark. Who comes later and sees it is rejected by the guard of the state, with {seen}; who had looked '
         'before it was written fails when writing, with {status}.',
         _race),
 )
 
 LEG = Questions(
     'compute-api', 12,
-    goal='To tell which servers are turned back and by whom, and why the mark is written under a condition.',
+    goal='To tell which servers are rejected and by whom, and why the mark is written under a condition.',
     ask='Two people press Enter at the same moment. What must not happen?',
     board=('Nine doors in a row, the last two with names: lock, state. Behind them a row in a table: None → migrating, '
            '"only if".'),

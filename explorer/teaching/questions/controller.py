@@ -136,7 +136,7 @@ _TASKS = (
 
 LEG = Questions(
     'controller', 12,
-    goal=('To tell the order of judgement: version, body, server, right; and which error is told if two things are '
+    goal=('To tell the order of judgement: version, body, server, right; and which error is reported if two things are '
           'wrong.'),
     ask='Two things are wrong at once. Which one is the caller told? Why in that order?',
     board='A ladder: 401, 404 (path), 406, 400 (body), 404 (server), 403. Let the class put the rungs in order.',

@@ -66,7 +66,7 @@ _TASKS = (
             Option('body', 'A key in the body', 'It was the only place where the name turned up.', ''))),
     Choice(
         'routes.predict',
-        'The same request, but with the key `os-nope` in place of `os-migrateLive`. Where is it turned back?',
+        'The same request, but with the key `os-nope` in place of `os-migrateLive`. Where is it rejected?',
         'By `{name}`, with {status}: "{message}".',
         _unknown_action, options=(
             Option('_dispatch', 'In the table of routes: 404',
@@ -98,7 +98,7 @@ _TASKS = (
     Choice(
         'routes.look-purpose',
         'What does `action_peek` do with the body?',
-        'It finds the key, and no more: an order that is incomplete gets past it, and is turned back by `{later}`. Two '
+        'It finds the key, and no more: an order that is incomplete gets past it, and is rejected by `{later}`. Two '
         'keys it cannot choose between: {two}, "{message}".',
         _peek, options=(
             Option('finds', 'It finds the one key, by which the method is chosen.',
@@ -122,7 +122,7 @@ _TASKS = (
                    'The path was found before; a wrong path would have been a 404.'))),
     Build(
         'routes.check',
-        'Make a request whose body is turned back with 400 because of its **form**: after somebody has peeked at it, '
+        'Make a request whose body is rejected with 400 because of its **form**: after somebody has peeked at it, '
         'and before a schema does.',
         'One that does it: `{solution}`. What peeks wants JSON with exactly one key; all else is told "{message}".',
         _wants_one_key, (

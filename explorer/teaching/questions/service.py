@@ -47,7 +47,7 @@ def _lacks_early_end(trace: Trace, ask: Ask) -> str:
         return 'the client gave up before it sent the order; send it without the client'
     if 'AuthProtocol' in stations(trace):
         return 'the filter that looks at the token has run'
-    return '' if status(trace) >= 400 else f'it was not turned back: {status(trace)}'
+    return '' if status(trace) >= 400 else f'it was not rejected: {status(trace)}'
 
 
 _TASKS = (
@@ -114,7 +114,7 @@ _TASKS = (
             Option((401, 404), '401 and 404', 'Who one is comes before what there is.', ''))),
     Build(
         'service.check',
-        'Make a request that is turned back (400 or more) **before** anybody looks at the token.',
+        'Make a request that is rejected (400 or more) **before** anybody looks at the token.',
         'One that does it: `{solution}`. The filter that measures the body stands before the one that looks at the '
         'token.',
         _largest, (
