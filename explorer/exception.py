@@ -79,6 +79,7 @@ CLASSES = (
      'current version %(currently)s'),
     ('Invalid', 'NovaException', 'Bad Request - Invalid Parameters', 400),
     ('ValidationError', 'Invalid', '%(detail)s'),
+    ('InvalidInput', 'Invalid', 'Invalid input received: %(reason)s'),
     ('InvalidContentType', 'Invalid', 'Invalid content type %(content_type)s.'),
     ('InvalidAPIVersionString', 'Invalid',
      'API Version String %(version)s is of invalid format. Must be of format MajorNum.MinorNum.'),

@@ -7,7 +7,7 @@ path of a live migration or a pause uses; its docstring names what is left out.
 import contextlib
 import functools
 import logging
-import re
+import time
 from concurrent import futures
 
 from explorer.libraries import oslo_messaging  # noqa: F401
@@ -23,7 +23,7 @@ from oslo_utils import timeutils
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
-from explorer import exception
+from explorer import exception, queries
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ POLICIES = (
     ('os_compute_api:servers:index:get_all_tenants', 'rule:context_is_admin'),
     ('os_compute_api:servers:detail', 'rule:project_reader_or_admin'),
     ('os_compute_api:servers:detail:get_all_tenants', 'rule:context_is_admin'),
+    ('os_compute_api:servers:allow_all_filters', 'rule:context_is_admin'),
     ('os_compute_api:servers:show', 'rule:project_reader_or_admin'),
 )
 
@@ -249,26 +250,101 @@ def instance_get_by_uuid(context, uuid, columns_to_join=None):
     return rows[0]
 
 
-def instance_get_all(context, name, marker, all_tenants):
-    """Return the servers whose name matches the pattern *name*, from all cells that respond, oldest first per cell."""
-    instances = []
+def _rows_of_cells(context, statement):
+    """Yield (context of the cell, rows) from each cell that responds."""
     for row in _rows(context.api_database, sa.select(CELL_MAPPINGS)):
         with target_cell(context, CellMapping._from_row(context, row)) as cctxt:
-            statement = _instance_select(cctxt).order_by(INSTANCES.c.id)
-            if not all_tenants:
-                statement = statement.filter_by(project_id=context.project_id)
             try:
-                found = _rows(cctxt.db_connection, statement)
+                yield cctxt, _rows(cctxt.db_connection, statement)
             except sa.exc.OperationalError as error:
                 LOG.warning('Cell %s is not responding: %s', row['name'], error.orig)
-                continue
-            instances += [Instance._from_db_object(cctxt, Instance(), db_inst, ['flavor']) for db_inst in found]
-    if marker:
-        uuids = [instance.uuid for instance in instances]
-        if marker not in uuids:
-            raise exception.MarkerNotFound(marker=marker)
-        instances = instances[uuids.index(marker) + 1:]
-    return [instance for instance in instances if re.search(name, instance.display_name)]
+
+
+_EXACT = ('project_id', 'user_id', 'image_ref', 'vm_state', 'instance_type_id', 'uuid', 'host', 'task_state', 'locked')
+
+
+def _exact_instance_filter(context, filters):
+    """Select the servers that match those of the filters that compare values, and remove these from *filters*."""
+    statement, column = sa.select(INSTANCES), INSTANCES.c
+    if since := filters.pop('changes-since', None):
+        statement = statement.where(column.updated_at >= timeutils.normalize_time(since))
+    if before := filters.pop('changes-before', None):
+        statement = statement.where(column.updated_at <= timeutils.normalize_time(before))
+    if 'deleted' in filters:
+        deleted = filters.pop('deleted')
+        with_soft = filters.pop('soft_deleted', deleted)
+        soft = sa.func.coalesce(column.vm_state, '') == 'soft-delete'
+        if deleted:
+            statement = statement.where(sa.or_(column.deleted != 0, soft) if with_soft else column.deleted != 0)
+        else:
+            statement = statement.where(column.deleted == 0, sa.true() if with_soft else ~soft)
+    if not context.is_admin:
+        filters['project_id'] = context.project_id
+    for name in set(_EXACT) & set(filters):
+        value = filters.pop(name)
+        statement = statement.where(column[name].in_(value) if isinstance(value, list) else column[name] == value)
+    return statement
+
+
+_PATTERN_SECONDS = 0.1
+
+
+def _regex_instance_filter(rows, filters):
+    """Return the rows that match the remaining filters: one regular expression per column.
+
+    Nova lets its database match them. Filters by anything but a column have no effect, as in Nova, except that no
+    server here has an address or a tag.
+    Raises: Invalid for a pattern that takes too long.
+    """
+    import regex  # unlike re, it can be interrupted; imported here because only queries need it
+    if {'ip', 'ip6', 'tags', 'tags-any'} & set(filters):
+        return []
+    if 'flavor' in filters:
+        rows = [row for row in rows if jsonutils.loads(row['flavor'])['flavorid'] == filters['flavor']]
+    end = time.monotonic() + _PATTERN_SECONDS
+    for name in set(filters) & (queries.COLUMNS & set(INSTANCES.c.keys())):
+        try:
+            pattern = regex.compile(filters[name])
+            rows = [row for row in rows if pattern.search(str(row[name]), timeout=max(end - time.monotonic(), 0.001))]
+        except (TimeoutError, regex.error) as error:
+            what = 'takes too long to match' if isinstance(error, TimeoutError) else f'is not supported: {error}'
+            raise exception.Invalid(f'The pattern for {name} {what}.') from error
+    return rows
+
+
+def _sorted(rows, sort_keys, sort_dirs):
+    """Sort rows by several keys, each in its own direction; a missing value comes before all others."""
+    for key, direction in reversed(list(zip(sort_keys, sort_dirs))):
+        rows = sorted(rows, key=lambda row: (row[key] is not None, row[key]), reverse=direction == 'desc')
+    return rows
+
+
+def instance_get_all_by_filters_sort(context, filters, limit, marker, columns_to_join, sort_keys, sort_dirs):
+    """Return the servers that match all filters, sorted, after *marker*, from all cells that respond.
+
+    Raises: MarkerNotFound, InvalidInput for invalid directions, Invalid for a pattern that takes too long.
+    """
+    filters, nothing = dict(filters), limit == 0 or bool(filters.get('deleted'))
+    try:
+        queries.process_sort_params(sort_keys, sort_dirs)
+    except exception.InvalidInput:
+        if nothing:  # In Nova, only the list of servers being built reports the error, and it is skipped here.
+            return []
+        raise
+    marked = [row for _, rows in _rows_of_cells(context, sa.select(INSTANCES).filter_by(uuid=marker)) for row in rows]
+    if marker and not marked:
+        raise exception.MarkerNotFound(marker=marker)
+    contexts, found = {}, []
+    statement = _exact_instance_filter(context, filters)
+    for cctxt, rows in _rows_of_cells(context, statement):
+        contexts.update({row['uuid']: cctxt for row in rows})
+        found += rows
+    found = _sorted(_regex_instance_filter(found, filters) + marked, *queries.process_sort_params(
+        *queries.stable_sort_params(sort_keys, sort_dirs)))
+    if marked:
+        uuids = [row['uuid'] for row in found]
+        found = [row for row in found[uuids.index(marker) + 1:] if row['uuid'] != marker]
+    return [Instance._from_db_object(contexts[row['uuid']], Instance(), row, columns_to_join) for row in found[:limit]]
 
 
 def instance_update_and_get_original(context, instance_uuid, values, columns_to_join=None, expected=None):

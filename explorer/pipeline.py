@@ -18,10 +18,13 @@ The landmarks, in the order in which a request reaches them:
     ComputeTaskManager.live_migrate_instance        the conductor receives it
 """
 
+import contextlib
 import functools
 import logging
+import pathlib
 import re
 import time
+from urllib.parse import urlencode
 from urllib.request import parse_http_list
 
 import microversion_parse
@@ -34,9 +37,9 @@ import webob.exc
 from oslo_config import cfg
 from oslo_middleware import cors, http_proxy_to_wsgi, request_id, sizelimit
 from oslo_serialization import jsonutils
-from oslo_utils import strutils, uuidutils
+from oslo_utils import strutils, timeutils, uuidutils
 
-from explorer import bus, exception, objects
+from explorer import bus, exception, objects, queries
 from explorer.libraries import jsonschema
 from explorer.libraries import oslo_messaging as messaging
 from explorer.objects import NovaObjectSerializer, RequestContext, scatter_gather_single_cell, set_target_cell
@@ -408,8 +411,25 @@ class Router:
     def _dispatch(req):
         match = req.environ['wsgiorg.routing_args'][1]
         if not match:
-            return webob.exc.HTTPNotFound()
+            return _left_out(req) or webob.exc.HTTPNotFound()
         return match['controller']
+
+
+@functools.cache
+def _routes_left_out():
+    """Return Nova's routes that have no handler here: [(path, pattern, methods)]."""
+    lines = pathlib.Path(__file__).with_name('routes_left_out.txt').read_text(encoding='utf-8').splitlines()
+    return [(path, re.compile('(/[0-9a-f-]+)?' + re.sub(r'{\w+}', '[^/]+', path)), methods)
+            for path, *methods in map(str.split, lines)]
+
+
+def _left_out(req):
+    """Return a 501 for a request that only the real Nova can answer, else None."""
+    for path, pattern, methods in _routes_left_out():
+        if req.method in methods and pattern.fullmatch(req.path_info):
+            return Fault(webob.exc.HTTPNotImplemented(
+                explanation=f'Nova answers {req.method} {path}, but this miniature of Nova does not.'))
+    return None
 
 
 class APIMapper(routes.Mapper):
@@ -671,26 +691,48 @@ def _soft_validate_additional_properties(validator, value, instance, schema):
         del instance[name]
 
 
+def _validate_minimum(validator, minimum, instance, schema):
+    """Compare a number even if it is given as a string."""
+    with contextlib.suppress(ValueError):
+        yield from jsonschema.Draft202012Validator.VALIDATORS['minimum'](validator, minimum, int(instance), schema)
+
+
+_FORMAT_CHECKER = jsonschema.FormatChecker(formats=())
+
+
+@_FORMAT_CHECKER.checks('regex', (re.error, OverflowError, RecursionError))
+def _validate_regex_format(instance):
+    return bool(instance and re.compile(instance))
+
+
+@_FORMAT_CHECKER.checks('date-time', ValueError)
+def _validate_datetime_format(instance):
+    return bool(timeutils.parse_isotime(instance))
+
+
 class _SchemaValidator:
     """Report what jsonschema finds, in Nova's words (nova.api.validation.validators._SchemaValidator).
 
-    Left out: numbers given as strings, formats, and schemas for queries.
+    Left out: the formats that no schema of the path uses.
     """
 
-    validator_org = jsonschema.Draft202012Validator
+    validator_org = jsonschema.validators.extend(jsonschema.Draft202012Validator, {'minimum': _validate_minimum})
     _relaxed = jsonschema.validators.extend(
-        jsonschema.Draft202012Validator, {'additionalProperties': _soft_validate_additional_properties})
+        validator_org, {'additionalProperties': _soft_validate_additional_properties})
 
     def __init__(self, schema, relax_additional_properties=False, is_body=True):
-        self.validator = (self._relaxed if relax_additional_properties else self.validator_org)(schema)
+        validator = self._relaxed if relax_additional_properties else self.validator_org
+        self.validator, self.is_body = validator(schema, format_checker=_FORMAT_CHECKER), is_body
 
     def validate(self, *args, **kwargs):
         try:
             self.validator.validate(*args, **kwargs)
         except jsonschema.ValidationError as ex:
             detail = ex.message
-            if ex.path:
-                detail = f'Invalid input for field/attribute {ex.path.pop()}. Value: {ex.instance}. {ex.message}'
+            if ex.path:  # in a query, the last part of the path is the position among the values of a parameter
+                where = (f'field/attribute {ex.path.pop()}' if self.is_body else
+                         f'query parameters {ex.path.popleft()}')
+                detail = f'Invalid input for {where}. Value: {ex.instance}. {ex.message}'
             raise exception.ValidationError(detail=detail) from ex
 
 
@@ -721,6 +763,32 @@ def schema(request_body_schema, min_version=None, max_version=None):
             _schema_validation_helper(
                 request_body_schema, kwargs['body'], min_version, max_version, args, kwargs,
                 relax_additional_properties=True)
+            return func(*args, **kwargs)
+        return wrapper
+    return add_validator
+
+
+def _strip_additional_query_parameters(schema, req):
+    """Drop the parameters that the schema does not know, except those that its patterns match."""
+    patterns = schema.get('patternProperties', ())
+    for param in set(req.GET) - set(schema['properties']):
+        if schema['additionalProperties'] and not any(re.match(pattern, param) for pattern in patterns):
+            del req.GET[param]
+
+
+def query_schema(request_query_schema, min_version=None, max_version=None):
+    """Validate the query against a schema before the method runs, for a range of microversions."""
+
+    def add_validator(func):
+        @functools.wraps(func)
+        def wrapper(*args, **kwargs):
+            try:
+                query_dict = kwargs['req'].GET.dict_of_lists()
+            except UnicodeDecodeError:
+                raise exception.ValidationError('Query string is not UTF-8 encoded')
+            if _schema_validation_helper(request_query_schema, query_dict, min_version, max_version, args, kwargs,
+                                         relax_additional_properties=True, is_body=False):
+                _strip_additional_query_parameters(request_query_schema, kwargs['req'])
             return func(*args, **kwargs)
         return wrapper
     return add_validator
@@ -785,21 +853,40 @@ pause_response = {'type': 'null'}
 
 # ----------------------------------------------------------------------------------- nova/api/openstack/common.py
 
-_STATE_MAP = {
-    'active': {'default': 'ACTIVE', 'migrating': 'MIGRATING', 'rebooting': 'REBOOT', 'rebooting_hard': 'HARD_REBOOT',
-               'updating_password': 'PASSWORD', 'rebuilding': 'REBUILD', 'resize_prep': 'RESIZE'},
-    'building': {'default': 'BUILD'}, 'stopped': {'default': 'SHUTOFF'}, 'resized': {'default': 'VERIFY_RESIZE'},
-    'paused': {'default': 'PAUSED', 'migrating': 'MIGRATING'}, 'suspended': {'default': 'SUSPENDED'},
-    'rescued': {'default': 'RESCUE'}, 'error': {'default': 'ERROR'}, 'deleted': {'default': 'DELETED'},
-    'soft-delete': {'default': 'SOFT_DELETED'}, 'shelved': {'default': 'SHELVED'},
-    'shelved_offloaded': {'default': 'SHELVED_OFFLOADED'},
-}
+_MAX_LIMIT = 1000  # servers in one response (CONF.api.max_limit)
 
 
-def status_from_state(vm_state, task_state='default'):
-    """Return the status that users see (nova.api.openstack.common.status_from_state). Left out: some task states."""
-    task_map = _STATE_MAP.get(vm_state, {'default': 'UNKNOWN'})
-    return task_map.get(task_state, task_map['default'])
+def get_sort_params(input_params, default_key='created_at', default_dir='desc'):
+    """Return the sort keys and the sort directions of a query."""
+    sort_keys, sort_dirs = ([value.strip() for value in input_params.getall(name)] for name in ('sort_key', 'sort_dir'))
+    return sort_keys or [default_key], sort_dirs or [default_dir]
+
+
+def get_limit_and_marker(request):
+    """Return how many servers to list at most, and the server to start after."""
+    params = {}
+    for name in {'limit', 'page_size', 'offset'} & set(request.GET):
+        try:
+            params[name] = strutils.validate_integer(request.GET[name], name, min_value=0)
+        except ValueError as error:
+            raise webob.exc.HTTPBadRequest(explanation=exception.InvalidInput(reason=error).format_message())
+    return min(params.get('limit', _MAX_LIMIT), _MAX_LIMIT), request.GET.get('marker')
+
+
+def is_all_tenants(search_opts):
+    """Return whether the query asks for the servers of all projects, as an empty value does."""
+    try:
+        return 'all_tenants' in search_opts and strutils.bool_from_string(
+            search_opts['all_tenants'] or 'true', strict=True)
+    except ValueError as error:
+        raise exception.InvalidInput(str(error))
+
+
+def is_locked(search_opts):
+    try:
+        return strutils.bool_from_string(search_opts['locked'], strict=True)
+    except ValueError as error:
+        raise exception.InvalidInput(str(error))
 
 
 def get_instance(compute_api, context, instance_id, expected_attrs=None, cell_down_support=False):
@@ -928,24 +1015,39 @@ class PauseServerController(Controller):
 # ------------------------------------ nova/api/openstack/compute/servers.py and versions.py: what clients request first
 
 
+def _query_of_servers(func):
+    """Validate the query of a list of servers, by microversion."""
+    for schema, min_version, max_version in (
+            (queries.index_query, '2.1', '2.25'), (queries.index_query_v226, '2.26', '2.65'),
+            (queries.index_query_v266, '2.66', '2.72'), (queries.index_query_v273, '2.73', '2.74'),
+            (queries.index_query_v275, '2.75', None)):
+        func = query_schema(schema, min_version, max_version)(func)
+    return func
+
+
 class ServersController(Controller):
     """Describe servers to clients (nova.api.openstack.compute.servers.ServersController).
 
     Included because clients look up a server by name before they act on it. Left out: everything that changes a
-    server, all filters except *name*, and fields that need another service.
+    server, filters and sort keys that need a column which the database here lacks, what microversion 2.69 shows for a
+    cell that is down, and fields that need another service.
     """
 
-    @expected_errors((400, 403))
+    @expected_errors((400, 403, 501))
+    @_query_of_servers
     def index(self, req):
         req.environ['nova.context'].can('os_compute_api:servers:index')
         return self._get_servers(req, is_detail=False)
 
-    @expected_errors((400, 403))
+    @expected_errors((400, 403, 501))
+    @_query_of_servers
     def detail(self, req):
         req.environ['nova.context'].can('os_compute_api:servers:detail')
         return self._get_servers(req, is_detail=True)
 
     @expected_errors(404)
+    @query_schema(queries.show_query, '2.1', '2.101')
+    @query_schema(queries.show_query_v2102, '2.102')
     def show(self, req, id):
         context = req.environ['nova.context']
         instance = get_instance(self.compute_api, context, id, expected_attrs=['flavor'])
@@ -953,16 +1055,107 @@ class ServersController(Controller):
         return {'server': self._view(req, instance, is_detail=True)}
 
     def _get_servers(self, req, is_detail):
+        """Return the servers that the query selects, and the link to the next page if there may be one."""
         context = req.environ['nova.context']
-        every = strutils.bool_from_string(req.GET.get('all_tenants', 'false'))
-        if every:
-            context.can(f'os_compute_api:servers:{"detail" if is_detail else "index"}:get_all_tenants')
         try:
+            search_opts = self._search_options(req, context)
+            if search_opts is None:
+                return {'servers': []}
+            all_tenants = is_all_tenants(search_opts)
+            if all_tenants:
+                context.can(f'os_compute_api:servers:{"detail" if is_detail else "index"}:get_all_tenants')
+            search_opts.pop('all_tenants', None)
+            if not all_tenants:
+                search_opts.pop('tenant_id', None)
+                search_opts.update(
+                    {'project_id': context.project_id} if context.project_id else {'user_id': context.user_id})
+            limit, marker = get_limit_and_marker(req)
+            sort_keys, sort_dirs = self._sort_params(req, context)
+            for name in {*search_opts, *sort_keys} & queries.COLUMNS - set(objects.INSTANCES.c.keys()):
+                raise webob.exc.HTTPNotImplemented(explanation=(
+                    f'This miniature of Nova stores no {name} of a server, so it cannot filter or sort by it.'))
             instances = self.compute_api.get_all(
-                context, {'name': req.GET.get('name', '')}, marker=req.GET.get('marker'), all_tenants=every)
-        except (exception.MarkerNotFound, re.error) as error:
-            raise webob.exc.HTTPBadRequest(explanation=str(error))
-        return {'servers': [self._view(req, instance, is_detail) for instance in instances]}
+                context, search_opts=search_opts, limit=limit, marker=marker, expected_attrs=['flavor'],
+                sort_keys=sort_keys, sort_dirs=sort_dirs, all_tenants=all_tenants)
+        except exception.MarkerNotFound:
+            raise webob.exc.HTTPBadRequest(explanation=f'marker [{marker}] not found')
+        except exception.Invalid as err:
+            raise webob.exc.HTTPBadRequest(explanation=err.format_message())
+        links = self._next_page(req, instances, 'servers/detail' if is_detail else 'servers')
+        return {'servers': [self._view(req, instance, is_detail) for instance in instances],
+                **({'servers_links': links} if links else {})}
+
+    def _search_options(self, req, context):
+        """Return the options of a query that the caller may use, as Python objects; None if no server can match."""
+        if context.can('os_compute_api:servers:allow_all_filters', fatal=False):
+            allowed = set(req.GET) - {'sort_key', 'sort_dir', 'limit', 'marker'}
+        else:
+            allowed = {name for version, names in queries.SEARCH_OPTIONS if is_supported(req, version)
+                       for name in names}
+        search_opts = {name: value for name, value in req.GET.items() if name in allowed}
+        for name in search_opts:
+            if name in queries.JOINED_TABLE_QUERY_PARAMS_SERVERS or name.startswith('_'):
+                raise exception.Invalid(f'Invalid filter field: {name}.')
+        search_opts.pop('status', None)
+        if 'status' in req.GET:
+            vm_state, task_state = queries.task_and_vm_state_from_status(req.GET.getall('status'))
+            if not vm_state and is_supported(req, '2.38'):
+                raise exception.Invalid('Invalid status value')
+            if not vm_state:
+                return None
+            search_opts.update({'vm_state': vm_state}, **{} if 'default' in task_state else {'task_state': task_state})
+        self._read_times(search_opts)
+        self._read_deleted(search_opts, context)
+        if 'locked' in search_opts:
+            search_opts['locked'] = is_locked(search_opts)
+        return search_opts
+
+    @staticmethod
+    def _read_times(search_opts):
+        for name in {'changes-since', 'changes-before'} & set(search_opts):
+            try:
+                search_opts[name] = timeutils.parse_isotime(search_opts[name])
+            except ValueError:  # only in /v2, where no schema has checked it
+                raise exception.Invalid(f'Invalid filter field: {name}.')
+        if {'changes-since', 'changes-before'} <= set(search_opts):
+            if search_opts['changes-before'] < search_opts['changes-since']:
+                raise exception.Invalid('The value of changes-since must be less than or equal to changes-before.')
+
+    @staticmethod
+    def _read_deleted(search_opts, context):
+        """Leave out deleted servers unless the query asks for them, or for changes."""
+        if 'deleted' in search_opts:
+            search_opts['deleted'] = strutils.bool_from_string(search_opts['deleted'])
+        elif not {'changes-since', 'changes-before'} & set(search_opts):
+            search_opts['deleted'] = False
+        if search_opts.get('vm_state') == ['deleted']:
+            if not context.is_admin:
+                raise webob.exc.HTTPForbidden(explanation='Only administrators may list deleted instances')
+            search_opts['deleted'] = True
+
+    @staticmethod
+    def _sort_params(req, context):
+        """Return the sort keys and directions of a query, without the keys that Nova ignores."""
+        sort_keys, sort_dirs = get_sort_params(req.params)
+        ignored = (queries.SERVER_LIST_IGNORE_SORT_KEY_V273 if is_supported(req, '2.73') else
+                   queries.SERVER_LIST_IGNORE_SORT_KEY)
+        for key in list(sort_keys):
+            if key in ignored:
+                index = sort_keys.index(key)
+                del sort_keys[index], sort_dirs[index:index + 1]
+            elif key in ('host', 'node') and not context.is_admin:
+                raise webob.exc.HTTPForbidden(explanation=f'Only administrators can sort servers by {key}')
+        return sort_keys, sort_dirs
+
+    @staticmethod
+    def _next_page(req, instances, path):
+        """Return the link to the next page if this one is full, else no link."""
+        if not instances or len(instances) < min(int(req.params.get('limit', _MAX_LIMIT)), _MAX_LIMIT):
+            return []
+        query = {**dict(sorted(req.params.items())), 'marker': instances[-1].uuid}
+        project = req.environ['nova.context'].project_id
+        prefix = f'{req.application_url}/{project}' if project and project in req.url else req.application_url
+        return [{'rel': 'next', 'href': f'{prefix}/{path}?{urlencode(query)}'}]
 
     @staticmethod
     def _view(req, instance, is_detail):
@@ -976,7 +1169,7 @@ class ServersController(Controller):
                       'ram': instance.flavor.memory_mb, 'disk': instance.flavor.root_gb, 'ephemeral': 0, 'swap': 0,
                       'extra_specs': instance.flavor.extra_specs}
         server.update({
-            'status': status_from_state(instance.vm_state, instance.task_state),
+            'status': queries.status_from_state(instance.vm_state, instance.task_state),
             'tenant_id': instance.project_id, 'user_id': instance.user_id, 'metadata': instance.metadata,
             'created': instance.created_at.strftime('%Y-%m-%dT%H:%M:%SZ'), 'flavor': flavor, 'image': '',
             'addresses': {}, 'OS-EXT-STS:vm_state': instance.vm_state, 'OS-EXT-STS:task_state': instance.task_state,
@@ -1014,6 +1207,7 @@ class Versions(Resource):
         url = '/'.join([req.application_url.rstrip('/'), 'v2' if version == 'v2.0' else version, path.strip('/')])
         return [{'rel': 'self', 'href': url}]
 
+    @query_schema(queries.show_query)
     def index(self, req, body=None):
         names = ('id', 'status', 'version', 'min_version', 'updated')
         return {'versions': [
@@ -1021,6 +1215,7 @@ class Versions(Resource):
             for version in VERSIONS.values()]}
 
     @response(300)
+    @query_schema(queries.show_query)
     def multi(self, req, body=None):
         return {'choices': [
             {'id': version['id'], 'status': version['status'],
@@ -1034,6 +1229,7 @@ class VersionsV2(Resource):
     def get_action_args(self, request_environment):
         return {'action': 'index'}
 
+    @query_schema(queries.show_query)
     def index(self, req, body=None):
         version = VERSIONS['v2.0' if req.is_legacy_v2() else 'v2.1']
         own = {'rel': 'self', 'href': req.application_url.rstrip('/') + '/'}
@@ -1054,8 +1250,8 @@ def _create_controller(main_controller, action_controller_list, compute_api):
 server_controller = functools.partial(
     _create_controller, ServersController, [MigrateServerController, PauseServerController])
 
-# Left out: Nova's routes that no client needs on this path, and all actions except live migration and pause. A request
-# for one of them gets the same response as a request for one that does not exist.
+# Left out: the routes in routes_left_out.txt, which get a 501, and all actions except live migration and pause: a
+# request for one of these gets the same response as a request for one that does not exist.
 ROUTE_LIST = (
     ('/servers', {'GET': [server_controller, 'index']}),
     ('/servers/detail', {'GET': [server_controller, 'detail']}),
@@ -1346,9 +1542,16 @@ class API:
                 f'Cell {cell_uuid} is not responding or returned an exception, hence instance info is not available.')
         return instance
 
-    def get_all(self, context, search_opts=None, limit=None, marker=None, all_tenants=False):
-        """Return the servers that the caller may see and whose name matches, oldest first in each cell."""
-        return objects.instance_get_all(context, search_opts['name'], marker, all_tenants)
+    def get_all(self, context, search_opts=None, limit=None, marker=None, expected_attrs=None, sort_keys=None,
+                sort_dirs=None, cell_down_support=False, all_tenants=False):
+        """Return the servers that match the search options, sorted and paged.
+
+        Left out: servers that are still being built.
+        """
+        columns = {'image': 'image_ref', 'name': 'display_name', 'tenant_id': 'project_id'}
+        filters = {columns.get(name, name): value for name, value in (search_opts or {}).items()}
+        return objects.instance_get_all_by_filters_sort(
+            context, filters, limit, marker, expected_attrs, sort_keys, sort_dirs)
 
     def _record_action_start(self, context, instance, action):
         objects.InstanceAction.action_start(context, instance.uuid, action, want_result=False)

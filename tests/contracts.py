@@ -21,7 +21,8 @@ GUARDED = ('nova.api.openstack.compute.migrate_server.MigrateServerController._m
            'nova.compute.api.API.live_migrate', 'nova.conductor.manager.ComputeTaskManager.live_migrate_instance',
            'nova.api.openstack.compute.pause_server.PauseServerController._pause', 'nova.compute.api.API.pause')
 SCHEMAS = ('migrate_live', 'migrate_live_v2_25', 'migrate_live_v2_30', 'migrate_live_v2_68', 'migrate_live_response',
-           'pause', 'pause_response')
+           'pause', 'pause_response', 'index_query', 'index_query_v226', 'index_query_v266', 'index_query_v273',
+           'index_query_v275', 'show_query', 'show_query_v2102')
 # The miniature leaves out what surrounds the path; its docstrings say so.
 BESIDE_THE_PATH = ('wrap_instance_event',)
 
@@ -40,7 +41,8 @@ def promises(column):
     Shape: `functions` {dotted name in Nova: [parameters in order]}; `guards` {dotted name: [decorators, outermost
     first]}; `exceptions` [names of all errors]; `schemas` {name: JSON schema}; `policies` {rule: check};
     `microversions` [lowest, highest]; `statuses` {method of a controller: [statuses that it may return]};
-    `expected` [errors that the conductor's call may return]; `rpc` {topic, namespace, version}.
+    `expected` [errors that the conductor's call may return]; `rpc` {topic, namespace, version}; `routes` {path: [its
+    methods, sorted]}; `states` {vm state: {task state: status}}.
     """
     names = _nova() if column == 'nova' else _ours()
     rows = {station.nova: getattr(station, column) for station in STATIONS}
@@ -50,7 +52,9 @@ def promises(column):
         'guards': {nova: [name for name in _guards(_function(classes, nova)) if name not in BESIDE_THE_PATH]
                    for nova in GUARDED},
         'exceptions': names['exceptions'],
-        'schemas': {name: names['schemas'][name] for name in SCHEMAS},
+        'schemas': {name: _ordered(names['schemas'][name]) for name in SCHEMAS},
+        'routes': {path: sorted(methods) for path, methods in names['routes'] if path},
+        'states': names['states'],
         'policies': names['policies'],
         'microversions': names['microversions'],
         'statuses': {nova: sorted(_enclosed(_function(classes, nova), 'errors', 'expected'))
@@ -60,16 +64,26 @@ def promises(column):
     }))
 
 
+def _ordered(schema):
+    """Return a schema with its sort keys in alphabetical order, because Nova builds some of these lists from sets."""
+    properties = schema.get('properties', {})
+    if 'sort_key' not in properties:
+        return schema
+    keys = {'type': 'array', 'items': {'type': 'string', 'enum': sorted(properties['sort_key']['items']['enum'])}}
+    return {**schema, 'properties': {**properties, 'sort_key': keys}}
+
+
 def _nova():
     import inspect
 
     from nova import monkey_patch
     monkey_patch.patch(backend='threading')
     from nova import exception
-    from nova.api.openstack import api_version_request
-    from nova.api.openstack.compute import migrate_server, pause_server
+    from nova.api.openstack import api_version_request, common
+    from nova.api.openstack.compute import migrate_server, pause_server, routes
     from nova.api.openstack.compute.schemas import migrate_server as schemas
     from nova.api.openstack.compute.schemas import pause_server as pause_schemas
+    from nova.api.openstack.compute.schemas import servers as server_schemas
     from nova.compute import api, rpcapi  # noqa: F401 (rpcapi before the conductor, as in Nova's own order)
     from nova.conductor import manager
     from nova.conductor import rpcapi as conductor_rpcapi
@@ -86,17 +100,23 @@ def _nova():
                     'ComputeTaskManager': manager.ComputeTaskManager},
         'exceptions': sorted(name for name, found in vars(exception).items()
                              if inspect.isclass(found) and found.__module__ == exception.__name__),
-        'manager': manager.ComputeTaskManager, 'schemas': {**vars(pause_schemas), **vars(schemas)},
+        'manager': manager.ComputeTaskManager,
+        'schemas': {**vars(server_schemas), **vars(pause_schemas), **vars(schemas)},
+        'routes': routes.ROUTE_LIST, 'states': common._STATE_MAP,
         'policies': {name: policies.get(name) for name, _ in POLICIES},
         'microversions': [api_version_request._MIN_API_VERSION, api_version_request._MAX_API_VERSION],
         'topic': conductor_rpcapi.RPC_TOPIC}
 
 
 def _ours():
-    from explorer import exception, objects, pipeline
+    from explorer import exception, objects, pipeline, queries
+    routes = {path: methods for path, _, methods in pipeline._routes_left_out()}
+    for path, methods in pipeline.ROUTE_LIST:
+        routes[path] = [*routes.get(path, ()), *methods]
     return {
         'exceptions': exception.names(), 'classes': vars(pipeline), 'manager': pipeline.ComputeTaskManager,
-        'schemas': vars(pipeline), 'policies': dict(objects.POLICIES),
+        'schemas': {**vars(queries), **vars(pipeline)}, 'routes': routes.items(),
+        'states': queries._STATE_MAP, 'policies': dict(objects.POLICIES),
         'microversions': [pipeline._MIN_API_VERSION, pipeline._MAX_API_VERSION], 'topic': pipeline.RPC_TOPIC}
 
 

@@ -17,14 +17,14 @@ from tests.house import PACKAGE
 # What each room may import: in the core only the rooms listed here, elsewhere all rooms before it.
 CORE = {
     'libraries': set(), 'exception': set(), 'payloads': set(), 'stations': set(), 'errors': {'libraries'},
-    'bus': {'libraries'}, 'objects': {'exception', 'libraries'},
-    'pipeline': {'bus', 'exception', 'libraries', 'objects'},
+    'bus': {'libraries'}, 'queries': {'exception'}, 'objects': {'exception', 'libraries', 'queries'},
+    'pipeline': {'bus', 'exception', 'libraries', 'objects', 'queries'},
     'snapshots': {'payloads', 'stations'}, 'explorations': {'errors', 'payloads', 'stations'},
     'trace': {'errors', 'explorations', 'payloads', 'snapshots', 'stations'}}
 # Each package may import the core and the packages before it, except those in APART.
 PACKAGES = ('engines', 'views', 'player', 'teaching', 'commands', '__main__')
 APART = {'commands': {'teaching'}}
-PATH = ('pipeline', 'objects', 'bus', 'exception', 'libraries')
+PATH = ('pipeline', 'objects', 'queries', 'bus', 'exception', 'libraries')
 
 
 def test_imports_point_down():

@@ -79,7 +79,7 @@ def seed(database: sa.Engine, cloud: Cloud) -> None:
     claim(database)
     seeds.seed_cloud(database, cloud)
     for name, uuid in cloud.servers.items():
-        seeds.seed_server(database, uuid, name, cloud.server_defaults)
+        seeds.seed_server(database, uuid, name, cloud.state(name))
 
 
 def claim(database: sa.Engine) -> None:

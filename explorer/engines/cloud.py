@@ -38,7 +38,10 @@ def _caller(user_id: str, *roles: str, project_id: str = _PROJECT) -> Caller:
 
 @dataclasses.dataclass(frozen=True)
 class Cloud:
-    """What exists before a request arrives, all of it plain data."""
+    """What exists before a request arrives, all of it plain data.
+
+    Shape: *servers* is {name: uuid}; *states* is {name: what differs from *server_defaults*}.
+    """
 
     callers: Mapping[str, Caller] = dataclasses.field(default_factory=lambda: {
         'admin': _caller('u-admin', *_ROLES),
@@ -60,8 +63,13 @@ class Cloud:
     })
     servers: Mapping[str, str] = dataclasses.field(default_factory=lambda: {
         f'web-{number}': f'6d1f0a52-3c1e-4a0b-9d0e-0c5f6f1f7a1{number}' for number in (1, 2, 3)})
+    states: Mapping[str, Mapping[str, Value]] = dataclasses.field(default_factory=dict)
     project: str = _PROJECT
     other_project: str = _OTHER_PROJECT
+
+    def state(self, server: str) -> dict[str, Value]:
+        """Return the whole state of a server."""
+        return {**self.server_defaults, **self.states.get(server, {})}
 
     def identities(self) -> dict[str, Identity]:
         """Return the identity that each caller's token stands for: {caller: identity}."""

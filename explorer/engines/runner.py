@@ -194,7 +194,7 @@ class Runner(Generic[_N]):
             self.nova.tokens.clear()
             self.nova.tokens.update({self._caller_tokens[caller]: identity for caller, identity in identities.items()})
             self._cloud = cloud
-            self._stale = set(cloud.servers.values())
+            self._stale = list(cloud.servers.values())
         names = {uuid: name for name, uuid in cloud.servers.items()}
         if scenario.server not in (*names, *cloud.servers):
             raise WrongUse(f'there is no server {scenario.server!r}; choose one of {", ".join(cloud.servers)}')
@@ -202,10 +202,11 @@ class Runner(Generic[_N]):
             raise WrongUse(f'the state of a server has no {unknown[0]!r}; '
                            f'choose from {", ".join(cloud.server_defaults)}')
         uuid = cloud.servers.get(scenario.server, scenario.server)
-        for name in self._stale - {uuid}:
-            self.nova.seed_server(name, names[name], cloud.server_defaults)
-        self._stale = {uuid}
-        self.nova.seed_server(uuid, names[uuid], {**cloud.server_defaults, **scenario.state})
+        for stale in self._stale:
+            if stale != uuid:
+                self.nova.seed_server(stale, names[stale], cloud.state(names[stale]))
+        self._stale = [uuid]
+        self.nova.seed_server(uuid, names[uuid], {**cloud.state(names[uuid]), **scenario.state})
         return uuid
 
     def token(self, caller: str) -> str:

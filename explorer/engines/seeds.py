@@ -55,6 +55,7 @@ def seed_server(database: sa.Engine, uuid: str, name: str, state: Mapping[str, V
             compute_id=compute.get('id'), instance_type_id=FLAVOR['id'], availability_zone='nova',
             locked=bool(state['locked_by']), locked_by=state['locked_by'],
             launched_at=EPOCH if state['launched'] else None, created_at=EPOCH, deleted=int(state['deleted']),
+            updated_at=EPOCH if state['deleted'] else None,
             deleted_at=EPOCH if state['deleted'] else None, metadata='{}', system_metadata=jsonutils.dumps(image),
             network_info=jsonutils.dumps(ports), flavor=jsonutils.dumps(flavor)))
         if state['mapping']:

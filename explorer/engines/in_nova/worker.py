@@ -199,6 +199,9 @@ class InstalledNova:
                 hosts.append({**host, 'uuid': node.uuid, 'id': node.id})
         for host in hosts:
             objects.HostMapping(admin, host=host['host'], cell_mapping=cell).create()
+        with self._api.begin() as connection:
+            connection.execute(sa.insert(api_models.Flavors.__table__).values(
+                **FLAVOR, swap=0, rxtx_factor=1.0, vcpu_weight=0, disabled=False, is_public=True))
         self.driver.hosts, self._hosts = hosts, {host['host']: host for host in hosts}
         report.PLACEMENTCLIENT = Placement(hosts)
 
@@ -234,7 +237,7 @@ class InstalledNova:
         if state['deleted']:
             with self._cell.begin() as connection:
                 connection.execute(sa.update(_INSTANCES).where(_INSTANCES.c.uuid == uuid)
-                                   .values(deleted=_INSTANCES.c.id, deleted_at=EPOCH))
+                                   .values(deleted=_INSTANCES.c.id, deleted_at=EPOCH, updated_at=EPOCH))
         if state['mapping']:
             down = None if state['mapping'] != 'down' else self._cell_down(admin)
             mapping = objects.InstanceMapping(admin, instance_uuid=uuid, project_id=state['project'], user_id='u-owner',
