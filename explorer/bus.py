@@ -14,6 +14,8 @@ from explorer.libraries import oslo_messaging
 from oslo_messaging._drivers import base, common, impl_fake
 from oslo_serialization import jsonutils
 
+RESPONSE_TIMEOUT = 60  # seconds that a call without a timeout of its own waits (rpc_response_timeout)
+
 
 class MemoryMessage(impl_fake.FakeIncomingMessage):
     """A message as it arrives, parsed from its text."""
@@ -73,15 +75,17 @@ class MemoryDriver(impl_fake.FakeDriver):
             raise self.outage
         exchange = self._exchange_manager.get_exchange(target.exchange)
         with self.changed:
-            if (target.topic, target.server) in self._queues:
-                self._unanswered += 1
+            receivers = [server for topic, server in self._queues
+                         if topic == target.topic and (server if target.fanout else server == target.server)]
+            if receivers:
+                self._unanswered += len(receivers)
                 exchange.deliver_message(
                     target.topic, *texts, server=target.server, fanout=target.fanout, reply_q=reply_q)
                 self.changed.notify_all()
         if not wait_for_reply:
             return None
         try:
-            reply, failure = reply_q.get(timeout=timeout)
+            reply, failure = reply_q.get(timeout=timeout or RESPONSE_TIMEOUT)
         except queue.Empty:
             raise oslo_messaging.MessagingTimeout(f'No reply on topic {target.topic}')
         if failure:

@@ -308,7 +308,7 @@ def _regex_instance_filter(rows, filters):
             rows = [row for row in rows if pattern.search(str(row[name]), timeout=max(end - time.monotonic(), 0.001))]
         except (TimeoutError, regex.error) as error:
             what = 'takes too long to match' if isinstance(error, TimeoutError) else f'is not supported: {error}'
-            raise exception.Invalid(f'The pattern for {name} {what}.') from error
+            raise exception.Invalid(f'A pattern in the query {what}.') from error
     return rows
 
 

@@ -457,7 +457,7 @@ class JSONDeserializer:
     def _from_json(self, datastring):
         try:
             return jsonutils.loads(datastring)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise exception.MalformedRequestBody(reason='cannot understand JSON') from error
 
     def deserialize(self, datastring):
@@ -519,7 +519,7 @@ def action_peek(body):
     """Return the action's name, the body's only key, before the rest of the body is validated."""
     try:
         decoded = jsonutils.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise exception.MalformedRequestBody(reason='cannot understand JSON') from error
     if len(decoded) != 1:
         raise exception.MalformedRequestBody(reason='too many body keys')

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from explorer import bus as explorer_bus
 from explorer import exception, pipeline
 from explorer.libraries import oslo_messaging as messaging
 
@@ -106,3 +107,27 @@ def test_two_transports_are_two_buses(bus):
     client = messaging.get_rpc_client(other, messaging.Target(topic='t', namespace='test', version='1.0'))
     client.cast({}, 'take')
     assert bus[1].received == []
+
+
+def test_a_fanout_reaches_every_server_and_leaves_nothing_open(bus):
+    driver, endpoint, client = bus
+    second = Endpoint()
+    other = messaging.get_rpc_server(client.transport, messaging.Target(topic='t', server='there'), [second],
+                                     access_policy=messaging.DefaultRPCAccessPolicy)
+    other.start()
+    client.prepare(fanout=True).cast({}, 'take', x=1)
+    assert driver.join(5)
+    assert [len(each.received) for each in (endpoint, second)] == [1, 1]
+    client.prepare(topic='nobody', fanout=True).cast({}, 'take')
+    assert driver.join(5)
+    assert client.call({}, 'take') == {'taken': []}
+    other.stop()
+
+
+def test_a_call_that_nobody_serves_times_out_even_without_a_timeout(bus, monkeypatch):
+    driver, _, client = bus
+    monkeypatch.setattr(explorer_bus, 'RESPONSE_TIMEOUT', 0.05)
+    with pytest.raises(messaging.MessagingTimeout, match='No reply on topic nobody'):
+        driver.send(messaging.Target(topic='nobody'), {}, {}, wait_for_reply=True)
+    assert driver.join(5)
+    assert client.call({}, 'take') == {'taken': []}

@@ -1,9 +1,13 @@
 """nova-api and nova-conductor as programs: the miniature works with real clients and a real broker."""
 
 import logging
+import re
 import signal
 import sys
 import tempfile
+import threading
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import sqlalchemy as sa
 from kombu.connection import Connection
@@ -16,8 +20,11 @@ from explorer.engines.cloud import Cloud, Identity
 from explorer.engines.http_server import HTTPServer
 from explorer.errors import WrongUse
 from explorer.libraries import oslo_messaging
+from explorer.payloads import Value
 
 MEMORY = 'memory://'
+WORKERS = 32  # requests at the same time; further ones wait
+HEALTH = '/healthcheck'
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
@@ -36,7 +43,7 @@ def serve(host: str, port: int, transport_url: str, database_url: str | None) ->
         transport = open_bus(transport_url)
         application = pipeline.init_application(database, transport, tokens(cloud))
         try:
-            server = HTTPServer(host, port, application)
+            server = HTTPServer(host, port, with_health(application, database), WORKERS)
         except (OSError, ValueError) as error:
             reason = getattr(error, 'strerror', None) or 'no such address'
             raise WrongUse(f'cannot listen on {host!r}:{port}: {reason}; use another --port, or 0 for any') from error
@@ -44,9 +51,12 @@ def serve(host: str, port: int, transport_url: str, database_url: str | None) ->
         if transport_url == MEMORY:
             pipeline.start_conductor(database, transport, pipeline.ComputeTaskManager())
         server.start()
-        print(f'Listening on http://{host}:{server.server_port}/v2.1', flush=True)
+        name = f'[{host}]' if ':' in host else host
+        print(f'Listening on http://{name}:{server.server_port}/v2.1', flush=True)
         signal.sigwait(SIGNALS)
         server.stop()
+        if transport_url == MEMORY:
+            transport._driver.join(0.3)  # what has been sent and not yet received
 
 
 def conduct(transport_url: str, database_url: str) -> None:
@@ -59,9 +69,29 @@ def conduct(transport_url: str, database_url: str) -> None:
     _log()
     _hold_signals()
     database, transport = open_database(database_url), open_bus(transport_url)
-    pipeline.start_conductor(database, transport, pipeline.ComputeTaskManager())
+    conductor = pipeline.start_conductor(database, transport, pipeline.ComputeTaskManager())
     print('Listening on the topic conductor', flush=True)
     signal.sigwait(SIGNALS)
+    # Take no more messages, and finish those that have been taken; the broker keeps the others for another conductor.
+    ending = threading.Thread(target=lambda: (conductor.stop(), conductor.wait()), daemon=True)
+    ending.start()
+    ending.join(2.5)
+
+
+def with_health(application: WSGIApplication, database: sa.Engine) -> WSGIApplication:
+    """Return an application that also answers at HEALTH: 200 if the database responds, else 503, in one line."""
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ['PATH_INFO'] != HEALTH:
+            return application(environ, start_response)
+        status, line = '200 OK', 'OK'
+        try:
+            with database.connect() as connection:
+                connection.execute(sa.select(objects.MARK))
+        except sa.exc.SQLAlchemyError as error:
+            status, line = '503 Service Unavailable', f'the database does not respond: {_reason(error)}'
+        start_response(status, [('Content-Type', 'text/plain; charset=utf-8')])
+        return [f'{line}\n'.encode()]
+    return answer
 
 
 def tokens(cloud: Cloud) -> dict[str, Identity]:
@@ -75,11 +105,18 @@ def tokens(cloud: Cloud) -> dict[str, Identity]:
 
 
 def seed(database: sa.Engine, cloud: Cloud) -> None:
-    """Write the cloud and its servers to a database, each server in the default state."""
-    claim(database)
-    seeds.seed_cloud(database, cloud)
-    for name, uuid in cloud.servers.items():
-        seeds.seed_server(database, uuid, name, cloud.state(name))
+    """Write the cloud and its servers to a database, each server in the default state.
+
+    Raises: WrongUse if the database cannot be written.
+    """
+    try:
+        claim(database)
+        seeds.seed_cloud(database, cloud)
+        for name, uuid in cloud.servers.items():
+            seeds.seed_server(database, uuid, name, cloud.state(name))
+    except sa.exc.SQLAlchemyError as error:
+        raise WrongUse(f'the database {database.url!r} cannot be written: {_reason(error)}; '
+                       'make room, unlock it, or use another --database-url') from error
 
 
 def claim(database: sa.Engine) -> None:
@@ -110,9 +147,13 @@ def open_database(url: str) -> sa.Engine:
     except sa.exc.ArgumentError as error:
         raise WrongUse('the --database-url is not the URL of a database; use one like sqlite:///nova.db') from error
     except (sa.exc.SQLAlchemyError, ImportError, ValueError, TypeError) as error:
-        reason = str(getattr(error, 'orig', None) or error).splitlines()[0]
-        raise WrongUse(
-            f'no database at {_without_password(url)}: {reason}; start it, or use another --database-url') from error
+        raise WrongUse(f'no database at {_without_password(url)}: {_reason(error)}; '
+                       'start it, or use another --database-url') from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what a database says about its error."""
+    return str(getattr(error, 'orig', None) or error).partition('\n')[0]
 
 
 def _without_password(url: str) -> str:
@@ -122,8 +163,8 @@ def _without_password(url: str) -> str:
         return 'that URL'
 
 
-def open_bus(url: str) -> object:
-    """Open the bus and check that a broker responds.
+def open_bus(url: str) -> Value:
+    """Open the bus, a transport of oslo.messaging, and check that a broker responds.
 
     Raises: WrongUse if none does; the message does not contain the password.
     """
@@ -153,7 +194,24 @@ def _hold_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
+class _Formatter(logging.Formatter):
+    """Format log records as text without control characters, which a client could send to forge lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return _escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Value) -> str:
+        return '\n'.join(map(_escaped, super().formatException(ei).split('\n')))
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r'[\x00-\x1f\x7f-\x9f]', lambda found: found[0].encode('unicode_escape').decode(), text)
+
+
 def _log() -> None:
     """Log to standard error: everything that the path logs, and warnings from other modules."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format='%(asctime)s %(levelname)s %(message)s')
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter('%(asctime)s %(levelname)s %(message)s'))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger('explorer').setLevel(logging.INFO)
+    logging.getLogger('waitress.queue').setLevel(logging.ERROR)  # requests that wait for a worker are no problem

@@ -1,114 +1,220 @@
-"""The socket of the API: a WSGI server with one thread per request."""
+"""The socket of the API: waitress, with limits on what clients may occupy, and a stop that finishes what has begun.
 
-import contextlib
-import functools
-import socket
-import socketserver
+Waitress reads requests on one thread and passes only whole ones to its workers, so a slow or silent client occupies a
+connection but no worker. The servers of wsgiref and cheroot give each connection a thread before it has sent anything.
+"""
+
+import resource
 import threading
 import time
 import typing
-from wsgiref import simple_server
+from collections.abc import Callable
 from wsgiref.types import WSGIApplication
 
-_LONGEST_REST = 10_000_000  # bytes of an unread body that are read and dropped
-_UNAVAILABLE = (b'HTTP/1.0 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n'
-                b'{"serviceUnavailable": {"code": 503, "message": "The service is stopping."}}')
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher, WSGITask
+from waitress.utilities import BadRequest, Error
+
+from explorer.payloads import Value
+
+CONNECTIONS = 1000  # at most; fewer if this process may not open twice as many files
+REQUEST_SECONDS = 30  # for a whole request to arrive
+LIMITS = {
+    'channel_timeout': 60,  # seconds that a silent client may stay connected
+    'max_request_header_size': 65_536,  # bytes
+    'max_request_body_size': 10_000_000,  # bytes; Nova's own limit, which is far lower, applies to the rest
+    'cleanup_interval': 1,  # seconds between looks at those limits
+    'backlog': 128,  # connections that may wait to be accepted
+}
+_UNAVAILABLE = (b'HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 78\r\n'
+                b'Connection: close\r\n\r\n'
+                b'{"serviceUnavailable": {"code": 503, "message": "The service is stopping."}}\r\n')
 
 
-class _Response(simple_server.ServerHandler):
-    request_handler: '_Handler'
-    os_environ = {}  # noqa: RUF012  # never changed; keeps this process's environment out of the request
-
-    def finish_response(self) -> None:
-        if self.request_handler.server.may_answer(self.request_handler.connection):
-            super().finish_response()
+class _RequestTimeout(Error):
+    code, reason = 408, 'Request Timeout'
 
 
-class _Handler(simple_server.WSGIRequestHandler):
-    server: 'HTTPServer'
-    timeout = 60  # seconds that a silent client may stay connected
+class _Parser(HTTPRequestParser):
+    """Parse a request, and reject one whose length is ambiguous."""
 
-    def handle(self) -> None:
-        self.raw_requestline = self.rfile.readline(65537)
-        if not self.parse_request():
-            return  # parse_request has sent the error response
-        if not self.path.startswith('/'):
-            self.send_error(400, 'the target of a request must be a path')
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if 'TRANSFER_ENCODING' in self.headers or (self.chunked and 'CONTENT_LENGTH' in self.headers):
+            raise ParsingError('The headers contradict each other about the length of the body.')
+        if self.proxy_netloc:  # RFC 9112, 3.2.2: the host in the target takes the place of the header
+            self.headers['HOST'] = self.proxy_netloc
+
+
+class _Task(WSGITask):
+    def get_environment(self) -> dict[str, Value]:
+        """Return the environment without what makes each request look different to the application."""
+        environ = super().get_environment()
+        for name in ('REMOTE_PORT', 'waitress.client_disconnected'):
+            environ.pop(name, None)
+        return dict(environ)
+
+    def start(self) -> None:
+        super().start()
+        if self.channel.server.stopping:
+            self.set_close_on_finish()
+
+    def execute(self) -> None:
+        with self.channel.server.counting:
+            self.channel.server.asked += 1
+        super().execute()
+
+
+class _Channel(HTTPChannel):
+    """A connection. It stays open for the response when the client has sent all that it will send."""
+
+    parser_class, task_class = _Parser, _Task
+    request: _Parser | None = None
+    began = 0.0  # when the request that is arriving began
+    ended = answering = False
+
+    def is_busy(self) -> bool:
+        """Return whether a request is arriving, being processed, or being answered."""
+        return bool(self.requests or self.request is not None or self.total_outbufs_len)
+
+    def readable(self) -> bool:
+        return not self.ended and super().readable()
+
+    def writable(self) -> bool:
+        if self.ended and not self.requests:
+            self.close_when_flushed = True
+        return bool(super().writable())
+
+    def handle_read(self) -> None:
+        try:
+            data = self.socket.recv(self.adj.recv_bytes)
+        except BlockingIOError:
             return
-        response = _Response(
-            self.rfile, typing.cast(typing.IO[bytes], self.wfile), self.get_stderr(), self.get_environ(),
-            multithread=True)
-        response.request_handler = self
-        with self.server._closed:
-            self.server.asked += 1
-        response.run(self.server.application)
+        except OSError:
+            self.handle_close()
+            return
+        if not data:
+            self.reject(BadRequest('The request ended before it was complete.'))
+            return
+        self.last_activity = time.time()
+        before = self.request
+        self.received(data)
+        if self.request is not before:
+            self.began = self.last_activity
 
-    def log_message(self, *args: object) -> None:
-        """Log nothing, because RequestLog writes the access log."""
+    def reject(self, error: Error) -> None:
+        """Read no more, and answer a request that has arrived only in part with an error."""
+        with self.requests_lock:
+            self.ended, request, self.request = True, self.request, None
+            if request is not None:
+                request.error = error
+                self.requests.append(request)
+                if len(self.requests) == 1:
+                    self.server.add_task(self)
+
+    def write_soon(self, data: bytes) -> int:
+        with self.outbuf_lock:
+            self.answering = True
+            return int(super().write_soon(data))
+
+    def service(self) -> None:
+        try:
+            super().service()
+        except BaseException:  # such as SystemExit, after which waitress would leave the client waiting
+            self.cancel()
+            self.server.pull_trigger()
+            raise
+        finally:
+            self.answering = False
+
+    def give_up(self) -> None:
+        """Send a 503 unless a response has begun, and close the connection; a later response is dropped."""
+        with self.outbuf_lock:
+            if self.is_busy() and not self.answering:
+                self.socket.send(_UNAVAILABLE)
+            self.handle_close()
 
 
-class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
-    """Serve a WSGI application with one thread per request.
+class HTTPServer(TcpWSGIServer):
+    """Serve a WSGI application with a fixed number of worker threads.
 
-    Raises: OSError if the port is taken.
+    Shape: *asked* counts the requests that reached the application.
+    Raises: OSError if the port is taken; ValueError if there is no such address.
     """
 
-    application: WSGIApplication
-    server_address: tuple[str, int]
-    daemon_threads = True
-    request_queue_size = 128  # connections that may wait to be accepted
+    channel_class = _Channel
+    active_channels: dict[int, _Channel]
+    asked, stopping = 0, False
 
-    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]  # TCP: never a datagram
-        """Close the connection after reading what the client still sends.
+    def __init__(self, host: str, port: int, app: WSGIApplication, workers: int = 8) -> None:
+        self.counting, self._workers = threading.Lock(), workers
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._limit = CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, files // 2)
+        super().__init__(app, dispatcher=ThreadedTaskDispatcher(), adj=Adjustments(
+            listen=f'[{host}]:{port}' if ':' in host else f'{host}:{port}', ident=None, asyncore_use_poll=True,
+            connection_limit=2 * CONNECTIONS, log_socket_errors=False, **LIMITS))
+        self.server_port = int(self.effective_port)
 
-        Closing it with an unread body would reset the connection, and the client would lose the response.
-        """
-        with contextlib.suppress(OSError):
-            request.shutdown(socket.SHUT_WR)
-            request.settimeout(1)
-            left = _LONGEST_REST
-            while left > 0 and (read := len(request.recv(65536))):
-                left -= read
-        self.close_request(request)
+    # ------------------------------------------------------------------------- on the thread that reads requests
 
-    def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
-        super().__init__((host, port), _Handler)
-        self.set_app(app)
-        self._closed = threading.Condition()
-        self._unanswered: dict[socket.socket, bool] = {}  # per open connection: does it still wait for its response?
-        self.asked = 0  # requests that reached the application
+    def _idle(self) -> list[_Channel]:
+        """Return the connections without a whole request, the one that has been silent for longest first."""
+        idle = [each for each in self.active_channels.values() if not each.requests and not each.total_outbufs_len]
+        return sorted(idle, key=lambda each: each.last_activity)
 
-    def server_bind(self) -> None:
-        # HTTPServer.server_bind would look up this machine's name, which can take seconds.
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
-        self.setup_environ()
+    def readable(self) -> bool:
+        return bool(super().readable() and (len(self.active_channels) < self._limit or self._idle()))
 
-    def process_request(
-            self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        with self._closed:
-            self._unanswered[typing.cast(socket.socket, request)] = True
-        super().process_request(request, client_address)
+    def handle_accept(self) -> None:
+        if len(self.active_channels) >= self._limit:
+            for channel in self._idle()[:1]:
+                channel.handle_close()
+        super().handle_accept()
 
-    def process_request_thread(
-            self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            with self._closed:
-                del self._unanswered[typing.cast(socket.socket, request)]
-                self._closed.notify_all()
+    def maintenance(self, now: float) -> None:
+        super().maintenance(now)
+        for channel in list(self.active_channels.values()):
+            if channel.request is not None and channel.began < now - REQUEST_SECONDS:
+                channel.reject(_RequestTimeout(f'The request was not complete after {REQUEST_SECONDS} seconds.'))
 
-    def may_answer(self, connection: socket.socket) -> bool:
-        """Return whether a connection still waits for its response, and record that it no longer does."""
-        with self._closed:
-            waits, self._unanswered[connection] = self._unanswered[connection], False
-            return waits
+    def _accept_no_more(self) -> None:
+        for _ in range(self.adj.backlog):  # the connections that are still waiting to be accepted
+            self.handle_accept()
+        wasyncore.dispatcher.close(self)
+        for channel in list(self.active_channels.values()):
+            if not channel.is_busy():
+                channel.handle_read()
+            if not channel.is_busy():
+                channel.handle_close()
+
+    def _give_up(self) -> None:
+        for channel in list(self.active_channels.values()):
+            try:
+                channel.give_up()
+            except OSError:  # the client is gone
+                channel.handle_close()
+        self.trigger.close()
+
+    # -------------------------------------------------------------------------------------------- on other threads
+
+    def start(self) -> typing.Self:
+        """Start serving on daemon threads."""
+        self.task_dispatcher.set_thread_count(self._workers)
+        threading.Thread(target=self.run, name='http', daemon=True).start()
+        return self
 
     def join(self, timeout: float) -> bool:
         """Wait until no request is open; return whether that happened within *timeout* seconds."""
-        with self._closed:
-            return self._closed.wait_for(lambda: not self._unanswered, timeout)
+        end = time.monotonic() + timeout
+        while any(channel.is_busy() for channel in list(self.active_channels.values())):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.001)
+        return True
 
     def stop(self, timeout: float = 2) -> None:
         """Accept no more connections, and let the open requests finish.
@@ -116,22 +222,20 @@ class HTTPServer(socketserver.ThreadingMixIn, simple_server.WSGIServer):
         A request without a response after *timeout* seconds gets a 503; messages that it has already sent stay sent.
         """
         end = time.monotonic() + timeout
-        self.shutdown()
-        self.timeout = 0
-        for _ in range(self.request_queue_size):  # the connections that are still waiting to be accepted
-            self.handle_request()
-        self.server_close()
+        self.stopping = True
+        self._there(self._accept_no_more)
         self.join(end - time.monotonic())
-        with self._closed:
-            late = [connection for connection, waits in self._unanswered.items() if waits]
-            self._unanswered.update(dict.fromkeys(late, False))
-        for connection in late:
-            with contextlib.suppress(OSError):
-                connection.sendall(_UNAVAILABLE)
-        with self._closed:  # a response may be on its way
-            self._closed.wait_for(lambda: self._unanswered.keys() <= set(late), 0.2)
+        self._there(self._give_up)
+        self.task_dispatcher.set_thread_count(0)
 
-    def start(self) -> typing.Self:
-        """Start serving on a daemon thread."""
-        threading.Thread(target=functools.partial(self.serve_forever, 0.1), name='http', daemon=True).start()
-        return self
+    def _there(self, task: Callable[[], None]) -> None:
+        """Do something on the thread that reads requests, and wait until it is done."""
+        done = threading.Event()
+
+        def do() -> None:
+            try:
+                task()
+            finally:
+                done.set()
+        self.trigger.pull_trigger(do)
+        done.wait(1)

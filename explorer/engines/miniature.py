@@ -38,7 +38,7 @@ class Miniature(Nova):
 
     def __init__(self) -> None:
         self.folder, self.tokens = own_folder(self), {}
-        for name in ('explorer', 'oslo_messaging'):
+        for name in ('explorer', 'oslo_messaging', 'waitress'):
             # A rejected request is a result here, so its log lines appear only where somebody configures logging.
             logging.getLogger(name).addHandler(logging.NullHandler())
         self.database = objects.database(f'sqlite:///{self.folder}/nova.db')

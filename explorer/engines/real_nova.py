@@ -77,7 +77,8 @@ try:
     version = importlib.metadata.version('nova')
 except importlib.metadata.PackageNotFoundError:
     version = 'none'
-print(version, *[name for name in ('nova', 'ormsgpack', 'novaclient') if not importlib.util.find_spec(name)])
+needed = 'nova', 'ormsgpack', 'novaclient', 'waitress'
+print(version, *[name for name in needed if not importlib.util.find_spec(name)])
 '''
 
 

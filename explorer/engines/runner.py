@@ -26,7 +26,7 @@ from explorer.libraries import oslo_messaging
 from explorer.payloads import Plain, Value
 from explorer.snapshots import snapshot
 from explorer.stations import NOVA, STATIONS
-from explorer.trace import RESTART, Recorder, Step, Trace, pack, steps
+from explorer.trace import RESTART, Recorder, Step, Trace, lasting_threads, pack, steps
 
 LIBRARIES = ('WebOb', 'Routes', 'jsonschema', 'oslo.messaging', 'oslo.policy', 'oslo.versionedobjects', 'SQLAlchemy')
 
@@ -115,7 +115,8 @@ class Runner(Generic[_N]):
     def url(self) -> str:
         """Return the URL of the API, and open the socket on first use."""
         if self._server is None:
-            self._server = HTTPServer('127.0.0.1', 0, self.nova.application).start()
+            with lasting_threads():
+                self._server = HTTPServer('127.0.0.1', 0, self.nova.application, workers=2).start()
         return f'http://127.0.0.1:{self._server.server_port}/v2.1'
 
     def answer(self, scenario: Scenario, cloud: Cloud, whole: bool = True) -> tuple[Trace, Value]:

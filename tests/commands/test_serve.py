@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import logging
 import os
 import pathlib
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from explorer.engines import cloud, seeds
 from explorer.errors import WrongUse
 from tests.conftest import RABBITMQ, ROOT, WEB_1
 
+LIVE = {'os-migrateLive': {'host': None, 'block_migration': 'auto'}}
 BIN = pathlib.Path(sys.executable).parent
 
 
@@ -84,9 +87,10 @@ def test_the_nova_command_pauses_a_server(api_url):
     assert re.search(r'web-3 +\| ACTIVE +\| pausing', client(api_url, 'nova', 'list').stdout)
 
 
-def request(url, path, token=None, body=None):
+def request(url, path, token=None, body=None, version='2.1'):
+    headers = {'Content-Type': 'application/json', 'OpenStack-API-Version': f'compute {version}'}
     asked = urllib.request.Request(url + path, json.dumps(body).encode() if body else None,
-                                   {'Content-Type': 'application/json', **({'X-Auth-Token': token} if token else {})})
+                                   {**headers, **({'X-Auth-Token': token} if token else {})})
     try:
         with urllib.request.urlopen(asked, timeout=20) as response:
             return response.status
@@ -116,11 +120,94 @@ def test_a_signal_stops_the_service_within_three_seconds_even_with_a_hanging_cli
 def test_the_log_of_the_service_holds_no_token():
     with serve() as (process, line):
         url = line.split()[-1]
-        body = {'os-migrateLive': {'host': None, 'block_migration': False, 'disk_over_commit': False}}
-        assert request(url, f'/servers/{WEB_1}/action', 'admin:demo', body) == 202
+        assert request(url, f'/servers/{WEB_1}/action', 'admin:demo', LIVE, '2.34') == 202
     assert 'status: 202' in process.log
     assert 'taken over' in process.log
     assert 'admin:demo' not in process.log
+
+
+def test_a_health_address_answers_without_a_token_and_tells_what_is_wrong(api_url, tmp_path):
+    base = api_url.removesuffix('/v2.1')
+    with urllib.request.urlopen(base + services.HEALTH, timeout=20) as response:
+        assert response.read() == b'OK\n'
+    said = []
+    database = objects.database(f'sqlite:///{tmp_path}/empty.db')  # without our tables, as if the file were replaced
+    health = services.with_health(None, database)
+    line, = health({'PATH_INFO': services.HEALTH}, lambda status, headers: said.append(status))
+    assert said == ['503 Service Unavailable']
+    assert line == b'the database does not respond: no such table: nova_explorer\n'
+
+
+def test_the_service_listens_on_ipv6():
+    with serve('--host', '::1') as (_, line):
+        url = line.split()[-1]
+        assert re.fullmatch(r'http://\[::1\]:\d+/v2.1', url)
+        assert request(url, '/servers', 'reader') == 200
+
+
+def test_no_control_character_reaches_the_log():
+    with serve() as (process, line):
+        port = int(re.search(r':(\d+)/', line)[1])
+        for target in (b'/v2.1/servers/x%0aINFO%20forged%1b[31m', b'/%1b[2J%9b?name=%1b%0d',
+                       b'/v2.1/servers?name=[%1b'):
+            with socket.create_connection(('127.0.0.1', port), timeout=20) as connection:
+                connection.sendall(b'GET %b HTTP/1.1\r\nX-Auth-Token: admin\r\n'
+                                   b'Connection: close\r\n\r\n' % target)
+                while connection.recv(4096):
+                    pass
+    assert 'INFO forged' in process.log
+    assert not re.search(r'[\x00-\x09\x0b-\x1f\x7f-\x9f]', process.log)
+    assert not [line for line in process.log.splitlines() if line.startswith('INFO')]
+
+
+def test_an_error_in_the_log_keeps_its_lines_but_no_control_character():
+    try:
+        raise ValueError('\x1b[31m\nforged')
+    except ValueError:
+        record = logging.LogRecord('x', logging.ERROR, 'x', 1, 'a\nb', (), sys.exc_info())
+    text = services._Formatter('%(message)s').format(record)
+    assert text.startswith('a\\nb\nTraceback')
+    assert 'ValueError: \\x1b[31m' in text
+
+
+@pytest.mark.parametrize('depth', [5_000, 50_000])
+def test_deep_json_is_a_malformed_body(api_url, depth):
+    body = b'[' * depth + b']' * depth
+    for text in (body, b'{"os-migrateLive":' + body + b'}'):
+        asked = urllib.request.Request(f'{api_url}/servers/{WEB_1}/action', text,
+                                       {'Content-Type': 'application/json', 'X-Auth-Token': 'admin'})
+        with pytest.raises(urllib.error.HTTPError) as found:
+            urllib.request.urlopen(asked, timeout=20)
+        assert found.value.code == 400
+
+
+def test_a_database_that_cannot_be_written_is_reported_in_one_line(explorer, tmp_path):
+    path = tmp_path / 'nova.db'
+    services.seed(objects.database(f'sqlite:///{path}'), cloud.Cloud())
+    done = explorer('serve', '--port', '0', '--database-url', f'sqlite:///file:{path}?mode=ro&uri=true')
+    assert done.returncode == 2
+    assert 'cannot be written: attempt to write a readonly database' in done.stderr
+    assert done.stderr.count('\n') == 1
+
+
+def test_space_that_ends_while_seeding_is_reported_in_one_line(tmp_path):
+    program = ('import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); '
+               'resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); '
+               'from explorer.__main__ import main; sys.exit(main(["serve", "--port", "0", "--database-url", '
+               f'"sqlite:///{tmp_path}/nova.db"]))')
+    done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert 'make room, unlock it, or use another --database-url' in done.stderr
+    assert done.stderr.count('\n') == 1
+
+
+def test_a_locked_database_costs_only_the_requests_that_meet_the_lock(api):
+    with contextlib.closing(sqlite3.connect(api.database.url.database)) as other:
+        other.execute('BEGIN IMMEDIATE')
+        refused = api.migrate()
+    assert refused.status_int == 500
+    assert refused.json['computeFault']['message'].startswith('Unexpected API Error.')
+    assert api.migrate().status_int == 202
 
 
 def test_a_busy_port_is_reported_in_one_line(explorer):
@@ -199,10 +286,9 @@ def test_our_own_database_can_be_used_again(tmp_path):
 # -------------------------------------------------------------------------------------------- a broker in between
 
 
-@pytest.fixture(scope='module')
-def broker(tmp_path_factory):
-    """Start a RabbitMQ for these tests; yield its URL."""
-    folder = tmp_path_factory.mktemp('rabbit')
+@contextlib.contextmanager
+def rabbitmq(folder):
+    """Run a RabbitMQ that keeps its files in a folder; yield its URL."""
     with socket.create_server(('127.0.0.1', 0)) as one, socket.create_server(('127.0.0.1', 0)) as other:
         port, distribution = one.getsockname()[1], other.getsockname()[1]
     environment = {
@@ -211,6 +297,12 @@ def broker(tmp_path_factory):
         'RABBITMQ_ENABLED_PLUGINS_FILE': str(folder / 'plugins'), 'RABBITMQ_CONFIG_FILE': str(folder / 'none')}
     with program(RABBITMQ, until='completed with', environment=environment):
         yield f'rabbit://guest:guest@127.0.0.1:{port}/'
+
+
+@pytest.fixture(scope='module')
+def broker(tmp_path_factory):
+    with rabbitmq(tmp_path_factory.mktemp('rabbit')) as url:
+        yield url
 
 
 @pytest.mark.broker
@@ -234,10 +326,32 @@ def test_api_and_conductor_run_as_two_processes_over_a_broker(broker, tmp_path, 
 
 
 @pytest.mark.broker
+def test_a_conductor_that_is_asked_to_end_finishes_what_it_has_taken(broker, tmp_path):
+    urls = ('--transport-url', broker, '--database-url', f'sqlite:///{tmp_path}/nova.db')
+    with serve(*urls) as (_, line):
+        url = line.split()[-1]
+        with program(sys.executable, '-m', 'explorer', 'conductor', *urls) as (conductor, ready):
+            assert ready
+            for uuid in cloud.Cloud().servers.values():
+                assert request(url, f'/servers/{uuid}/action', 'admin:demo', LIVE, '2.34') == 202
+            start = time.monotonic()
+            conductor.terminate()
+            assert conductor.wait(10) == 0
+            assert time.monotonic() - start < 5
+        first = conductor.log.count('taken over')
+        with program(sys.executable, '-m', 'explorer', 'conductor', *urls) as (conductor, _):
+            for _ in range(100):
+                if first + _taken_over(conductor) == 3:
+                    break
+                time.sleep(0.1)
+        assert first + conductor.log.count('taken over') == 3
+
+
+@pytest.mark.broker
 def test_a_pause_over_a_broker_needs_neither_conductor_nor_host(broker, tmp_path):
     with serve('--transport-url', broker, '--database-url', f'sqlite:///{tmp_path}/nova.db') as (_, line):
         assert request(line.split()[-1], f'/servers/{WEB_1}/action', 'admin:demo', {'pause': None}) == 202
 
 
 def _taken_over(process):
-    return 'taken over' in pathlib.Path(f'/proc/{process.pid}/fd/2').read_text()
+    return pathlib.Path(f'/proc/{process.pid}/fd/2').read_text().count('taken over')
