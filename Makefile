@@ -38,7 +38,7 @@ define create
     "$(1)/pip.errors says what went wrong." >&2; exit 1; }
 endef
 
-.PHONY: help lab test test-browser test-nova check coverage mutants nova record notebook picture lock clean
+.PHONY: help lab test test-browser test-nova check coverage mutants soak nova record notebook picture lock clean
 
 help:
 	@echo "make lab           open the notebook in JupyterLab (PORT=8888)"
@@ -49,6 +49,7 @@ help:
 	@echo "make check         run the linter and the type checker, and check wording and line lengths"
 	@echo "make coverage      report which lines the tests run (Python 3.12 or newer)"
 	@echo "make mutants       change the code in a hundred places and report which changes the tests notice"
+	@echo "make soak          put the service under load, and kill and stop its parts (about ten minutes)"
 	@echo "make record        record the real Nova's responses again"
 	@echo "make notebook      redraw diagrams/, rewrite INSTRUCTOR.md and the outputs stored in the notebook"
 	@echo "make picture       retake the README's picture of the player, in a browser"
@@ -96,6 +97,9 @@ coverage: $(READY)
 
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants $(MUTANTFLAGS)
+
+soak: $(READY)
+	$(BIN)/python -m tests.soak $(CHECKS)
 
 # These tests share one process, because some of them measure time.
 test-browser: $(READY)

@@ -331,7 +331,8 @@ def instance_get_all_by_filters_sort(context, filters, limit, marker, columns_to
         if nothing:  # In Nova, only the list of servers being built reports the error, and it is skipped here.
             return []
         raise
-    marked = [row for _, rows in _rows_of_cells(context, sa.select(INSTANCES).filter_by(uuid=marker)) for row in rows]
+    marked = marker and [
+        row for _, rows in _rows_of_cells(context, sa.select(INSTANCES).filter_by(uuid=marker)) for row in rows]
     if marker and not marked:
         raise exception.MarkerNotFound(marker=marker)
     contexts, found = {}, []
@@ -339,7 +340,7 @@ def instance_get_all_by_filters_sort(context, filters, limit, marker, columns_to
     for cctxt, rows in _rows_of_cells(context, statement):
         contexts.update({row['uuid']: cctxt for row in rows})
         found += rows
-    found = _sorted(_regex_instance_filter(found, filters) + marked, *queries.process_sort_params(
+    found = _sorted(_regex_instance_filter(found, filters) + (marked or []), *queries.process_sort_params(
         *queries.stable_sort_params(sort_keys, sort_dirs)))
     if marked:
         uuids = [row['uuid'] for row in found]

@@ -1075,8 +1075,9 @@ class ServersController(Controller):
                 raise webob.exc.HTTPNotImplemented(explanation=(
                     f'This miniature of Nova stores no {name} of a server, so it cannot filter or sort by it.'))
             instances = self.compute_api.get_all(
-                context, search_opts=search_opts, limit=limit, marker=marker, expected_attrs=['flavor'],
-                sort_keys=sort_keys, sort_dirs=sort_dirs, all_tenants=all_tenants)
+                context, search_opts=search_opts, limit=limit, marker=marker,
+                expected_attrs=['flavor'] if is_detail else [], sort_keys=sort_keys, sort_dirs=sort_dirs,
+                all_tenants=all_tenants)
         except exception.MarkerNotFound:
             raise webob.exc.HTTPBadRequest(explanation=f'marker [{marker}] not found')
         except exception.Invalid as err:

@@ -72,10 +72,21 @@ def conduct(transport_url: str, database_url: str) -> None:
     conductor = pipeline.start_conductor(database, transport, pipeline.ComputeTaskManager())
     print('Listening on the topic conductor', flush=True)
     signal.sigwait(SIGNALS)
-    # Take no more messages, and finish those that have been taken; the broker keeps the others for another conductor.
-    ending = threading.Thread(target=lambda: (conductor.stop(), conductor.wait()), daemon=True)
+    ending = threading.Thread(target=_finish, args=(conductor,), daemon=True)
     ending.start()
-    ending.join(2.5)
+    ending.join(2.8)
+
+
+def _finish(conductor: Value) -> None:
+    """Take no more messages, and process those that have been taken; the broker keeps the others for another conductor.
+
+    While oslo.messaging closes the connection, it acknowledges messages that still arrive and then drops them, so
+    they are processed here.
+    """
+    conductor.stop()
+    conductor.wait()
+    for message in conductor.listener._poll_style_listener.incoming:
+        conductor._process_incoming([message])
 
 
 def with_health(application: WSGIApplication, database: sa.Engine) -> WSGIApplication:

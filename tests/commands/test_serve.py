@@ -317,7 +317,7 @@ def test_api_and_conductor_run_as_two_processes_over_a_broker(broker, tmp_path, 
         assert re.search(r'web-1 +\| MIGRATING', client(line.split()[-1], 'nova', 'list').stdout)
         # A cast may still be on its way: the conductor finishes the messages it has taken before it ends.
         for _ in range(100):
-            if _taken_over(conductor):
+            if taken_over(conductor):
                 break
             time.sleep(0.1)  # there is nothing to join in another process
     assert 'taken over' in conductor.log, conductor.log
@@ -341,7 +341,7 @@ def test_a_conductor_that_is_asked_to_end_finishes_what_it_has_taken(broker, tmp
         first = conductor.log.count('taken over')
         with program(sys.executable, '-m', 'explorer', 'conductor', *urls) as (conductor, _):
             for _ in range(100):
-                if first + _taken_over(conductor) == 3:
+                if first + taken_over(conductor) == 3:
                     break
                 time.sleep(0.1)
         assert first + conductor.log.count('taken over') == 3
@@ -353,5 +353,5 @@ def test_a_pause_over_a_broker_needs_neither_conductor_nor_host(broker, tmp_path
         assert request(line.split()[-1], f'/servers/{WEB_1}/action', 'admin:demo', {'pause': None}) == 202
 
 
-def _taken_over(process):
+def taken_over(process):
     return pathlib.Path(f'/proc/{process.pid}/fd/2').read_text().count('taken over')
