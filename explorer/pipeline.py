@@ -771,9 +771,10 @@ def schema(request_body_schema, min_version=None, max_version=None):
 def _strip_additional_query_parameters(schema, req):
     """Drop the parameters that the schema does not know, except those that its patterns match."""
     patterns = schema.get('patternProperties', ())
-    for param in set(req.GET) - set(schema['properties']):
-        if schema['additionalProperties'] and not any(re.match(pattern, param) for pattern in patterns):
-            del req.GET[param]
+    unknown = {param for param in set(req.GET) - set(schema['properties'])
+               if schema['additionalProperties'] and not any(re.match(pattern, param) for pattern in patterns)}
+    if unknown:  # all at once, because each change of req.GET encodes the whole query again
+        req.query_string = urlencode([(param, value) for param, value in req.GET.items() if param not in unknown])
 
 
 def query_schema(request_query_schema, min_version=None, max_version=None):
@@ -1105,7 +1106,10 @@ class ServersController(Controller):
             if not vm_state:
                 return None
             search_opts.update({'vm_state': vm_state}, **{} if 'default' in task_state else {'task_state': task_state})
-        self._read_times(search_opts)
+        try:
+            self._read_times(search_opts)
+        except OverflowError:  # before the year 1 or after 9999: in Nova, each cell fails and is left out
+            return None
         self._read_deleted(search_opts, context)
         if 'locked' in search_opts:
             search_opts['locked'] = is_locked(search_opts)
@@ -1115,7 +1119,7 @@ class ServersController(Controller):
     def _read_times(search_opts):
         for name in {'changes-since', 'changes-before'} & set(search_opts):
             try:
-                search_opts[name] = timeutils.parse_isotime(search_opts[name])
+                search_opts[name] = timeutils.normalize_time(timeutils.parse_isotime(search_opts[name]))
             except ValueError:  # only in /v2, where no schema has checked it
                 raise exception.Invalid(f'Invalid filter field: {name}.')
         if {'changes-since', 'changes-before'} <= set(search_opts):

@@ -66,6 +66,34 @@ def test_a_pattern_that_takes_too_long_is_rejected(api):
     assert listed(api, 'name=web') == ['web-2', 'web-3']
 
 
+@pytest.mark.parametrize('pattern', ['(?:(?:a{1000}){1000}){1000}', '(?:a{1500}){1500}', '(?:a{,9999}){0,9999}'])
+def test_a_pattern_that_grows_when_it_is_compiled_is_rejected(api, pattern):
+    assert listed(api, f'name={pattern}', token='reader') == (400, 'A pattern in the query takes too long to match.')
+
+
+@pytest.mark.parametrize('pattern', ['()' * 320 + '(' * 250 + ')' * 250, '(?:' * 240 + ')' * 240])
+def test_a_pattern_of_many_groups_is_matched_or_rejected(api, pattern):
+    found = listed(api, f'name={pattern}')
+    assert found in (['web-1', 'web-2', 'web-3'], (400, 'A pattern in the query is not supported.'))
+
+
+@pytest.mark.parametrize('name', ['changes-since', 'changes-before'])
+@pytest.mark.parametrize('at', ['0001-01-01T00:00:00%2B14:00', '9999-12-31T23:59:59-14:00'])
+def test_a_time_at_the_edge_of_the_calendar_selects_nothing(api, name, at):
+    assert listed(api, f'{name}={at}', OpenStack_API_Version='compute 2.66') == []
+
+
+def test_an_unknown_sort_key_selects_nothing_in_the_old_api(api):
+    assert api.ask('GET', '/v2/servers?sort_key=x').json == {'servers': []}
+
+
+def test_thousands_of_unknown_parameters_are_dropped_at_once(api):
+    began = time.monotonic()
+    assert listed(api, '&'.join(f'{number:x}' for number in range(8_000))) == ['web-1', 'web-2', 'web-3']
+    assert time.monotonic() - began < 10  # one by one, it would take a minute
+    assert listed(api, 'name=web-%5B12%5D&x=%26&name=web&x=%C3%A4') == ['web-1', 'web-2', 'web-3']
+
+
 @pytest.mark.parametrize('pattern', ['(' * 3000 + ')' * 3000, 'a{99999999999999999999}', '(?P<a', '%5C'])
 def test_a_pattern_that_python_rejects_is_no_server_error(api, pattern):
     status, message = listed(api, f'name={pattern}')

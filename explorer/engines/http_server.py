@@ -4,6 +4,7 @@ Waitress reads requests on one thread and passes only whole ones to its workers,
 connection but no worker. The servers of wsgiref and cheroot give each connection a thread before it has sent anything.
 """
 
+import re
 import resource
 import threading
 import time
@@ -42,9 +43,20 @@ class _RequestTimeout(Error):
 class _Parser(HTTPRequestParser):
     """Parse a request, and reject one whose length is ambiguous."""
 
+    def received(self, data: bytes) -> int:
+        """Add what has arrived; a client that needs no more than a response is not asked to continue."""
+        consumed = int(super().received(data))
+        if self.completed or self.error:
+            self.expect_continue = False
+        return consumed
+
     def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
-        if 'TRANSFER_ENCODING' in self.headers or (self.chunked and 'CONTENT_LENGTH' in self.headers):
+        encoded = re.search(rb'(?mi)^transfer-encoding[ \t]*:', header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # a number of too many digits, or a malformed host
+            raise ParsingError('The header is malformed.') from error
+        if encoded and (not self.chunked or 'CONTENT_LENGTH' in self.headers):
             raise ParsingError('The headers contradict each other about the length of the body.')
         if self.proxy_netloc:  # RFC 9112, 3.2.2: the host in the target takes the place of the header
             self.headers['HOST'] = self.proxy_netloc
@@ -134,7 +146,7 @@ class _Channel(HTTPChannel):
     def give_up(self) -> None:
         """Send a 503 unless a response has begun, and close the connection; a later response is dropped."""
         with self.outbuf_lock:
-            if self.is_busy() and not self.answering:
+            if self.is_busy() and not self.answering and not self.total_outbufs_len:
                 self.socket.send(_UNAVAILABLE)
             self.handle_close()
 
@@ -148,7 +160,7 @@ class HTTPServer(TcpWSGIServer):
 
     channel_class = _Channel
     active_channels: dict[int, _Channel]
-    asked, stopping = 0, False
+    asked, stopping, _ended = 0, False, False
 
     def __init__(self, host: str, port: int, app: WSGIApplication, workers: int = 8) -> None:
         self.counting, self._workers = threading.Lock(), workers
@@ -178,7 +190,9 @@ class HTTPServer(TcpWSGIServer):
     def maintenance(self, now: float) -> None:
         super().maintenance(now)
         for channel in list(self.active_channels.values()):
-            if channel.request is not None and channel.began < now - REQUEST_SECONDS:
+            if channel.total_outbufs_len and channel.last_activity < now - self.adj.channel_timeout:
+                channel.handle_close()  # it does not read its response; this also frees the worker that waits for it
+            elif channel.request is not None and channel.began < now - REQUEST_SECONDS:
                 channel.reject(_RequestTimeout(f'The request was not complete after {REQUEST_SECONDS} seconds.'))
 
     def _accept_no_more(self) -> None:
@@ -197,7 +211,12 @@ class HTTPServer(TcpWSGIServer):
                 channel.give_up()
             except OSError:  # the client is gone
                 channel.handle_close()
-        self.trigger.close()
+
+        self._ended = True
+
+    def run(self) -> None:
+        while not self._ended:  # the trigger stays open, because workers may still use it
+            wasyncore.loop(timeout=1, use_poll=True, map=self._map, count=1)
 
     # -------------------------------------------------------------------------------------------- on other threads
 

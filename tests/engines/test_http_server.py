@@ -147,13 +147,69 @@ def test_garbage_does_not_stop_the_server(server, rubbish):
 
 @pytest.mark.parametrize('headers', [
     b'Content-Length: 3\r\nTransfer-Encoding: chunked', b'Content-Length: 3\r\nContent-Length: 4',
-    b'Content-Length: 3, 3', b'Content-Length: -3', b'Content-Length: +3', b'Content-Length: 0x3', b'Content-Length: '])
+    b'Transfer-Encoding: \r\nContent-Length: 3', b'Transfer-Encoding: ,\r\nContent-Length: 3',
+    b'Content-Length: 3, 3', b'Content-Length: ' + b'9' * 5000, b'Content-Length: -3',
+    b'Content-Length: +3', b'Content-Length: 0x3', b'Content-Length: '])
 @pytest.mark.parametrize('version', [b'1.1', b'1.0'])
 def test_a_request_of_contradictory_length_is_refused(server, headers, version):
     got = raw(server, b'POST / HTTP/%b\r\nHost: nova\r\n%b\r\n\r\n3\r\nabc\r\n0\r\n\r\n' % (version, headers))
     assert got.count(b'HTTP/1.') == 1
     assert status(got) == 400
     assert server.asked == 0
+
+
+@pytest.mark.parametrize('headers', [b'', b'Content-Length: 0\r\n'])
+def test_a_client_that_waits_to_continue_without_a_body_gets_its_response(server, headers):
+    first = b'GET /one HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n%b\r\n' % headers
+    with connect(server) as connection:
+        connection.sendall(first)
+        assert b'"/one", "a"' in connection.recv(65536)
+        connection.sendall(b'GET /two HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n')
+        assert b'"/two", "b"' in connection.recv(65536)
+
+
+def test_a_client_that_waits_to_continue_is_asked_for_its_body(server):
+    with connect(server) as connection:
+        connection.sendall(b'POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n')
+        assert connection.recv(100).startswith(b'HTTP/1.1 100 Continue')
+        connection.sendall(b'abc')
+        assert connection.recv(65536).endswith(b', 3]')
+
+
+@pytest.mark.parametrize('target', [b'http://[::1/v2.1/servers', b'http://[x]/'])
+def test_a_malformed_host_in_the_target_is_refused(server, target):
+    assert status(raw(server, b'GET %b HTTP/1.1\r\nConnection: close\r\n\r\n' % target)) in (400, 200)
+    assert ask(server) == (200, 0)
+
+
+def large(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'x' * 3_000_000]
+
+
+def test_a_client_that_does_not_read_is_disconnected_and_frees_its_worker(monkeypatch):
+    monkeypatch.setitem(http_server.LIMITS, 'channel_timeout', 1)
+    with serving(large, workers=1) as server, connect(server) as connection:
+        connection.sendall(b'GET / HTTP/1.1\r\nHost: nova\r\n\r\n' * 50)
+        while not server.asked:
+            time.sleep(0.01)
+        assert server.join(20)
+        got = raw(server, b'GET / HTTP/1.1\r\nConnection: close\r\n\r\n')
+        assert len(got) > 3_000_000
+
+
+def test_a_stop_writes_nothing_into_a_response_that_has_begun():
+    server = http_server.HTTPServer('127.0.0.1', 0, large).start()
+    with connect(server) as connection:
+        connection.sendall(b'GET / HTTP/1.1\r\nHost: nova\r\n\r\n')
+        while not server.asked:
+            time.sleep(0.01)
+        server.stop(0.2)
+        got = b''
+        with contextlib.suppress(ConnectionResetError):
+            while more := connection.recv(65536):
+                got += more
+    assert b'503' not in got
 
 
 def test_an_unknown_transfer_encoding_is_refused(server):
