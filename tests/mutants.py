@@ -22,8 +22,8 @@ import tempfile
 from tests import forks
 
 TESTS = {
-    'pipeline': ('test_pipeline', 'test_bus', 'commands/test_conform'),
-    'objects': ('test_objects', 'test_pipeline', 'commands/test_conform'),
+    'pipeline': ('test_pipeline', 'test_queries', 'test_bus', 'commands/test_conform'),
+    'objects': ('test_objects', 'test_pipeline', 'test_queries', 'commands/test_conform'),
     'trace': ('test_trace', 'engines/test_running'), 'snapshots': ('test_snapshots', 'test_trace'),
     'views/comparison': ('views/test_comparison',), 'teaching/tasks': ('teaching/test_judging', 'teaching/test_lesson')}
 SHARES = {  # of a hundred
