@@ -269,9 +269,9 @@ def _exact_instance_filter(context, filters):
     """Select the servers that match those of the filters that compare values, and remove these from *filters*."""
     statement, column = sa.select(INSTANCES), INSTANCES.c
     if since := filters.pop('changes-since', None):
-        statement = statement.where(column.updated_at >= timeutils.normalize_time(since))
+        statement = statement.where(column.updated_at >= since)
     if before := filters.pop('changes-before', None):
-        statement = statement.where(column.updated_at <= timeutils.normalize_time(before))
+        statement = statement.where(column.updated_at <= before)
     if 'deleted' in filters:
         deleted = filters.pop('deleted')
         with_soft = filters.pop('soft_deleted', deleted)

@@ -1105,7 +1105,9 @@ class ServersController(Controller):
                 raise exception.Invalid('Invalid status value')
             if not vm_state:
                 return None
-            search_opts.update({'vm_state': vm_state}, **{} if 'default' in task_state else {'task_state': task_state})
+            search_opts['vm_state'] = vm_state
+            if 'default' not in task_state:
+                search_opts['task_state'] = task_state
         try:
             self._read_times(search_opts)
         except OverflowError:  # before the year 1 or after 9999: in Nova, each cell fails and is left out

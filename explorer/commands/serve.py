@@ -126,7 +126,7 @@ def seed(database: sa.Engine, cloud: Cloud) -> None:
         for name, uuid in cloud.servers.items():
             seeds.seed_server(database, uuid, name, cloud.state(name))
     except sa.exc.SQLAlchemyError as error:
-        raise WrongUse(f'the database {database.url!r} cannot be written: {_reason(error)}; '
+        raise WrongUse(f'the database {_without_password(database.url)} cannot be written: {_reason(error)}; '
                        'make room, unlock it, or use another --database-url') from error
 
 
@@ -139,7 +139,8 @@ def claim(database: sa.Engine) -> None:
     with database.connect() as connection:
         there = set(sa.inspect(connection).get_table_names())
     if there & set(ours) and objects.MARK.name not in there:
-        raise WrongUse(f'the database {database.url!r} holds tables of another program; use a separate database')
+        raise WrongUse(f'the database {_without_password(database.url)} holds tables of another program; '
+                       'use a separate database')
     objects.MARK.create(database, checkfirst=True)  # first, or an incomplete set of tables would look foreign
     objects.METADATA.create_all(database)
 
@@ -167,7 +168,7 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, 'orig', None) or error).partition('\n')[0]
 
 
-def _without_password(url: str) -> str:
+def _without_password(url: str | sa.URL) -> str:
     try:
         return repr(make_url(url).set(query={}))
     except ValueError:

@@ -4,6 +4,7 @@ Waitress reads requests on one thread and passes only whole ones to its workers,
 connection but no worker. The servers of wsgiref and cheroot give each connection a thread before it has sent anything.
 """
 
+import contextlib
 import re
 import resource
 import threading
@@ -102,6 +103,8 @@ class _Channel(HTTPChannel):
         return bool(super().writable())
 
     def handle_read(self) -> None:
+        if not self.socket:  # closed since the event was noticed
+            return
         try:
             data = self.socket.recv(self.adj.recv_bytes)
         except BlockingIOError:
@@ -142,6 +145,14 @@ class _Channel(HTTPChannel):
             raise
         finally:
             self.answering = False
+
+    def handle_close(self) -> None:
+        """Close the connection; what has arrived is read first, or the client could lose its response to a reset."""
+        with contextlib.suppress(OSError):
+            for _ in range(64 if self.socket else 0):  # no socket: it is closed already
+                if not self.socket.recv(65536):
+                    break
+        super().handle_close()
 
     def give_up(self) -> None:
         """Send a 503 unless a response has begun, and close the connection; a later response is dropped."""

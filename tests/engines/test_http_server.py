@@ -54,10 +54,11 @@ def connect(server):
 def raw(server, sent, ends=False):
     """Send bytes and return everything that comes back until the server closes the connection."""
     with connect(server) as connection:
-        connection.sendall(sent)
-        if ends:
-            connection.shutdown(socket.SHUT_WR)
         got = b''
+        with contextlib.suppress(OSError):  # the server may have answered and closed the connection already
+            connection.sendall(sent)
+            if ends:
+                connection.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionResetError):
             while more := connection.recv(65536):
                 got += more
@@ -184,9 +185,8 @@ def test_a_client_that_waits_to_continue_is_asked_for_its_body(server):
         assert until(connection, b']').endswith(b', 3]')
 
 
-@pytest.mark.parametrize('target', [b'http://[::1/v2.1/servers', b'http://[x]/'])
-def test_a_malformed_host_in_the_target_is_refused(server, target):
-    assert status(raw(server, b'GET %b HTTP/1.1\r\nConnection: close\r\n\r\n' % target)) in (400, 200)
+def test_a_malformed_host_in_the_target_is_refused(server):
+    assert status(raw(server, b'GET http://[::1/v2.1/servers HTTP/1.1\r\nConnection: close\r\n\r\n')) == 400
     assert ask(server) == (200, 0)
 
 
