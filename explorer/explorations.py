@@ -7,7 +7,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from explorer.errors import (
     FLAG,
@@ -155,19 +155,34 @@ def client_newest() -> int:
     return int(novaclient.API_MAX_VERSION.ver_minor)
 
 
+class Stop(NamedTuple):
+    """A moment of a story: a visit to a station, the *visit*-th in its leg (-1: the last), at its entry or return."""
+
+    station: str
+    moment: Literal['entry', 'return']
+    visit: int = 0
+
+
+def _stops(*places: str) -> tuple[Stop, ...]:
+    """Read stops: 'in _action' is an entry, 'out _action' a return, 'in http -1' the last visit."""
+    return tuple(Stop(station, 'entry' if way == 'in' else 'return', *map(int, visit))
+                 for way, station, *visit in map(str.split, places))
+
+
 @dataclasses.dataclass(frozen=True)
 class Exploration:
     """One leg of the lesson.
 
-    Shape: *focus* holds the keys of stations in the order of the path; *landmarks* are those that later diagrams still
-    show; *follow* is a key of FIELDS; *versus* is a second scenario, which takes a different course, and
-    *versus_says* describes it.
+    Shape: *focus* holds the keys of stations in the order of the path; *story* are the moments to stop at, of which a
+    run has those that it reaches; *landmarks* are those that later diagrams still show; *follow* is a key of FIELDS;
+    *versus* is a second scenario, which takes a different course, and *versus_says* describes it.
     """
 
     key: str
     title: str
     question: str
     focus: tuple[str, ...]
+    story: tuple[Stop, ...]
     landmarks: tuple[str, ...]
     follow: str
     scenario: Scenario = Scenario()
@@ -191,6 +206,8 @@ EXPLORATIONS = (
         ('shell', 'discover_version', 'VersionsV2.index', 'do_live_migration', 'find_resource',
          'ServersController.index', 'ServersController.show', 'Server.live_migrate', 'ServerManager.live_migrate',
          '_action', 'SessionClient.request', 'http'),
+        _stops('in shell', 'out discover_version', 'in do_live_migration', 'out find_resource', 'in _action',
+               'in http -1', 'out http -1'),
         ('do_live_migration', 'http'),
         'block_migration', versus=Scenario(block_migrate=True), versus_says='with --block-migrate'),
     Exploration(
@@ -198,6 +215,8 @@ EXPLORATIONS = (
         'What happens to a request before Nova looks at what it asks for?',
         ('URLMap', 'ComputeReqIdMiddleware', 'FaultWrapper', 'RequestBodySizeLimiter', 'AuthProtocol',
          'NovaKeystoneContext', 'RequestContext', 'check_is_admin'),
+        _stops('in URLMap', 'in ComputeReqIdMiddleware', 'out AuthProtocol', 'out check_is_admin', 'out RequestContext',
+               'out NovaKeystoneContext', 'out URLMap'),
         ('URLMap', 'NovaKeystoneContext'),
         'request_id', versus=Scenario(request={
             'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
@@ -208,6 +227,8 @@ EXPLORATIONS = (
         'How does a path that says only "action" lead to the method for live migration?',
         ('Router', 'routematch', '_dispatch', 'Resource', 'set_api_version_request', 'get_body', '_process_stack',
          '_get_method', 'action_peek', 'dispatch', 'serialize'),
+        _stops('in Router', 'out routematch', 'in Resource', 'out set_api_version_request', 'out _get_method',
+               'in dispatch', 'out serialize'),
         ('Resource', 'action_peek'),
         'microversion', versus=Scenario(microversion='2.999'), versus_says='with a microversion that does not exist'),
     Exploration(
@@ -216,6 +237,8 @@ EXPLORATIONS = (
         ('expected_errors', 'schema', '_schema_validation_helper', 'validate', '_migrate_live', '_pause',
          'get_instance', 'API.get', '_get_instance_from_cell', 'scatter_gather_single_cell', 'Instance.get_by_uuid',
          'can', 'authorize'),
+        _stops('in expected_errors', 'out validate', 'in _migrate_live', 'in _pause', 'out get_instance', 'out authorize',
+               'out _migrate_live', 'out _pause'),
         ('_migrate_live', '_pause', 'get_instance', 'can'),
         'block_migration', versus=Scenario(caller='reader'), versus_says='as a reader'),
     Exploration(
@@ -225,6 +248,8 @@ EXPLORATIONS = (
          'block_accelerators', 'reject_vtpm', 'reject_mem_enc', 'check_instance_lock', 'check_instance_state',
          'live_migrate', 'pause', 'RequestSpec.get_by_instance_uuid', 'Instance.save',
          'instance_update_and_get_original', 'action_start'),
+        _stops('in block_shares', 'in check_instance_lock', 'in check_instance_state', 'in live_migrate', 'in pause',
+               'out RequestSpec.get_by_instance_uuid', 'out Instance.save', 'out action_start'),
         ('check_instance_state', 'live_migrate', 'pause'),
         'instance.task_state', versus=Scenario(caller='manager', state={'locked_by': 'owner'}),
         versus_says='a locked server, as a manager'),
@@ -233,6 +258,9 @@ EXPLORATIONS = (
         'Who waits for the conductor, and who decides that?',
         ('live_migrate', 'ComputeTaskAPI.live_migrate_instance', 'rpcapi.live_migrate_instance',
          'rpcapi.migrate_server'),
+        _stops('in live_migrate', 'in ComputeTaskAPI.live_migrate_instance', 'in rpcapi.live_migrate_instance',
+               'in rpcapi.migrate_server', 'out rpcapi.live_migrate_instance', 'out rpcapi.migrate_server',
+               'out ComputeTaskAPI.live_migrate_instance', 'out live_migrate'),
         ('ComputeTaskAPI.live_migrate_instance',),
         'host', scenario=Scenario(host='host2'), versus=Scenario(host='host2', microversion='2.29'),
         versus_says='at microversion 2.29'),
@@ -242,6 +270,8 @@ EXPLORATIONS = (
         ('rpcapi.live_migrate_instance', 'rpcapi.migrate_server', 'rpcapi.pause_instance', 'prepare', 'cast', 'call',
          '_make_message', 'send', '_process_incoming', 'RPCDispatcher.dispatch', 'deserialize_context',
          'manager.live_migrate_instance', 'manager.migrate_server', '_live_migrate'),
+        _stops('out prepare', 'in cast', 'in call', 'out _make_message', 'in send', 'in RPCDispatcher.dispatch',
+               'out deserialize_context', 'in _live_migrate'),
         (),
         'async_', versus=Scenario(microversion='2.30'), versus_says='at microversion 2.30'),
 )

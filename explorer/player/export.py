@@ -20,7 +20,7 @@ BOOT = """
 const bytes = Uint8Array.from(atob(document.getElementById("content").textContent), (c) => c.charCodeAt(0));
 const plain = new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
 const content = await plain.json();
-const state = { content, run: 0, step: content.start, message: "" };
+const [step, moment] = content.start, state = { content, run: 0, step, moment, message: "" };
 const player = document.getElementById("player"), text = document.createElement("section");
 text.append(...player.childNodes);
 const sheet = document.createElement("section");
@@ -31,7 +31,7 @@ player.after(text, sheet);
 render({ el: player, model: {
   get: (name) => state[name], set: (name, value) => { state[name] = value; }, on: () => {},
   save_changes: () => {
-    try { history.replaceState(null, "", `#${content.key}@${state.step}`); } catch { /* no address */ }
+    try { history.replaceState(null, "", `#${content.key}@${state.step},${state.moment}`); } catch { /* no address */ }
   },
 } });
 player.querySelector("[data-explorer]").focus({ preventScroll: true });
@@ -101,7 +101,7 @@ def write(page: str, path: str | pathlib.Path) -> None:
 
 
 def _without_script(trace: Trace, key: str) -> str:
-    steps = ''.join(f'<li value="{step.index}">{escape(spoken(step))}</li>' for step in in_focus(trace, key))
+    steps = ''.join(f'<li value="{step.index + 1}">{escape(spoken(step))}</li>' for step in in_focus(trace, key))
     return (f'<h1>{escape(exploration(key).title)}</h1><p>{escape(exploration(key).question)}</p>'
             f'<p>{escape(asked(trace))} → {escape(answered(trace))}</p><ol>{steps}</ol>')
 

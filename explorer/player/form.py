@@ -8,7 +8,7 @@ import argparse
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NoReturn, cast
 
 from explorer.engines.client import bare_request
@@ -30,6 +30,15 @@ TROUBLES: dict[str, Plain] = {
     'the conductor is silent': {'conductor_reply': {'raise': 'MessagingTimeout', 'kwargs': {}}},
     'another request is faster': {'race': {'task_state': 'rebooting'}}}
 GIVEN = 'as given'
+FLAGS = {'launched': 'was launched', 'request_spec': 'has a request spec', 'share': 'has a share attached'}
+WHO = {  # what a caller may do
+    'admin': 'may do everything', 'admin_only_role': 'has the role admin and no other',
+    'admin_other_project': 'admin of another project',
+    'manager': 'may migrate servers of the project, but not name a host',
+    'manager_other_project': 'manager of another project', 'member': 'may use servers, but not migrate them',
+    'member_other_project': 'member of another project', 'reader': 'may only look',
+    'service': 'a service, not a person', 'no_roles': 'has no role', 'no_token': 'sends no token',
+    'bad_token': 'sends a token that nobody knows'}
 LONGEST_COMMAND = 5000  # characters
 
 
@@ -43,31 +52,38 @@ def form(scenario: Scenario) -> tuple[FormField, ...]:
     line, headers, body = _request(scenario)
     state = {**cloud.server_defaults, **scenario.state}
     asked = _read(scenario)
+    what, state_, raw = 'What', 'State of the server', 'Raw HTTP'
     return (
-        FormField(name='command', label='command', kind='text', options=(),  # '' if the client cannot send the request
-                  value='' if bare_request(scenario) else f'nova {shlex.join(scenario.command())}'),
-        FormField(name='block_migrate', label='block migration', kind='checkbox', value=asked.block_migrate,
+        FormField(group=what, name='command', label='command', kind='text', options=(),  # '' if the client cannot
+                  value='' if bare_request(scenario) else f'nova {shlex.join(scenario.command())}'),  # send the request
+        FormField(group=what, name='host', label='host', kind='text', value=asked.host or '',
+                  options=_plain(host['host'] for host in cloud.hosts)),
+        FormField(group=what, name='block_migrate', label='block migration', kind='checkbox', value=asked.block_migrate,
                   options=()),
-        FormField(name='force', label='force', kind='checkbox', value=asked.force, options=()),
-        FormField(name='host', label='host', kind='text', value=asked.host or '',
-                  options=[host['host'] for host in cloud.hosts]),
-        FormField(name='microversion', label='microversion', kind='text', value=asked.microversion or '',
-                  options=['2.1', '2.24', '2.25', '2.29', '2.30', '2.34', '2.67', '2.68', 'latest']),
-        FormField(name='caller', label='caller', kind='select', value=scenario.caller,
-                  options=[*cloud.callers, 'no_token', 'bad_token']),
-        *(FormField(name=name, label=name.replace('locked_by', 'locked by'), kind='select', value=state[name] or '',
-                    options=options)
+        FormField(group=what, name='force', label='force', kind='checkbox', value=asked.force, options=()),
+        FormField(group=what, name='microversion', label='microversion', kind='text', value=asked.microversion or '',
+                  options=_plain(['2.1', '2.24', '2.25', '2.29', '2.30', '2.34', '2.67', '2.68', 'latest'])),
+        FormField(group='Who', name='caller', label='caller', kind='select', value=scenario.caller,
+                  options=[(name, WHO.get(name, '')) for name in (*cloud.callers, 'no_token', 'bad_token')]),
+        *(FormField(group=state_, name=name, label=name.replace('locked_by', 'locked by'), kind='select',
+                    value=state[name] or '', options=_plain(options))
           for name, options in zip(STATE_CONTROLS, (VM_STATES, TASK_STATES, ('', 'owner', 'admin')), strict=True)),
-        FormField(name='trouble', label='failure', kind='select', value=trouble,
-                  options=[*TROUBLES, *([GIVEN] if trouble == GIVEN else [])]),
-        FormField(name='line', label='request', kind='text', value=line, options=()),
-        FormField(name='headers', label='headers', kind='area', value=headers, options=()),
-        FormField(name='body', label='body', kind='area', value=body, options=()),
+        *(FormField(group=state_, name=name, label=label, kind='checkbox', value=state[name], options=())
+          for name, label in FLAGS.items()),
+        FormField(group='Failure', name='trouble', label='failure', kind='select', value=trouble,
+                  options=_plain([*TROUBLES, *([GIVEN] if trouble == GIVEN else [])])),
+        FormField(group=raw, name='line', label='request', kind='text', value=line, options=()),
+        FormField(group=raw, name='headers', label='headers', kind='area', value=headers, options=()),
+        FormField(group=raw, name='body', label='body', kind='area', value=body, options=()),
         # This keeps the parts of the scenario that no control shows.
-        FormField(name='rest', label='', kind='hidden', options=(), value=json.dumps({
+        FormField(group='', name='rest', label='', kind='hidden', options=(), value=json.dumps({
             'disk_over_commit': scenario.disk_over_commit, 'server': scenario.server,
-            'state': {name: part for name, part in scenario.state.items() if name not in STATE_CONTROLS},
+            'state': {name: part for name, part in scenario.state.items() if name not in (*STATE_CONTROLS, *FLAGS)},
             **({'trouble': _trouble(scenario)} if trouble == GIVEN else {})})))
+
+
+def _plain(values: Iterable[str]) -> list[tuple[str, str]]:
+    return [(value, '') for value in values]
 
 
 def _read(scenario: Scenario) -> Scenario:
@@ -112,7 +128,7 @@ def scenario_of(given: Mapping[str, object], edited: str = '') -> Scenario:
         rest = json.loads(values['rest'])
         trouble = rest.get('trouble', {}) if values['trouble'] == GIVEN else TROUBLES[values['trouble']]
         around: Plain = {'caller': values['caller'], **trouble, 'state': {
-            **rest['state'], **{name: values[name] or None for name in STATE_CONTROLS}}}
+            **rest['state'], **{name: values[name] or None for name in STATE_CONTROLS}, **_flags(values)}}
         kept: Plain = {'server': rest['server'], 'disk_over_commit': rest['disk_over_commit']}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise WrongUse(f'the form is damaged: {error!r}; run the cell again') from error
@@ -122,6 +138,12 @@ def scenario_of(given: Mapping[str, object], edited: str = '') -> Scenario:
         switches: Plain = {name: values[name].strip() or None for name in ('host', 'microversion')}
         return Scenario(**kept, **switches, block_migrate=values['block_migrate'], force=values['force'], **around)
     return _of_request(values, kept, around)
+
+
+def _flags(values: FormValues) -> dict[str, bool]:
+    """Return the flags of the server's state that are not as usual."""
+    given = {'launched': values['launched'], 'request_spec': values['request_spec'], 'share': values['share']}
+    return {name: flag for name, flag in given.items() if flag is not Cloud().server_defaults[name]}
 
 
 def parsed(command: str) -> Plain:

@@ -1,16 +1,20 @@
 // The player in the browser. It owns only the position; Python makes all that is shown: see protocol.py.
-// The views escape payloads, so fragments are inserted as HTML; all else is inserted as text.
+// The views escape payloads, so fragments are inserted as HTML, and all else as text.
 
 const KEYS = { Home: "first", ArrowLeft: "previous", ArrowRight: "next", End: "last", " ": "play" };
+const VIEWS = ["source", "flowchart", "more", "journey", "legend"]; // they share a place
+const PACE = 1200; // ms
 
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
+function dress(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
 }
 
-// In the texts below an element, wrap each match of a pattern (with one group), and unfold it.
+const make = (tag, attributes, ...children) => dress(document.createElement(tag), attributes ?? {}, children);
+const draw = (tag, attributes, ...children) => dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+// Wrap each match of a pattern (with one group) in the texts of an element, and unfold it.
 function mark(root, pattern, name) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), texts = [];
   while (walker.nextNode()) texts.push(walker.currentNode);
@@ -27,36 +31,48 @@ function unfold(element, root) {
 }
 
 const SENDING = "sending …";
-const SILENT = "No reply yet. The kernel is busy or was restarted; if it was restarted, run this cell again.";
+const RESTARTED = "The kernel was restarted. Run the cells again from the top.";
+const SILENT = "No reply yet: the kernel is busy. If it was restarted, run the cells again from the top.";
 const has = Object.hasOwn; // a field may be called "constructor"
 const quoted = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+// Where each step is entered and left in the list of moments.
+function placesOf({ moments }) {
+  const entry = [], end = [];
+  moments.forEach((step, place) => ((entry[step] === undefined ? entry : end)[step] = place));
+  return { entry, end };
+}
 
 function render({ model, el }) {
   const root = make("section", { "data-explorer": "player", tabindex: "0", "data-lm-suppress-shortcuts": "true" });
   const status = make("p", { role: "status", class: "explorer-status" }); // outside root: build() would silence it
-  let content, run, parts, texts, timer = null, edited = "", told = "", waiting = null, follow = "", query = "";
+  let content, run, parts, texts, bars, places, place = 0, timer = null, waiting = null, restarted = false;
+  let edited = "", told = "", sent = "", follow = "", query = "", every = false, view = "source";
 
-  // ------------------------------------------------------------------------------------------------ the page
+  // ---- the page
 
   function build() {
     stop();
     const at = root.contains(document.activeElement) ? nameOf(document.activeElement) : null;
-    const unfolded = [...root.querySelectorAll("details[class][open]")].map((each) => `details.${each.className}`);
     content = model.get("content");
     edited = "";
     root.innerHTML = content.page.replaceAll("\x01", `explorer-${Math.random().toString(36).slice(2)}`);
     const named = [...root.querySelectorAll("[data-part], [data-pane]")];
     parts = Object.fromEntries(named.map((each) => [each.dataset.part ?? each.dataset.pane, each]));
     parts.fields.append(...Object.keys(content.fields).sort().map((value) => make("option", { value })));
+    parts.every.checked = every;
     root.dataset.exploration = content.key;
     root.setAttribute("aria-label", content.title);
     tellMessage();
     fill();
+    sent = JSON.stringify(values());
+    showUnsent();
+    drawMaps();
     use(model.get("run"), false);
     chase(follow || content.follow);
-    show(model.get("step"), false);
-    for (const each of unfolded) for (const found of root.querySelectorAll(each)) found.open = true;
-    if (at) (root.querySelector(at) ?? root).focus({ preventScroll: true });
+    show(placeOf(model.get("step"), model.get("moment")), false);
+    const again = at && root.querySelector(at);
+    if (at) (again?.checkVisibility() ? again : root).focus({ preventScroll: true });
     if (parts.facts.firstChild) status.textContent = parts.facts.querySelector(".asked").textContent;
   }
 
@@ -70,7 +86,7 @@ function render({ model, el }) {
   const valueOf = (input) => (input.type === "checkbox" ? input.checked : input.value);
   const values = () => Object.fromEntries(inputs().map((input) => [input.name, valueOf(input)]));
 
-  // Fill in the form, except a control edited since the last message.
+  // Fill in the form, but not a control edited since the last message.
   function fill() {
     const typing = edited !== told ? edited : "";
     const fields = Object.fromEntries(model.get("form")?.fields.map((field) => [field.name, field]) ?? []);
@@ -81,79 +97,173 @@ function render({ model, el }) {
       else if (input.value !== value) input.value = value;
     }
     edited = typing;
+    if (sent) showUnsent();
+  }
+
+  function showUnsent() {
+    root.toggleAttribute("data-unsent", JSON.stringify(values()) !== sent);
+  }
+
+  function openForm(open) {
+    parts.form.hidden = !open;
+    parts.change.setAttribute("aria-expanded", open);
+    if (open) parts.form.elements[0].focus({ preventScroll: true });
+    else parts.change.focus({ preventScroll: true });
   }
 
   // Show what belongs to a run but not to a step.
   function use(number, tell = true) {
     run = content.runs[number] ?? content.runs[0];
-    const at = content.runs.indexOf(run), other = content.runs[1 - at];
+    const at = content.runs.indexOf(run);
+    places = placesOf(run);
+    bars = barsOf(at);
     root.dataset.run = at;
     root.dataset.steps = run.steps.length;
-    parts.slider.max = Math.max(0, run.steps.length - 1);
+    root.toggleAttribute("data-two", Boolean(run.words));
     parts.facts.innerHTML = run.facts;
+    parts.words.innerHTML = run.words;
     parts.more.innerHTML = run.more;
-    for (const goal of root.querySelectorAll("[data-goto]")) reachable(goal);
     parts.caption.textContent = run.caption;
-    parts.bus.title = "go to the message on the bus, if one was sent";
-    parts.bus.disabled = !run.steps.some((step) => step.node === "bus");
-    drawFlowchart(other);
+    for (const goal of root.querySelectorAll("[data-goto]")) reachable(goal);
+    const option = parts.view.querySelector('[value="more"]');
+    option.disabled = option.hidden = !run.more;
+    option.textContent = run.words ? "differences" : "the error";
+    look(run.more || view !== "more" ? view : "source");
+    drawFlowchart();
+    for (const map of parts.map.children) map.classList.toggle("shown", map === parts.map.children[at]);
     texts = [];
     search();
     if (tell) push({ run: at });
   }
 
-  function reachable(element) {
-    element.setAttribute("role", "button");
-    element.setAttribute("tabindex", "0");
+  function look(name) {
+    view = parts.view.value = name;
+    for (const each of VIEWS) parts[each].hidden = each !== view;
   }
 
-  function drawFlowchart(other) {
-    const there = other && new Set(other.steps.map((step) => step.station));
+  const reachable = (element) => dress(element, { role: "button", tabindex: 0 }, []);
+
+  function drawFlowchart() {
     parts.flowchart.innerHTML = run.flowchart;
     for (const node of parts.flowchart.querySelectorAll("[data-station]")) {
-      const { station } = node.dataset, [name, says] = content.stations[station];
-      const alone = there && !there.has(station);
-      node.setAttribute("role", "button");
-      node.setAttribute("tabindex", "-1");
-      node.setAttribute("aria-label", `${name} ${says}${alone ? ", only in this run" : ""}`);
+      const { station } = reachable(node).dataset;
+      node.setAttribute("aria-label", content.stations[station].join(" "));
       node.classList.toggle("faint", !content.focus.includes(station) && !node.classList.contains("refused"));
-      if (alone) flag(node, "≠", "alone");
     }
   }
 
-  function flag(node, sign, name) {
-    node.classList.add(name);
-    const text = node.querySelector("text:not(.flag)") ?? node;
-    const note = text === node ? make("span") : document.createElementNS("http://www.w3.org/2000/svg", "tspan");
-    note.setAttribute("class", `flag ${name}`);
-    note.textContent = ` ${sign}`;
-    text.append(note);
+  // ---- the map
+
+  function drawMaps() {
+    parts.map.innerHTML = content.runs.map(({ map }) => map).join("");
+    for (const row of content.differs ?? [])
+      if (row[0] !== null && row[1] !== null)
+        for (const at of [0, 1]) barOf(at, row[at]).classList.add("common");
   }
 
-  // ------------------------------------------------------------------------------------------------ a step
+  const barOf = (at, step) => parts.map.children[at].querySelector(`rect[data-bar="${step}"]`);
+
+  // The bars of a run by step; `columns` has them by column.
+  function barsOf(at) {
+    const found = { columns: [] };
+    for (const rect of parts.map.children[at].querySelectorAll("rect[data-x]")) {
+      const bar = { rect, step: +rect.dataset.bar, x: +rect.dataset.x, to: +rect.dataset.to };
+      found[bar.step] = found.columns[bar.x] = bar;
+    }
+    return found;
+  }
+
+  // The visits that wait for a step, and the step itself; a cast does not wait for its work.
+  function stack(index) {
+    const column = bars[index].x, found = [];
+    for (let at = index; at !== null; at = run.steps[at].up) if (bars[at].to >= column) found.unshift(at);
+    return found;
+  }
+
+  function markMap(index, moment) {
+    const at = content.runs.indexOf(run), bar = bars[index], other = parts.map.children[1 - at];
+    parts.map.querySelector("[aria-current]")?.removeAttribute("aria-current");
+    for (const each of parts.map.querySelectorAll(".open")) each.classList.remove("open");
+    for (const each of stack(index)) bars[each].rect.classList.add("open");
+    bar.rect.setAttribute("aria-current", "step");
+    point(parts.map.children[at], bar, bars.columns[moment === "entry" ? bar.x : bar.to]);
+    if (!other) return;
+    const there = barsOf(1 - at), partner = there[pairOf(index)?.[1 - at]];
+    other.classList.toggle("apart", !partner);
+    if (partner) point(other, partner, there.columns[moment === "entry" ? partner.x : partner.to]);
+  }
+
+  function point(map, bar, column) {
+    for (const name of [".cursor", ".mark"]) map.querySelector(name).setAttribute("x", column.rect.getAttribute("x"));
+    map.querySelector(".mark").setAttribute("y", bar.rect.getAttribute("y"));
+  }
+
+  // Where a pointer is: the moment of the nearer end of a bar, of whichever bar is there.
+  function under({ target, clientX }) {
+    const map = target.closest(".map"), at = [...parts.map.children].indexOf(map);
+    const group = target.closest("[data-bar]"), there = at === content.runs.indexOf(run) ? bars : barsOf(at);
+    if (group?.matches("g")) return { at, step: +group.dataset.bar, leg: group.dataset.leg };
+    const { left } = there.columns[0].rect.getBoundingClientRect();
+    const column = Math.max(0, Math.min(there.columns.length - 1, Math.floor((clientX - left) / columnWidth(map))));
+    const bar = group ? there[group.dataset.bar] : there.columns[column];
+    return { at, step: bar.step, moment: column - bar.x <= bar.to - column ? "entry" : "return" };
+  }
+
+  const columnWidth = (map) => map.querySelector(".cursor").getBoundingClientRect().width;
+
+  function name(event) {
+    if (!event.target.closest(".map")) return (parts.tip.hidden = true);
+    const { at, step, leg } = under(event), { station } = content.runs[at].steps[step];
+    const [name, says] = content.stations[station], box = parts.map.getBoundingClientRect();
+    parts.tip.textContent = leg ? `the leg ${leg} begins at step ${step + 1}` : `step ${step + 1}: ${name} ${says}`;
+    parts.tip.hidden = false;
+    const x = event.clientX - box.left;
+    parts.tip.style.left = `${x}px`;
+    parts.tip.style.transform = `translateX(${(-100 * x) / box.width}%)`;
+  }
+
+  // ---- a moment
 
   const html = (text) => text.replace(/\x02(\d+);/g, (_, number) => html(content.folds[number]));
-  const here = () => Number(root.dataset.step);
+  const here = () => run.moments[place];
 
-  function show(index, tell = true) {
-    const last = run.steps.length - 1;
-    index = Math.max(0, Math.min(last, index || 0));
-    const step = run.steps[index];
-    root.dataset.step = index;
-    parts.slider.value = index;
-    parts.count.textContent = `step ${index} of ${last} · ${run.leg}`;
+  // The place of a moment; without one, where a step is best seen: as it returns, or before it calls others.
+  function placeOf(step, moment) {
+    const entry = places.entry[step] ?? 0, end = places.end[step] ?? 0;
+    if (moment) return moment === "entry" ? entry : end;
+    return end === entry + 1 || run.steps[step]?.refused ? end : entry;
+  }
+
+  function show(goal, tell = true) {
+    place = Math.max(0, Math.min(run.moments.length - 1, goal || 0));
+    const index = here(), step = run.steps[index], moment = places.entry[index] === place ? "entry" : "return";
+    const { length } = run.story, passed = run.story.filter((each) => each <= place).length;
+    const from = every || !passed ? "" : ` · stop ${passed} of ${length}`;
+    root.dataset.step = index ?? 0;
+    root.dataset.moment = moment;
+    parts.count.textContent = step ? `step ${index + 1} of ${run.steps.length}${from}` : "no steps";
     if (!step) return;
     const [name, says] = content.stations[step.station];
     root.dataset.node = step.node;
-    parts.now.textContent = `${content.nodes[step.node]}: ${name} ${says}${step.refused ? ` — ${step.refused}` : ""}`;
-    parts.slider.setAttribute("aria-valuetext", `${index}: ${name}`);
-    const seen = [markNode(step.station), showSource(step), markRow(index)];
-    showPayload(step, index);
+    const way = moment === "entry" ? "going in" : "coming back", ended = moment === "return" && step.refused;
+    parts.now.replaceChildren(
+      make("b", {}, `${content.nodes[step.node]} · ${name}`), make("i", {}, ` ${way} `),
+      make("span", { title: says }, `${says}${ended ? ` — ${step.refused}` : ""}`));
+    parts.map.setAttribute("aria-valuemax", run.moments.length);
+    parts.map.setAttribute("aria-valuenow", place + 1);
+    parts.map.setAttribute("aria-valuetext", `step ${index + 1}, ${way}: ${name}`);
+    for (const [action, to] of Object.entries(goals())) parts[action].setAttribute("aria-disabled", to === undefined);
+    markMap(index, moment);
+    showStack(index);
+    const seen = [markNode(step.station), showSource(step, moment), markRow(index)];
+    showPayload(step, index, moment);
     for (const row of parts.journey.querySelectorAll("tr[data-steps]"))
       row.classList.toggle("here", row.dataset.steps.split(" ").includes(String(index)));
-    const panes = [parts.flowchart, parts.source, parts.more.querySelector(".beside")]; // last: it needs the layout
-    panes.forEach((pane, number) => seen[number] && center(pane, seen[number]));
-    if (tell) push({ step: index });
+    const panes = [parts.flowchart, parts.source, parts.more]; // last: it needs the layout
+    panes.forEach((pane, number) => seen[number] && !pane.hidden && center(pane, seen[number]));
+    for (const pane of [...VIEWS.map((each) => parts[each]), parts.payload])
+      pane.classList.toggle("cut", pane.scrollHeight > pane.clientHeight + 2);
+    if (tell) push({ step: index, moment });
   }
 
   function push(state) {
@@ -161,14 +271,41 @@ function render({ model, el }) {
     model.save_changes();
   }
 
+  // Where the buttons lead from here; undefined if there is nothing there.
+  function goals() {
+    const index = here(), last = run.moments.length - 1, up = run.steps[index]?.up ?? null;
+    const stops = every ? [] : run.story;
+    return {
+      first: 0, last,
+      previous: place > 0 ? stops.findLast((each) => each < place) ?? place - 1 : undefined,
+      next: place < last ? stops.find((each) => each > place) ?? place + 1 : undefined,
+      over: places.end[index] > place ? places.end[index] : place < last ? place + 1 : undefined,
+      out: up === null ? undefined : places.end[up],
+    };
+  }
+
+  const MOST_CRUMBS = 5;
+  function showStack(index) {
+    const chain = stack(index), hop = run.steps[chain[0]].up;
+    const crumb = (goal, text) => make("button", { type: "button", "data-crumb": goal, tabindex: "-1" }, text);
+    const nameAt = (each) => content.stations[run.steps[each].station][0];
+    const shown = chain.map((each) => crumb(each, nameAt(each))), cut = chain.length - MOST_CRUMBS;
+    if (cut > 1) {
+      const rest = make("span", { class: "rest" }, ...shown.splice(1, cut));
+      shown.splice(1, 0, crumb("all", `… ${cut} more …`), rest);
+    }
+    if (hop !== null) shown.unshift(crumb(hop, `✉ ${nameAt(hop)}`));
+    parts.crumbs.classList.remove("all");
+    parts.crumbs.replaceChildren(...shown);
+    parts.crumbs.firstChild.tabIndex = 0;
+    parts.crumbs.lastChild.setAttribute("aria-current", "location");
+  }
+
   function markNode(station) {
-    const before = parts.flowchart.querySelector('[aria-current="step"]');
-    before?.removeAttribute("aria-current");
-    before?.setAttribute("tabindex", "-1");
-    const node = parts.flowchart.querySelector(`[data-station="${CSS.escape(station)}"]`);
-    node?.setAttribute("aria-current", "step");
-    node?.setAttribute("tabindex", "0");
-    return node;
+    const all = [...parts.flowchart.querySelectorAll("[data-station]")];
+    const found = all.find((node) => node.dataset.station === station);
+    for (const node of all) (node.tabIndex = node === found ? 0 : -1), node.classList.toggle("here", node === found);
+    return found;
   }
 
   function markRow(index) {
@@ -182,7 +319,7 @@ function render({ model, el }) {
     return row;
   }
 
-  function showSource(step) {
+  function showSource(step, moment) {
     const { head, first, lines, runs } = content.sources[step.source];
     const listing = lines.map((text, index) => {
       const code = runs.includes(first + index) ? { class: "code" } : {};
@@ -190,34 +327,35 @@ function render({ model, el }) {
     });
     parts.source.innerHTML = head;
     parts.source.append(make("pre", {}, ...listing));
-    for (const line of step.lines) listing[line - first]?.classList.add("ran");
+    if (moment === "return") for (const line of step.lines) listing[line - first]?.classList.add("ran");
     if (follow) mark(parts.source, names(), "followed");
     if (query) mark(parts.source.lastChild, finding(), "found");
-    return parts.source.querySelector(".ran");
+    return parts.source.querySelector(".ran") ?? parts.source.firstChild;
   }
 
-  function showPayload(step, index) {
-    parts.payload.innerHTML = html(step.payload);
+  function showPayload(step, index, moment) {
+    parts.payload.innerHTML = html(moment === "entry" ? step.entry : step.payload);
     for (const code of parts.payload.querySelectorAll("li > code, summary > code")) {
       if ((code.dataset.field ?? code.textContent) !== follow) continue;
       code.closest("li").classList.add("followed");
       unfold(code.closest("li").parentElement, parts.payload);
     }
     if (query) mark(parts.payload, finding(), "found");
-    const differs = content.differs?.find((row) => row[root.dataset.run] === index)?.[2];
-    if (differs) {
-      parts.payload.insertAdjacentHTML("afterbegin", `<div class="differs">${differs}</div>`);
-    }
+    const differs = pairOf(index)?.[2];
+    if (differs) parts.payload.insertAdjacentHTML("afterbegin", `<div class="differs">${differs}</div>`);
+    parts.payload.scrollTop = 0;
   }
+
+  const pairOf = (index) => content.differs?.find((row) => row[root.dataset.run] === index);
 
   // scrollIntoView would also scroll the notebook.
   function center(pane, element) {
     const [outer, inner] = [pane.getBoundingClientRect(), element.getBoundingClientRect()];
-    pane.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
+    pane.scrollTop += inner.top - outer.top - Math.max(0, (outer.height - inner.height) / 2);
     pane.scrollLeft += inner.left - outer.left - Math.max(0, (outer.width - inner.width) / 2);
   }
 
-  // ------------------------------------------------------------------------------------------------ follow and find
+  // ---- follow and find
 
   const rows = () => (content.fields[follow] ?? []).filter((row) => row[4 + content.runs.indexOf(run)]?.length);
   function names() {
@@ -227,12 +365,11 @@ function render({ model, el }) {
 
   function chase(name) {
     follow = has(content.fields, name) ? name : "";
-    parts.field.value = follow;
     const at = 4 + content.runs.indexOf(run), given = run.given[follow];
     const sorted = rows().sort((one, other) => one[at][0] - other[at][0]);
     const cells = (...texts) => texts.map((text) => make("td", {}, text));
     const lines = sorted.map((row) => {
-      const [index] = row[at], goal = make("span", { "data-goto": index, "data-run": at - 4 }, String(index));
+      const [index] = row[at], goal = make("span", { "data-goto": index, "data-run": at - 4 }, String(index + 1));
       reachable(goal);
       const station = content.stations[run.steps[index].station][0];
       return make("tr", { "data-steps": row[at].join(" ") },
@@ -240,16 +377,30 @@ function render({ model, el }) {
     });
     if (given) lines.unshift(make("tr", {}, ...cells("", "command line", "nova live-migration", ...given)));
     const heads = ["step", "where", "station", "name", "type", "value"].map((text) => make("th", {}, text));
-    const title = follow
-      ? `${follow} on its way: ${lines.length} names, types and values`
-      : "click the name of a field in the payload to follow it";
-    parts.journey.replaceChildren(make("summary", {}, title), make("table", {}, make("tr", {}, ...heads), ...lines));
-    const carriers = new Set(rows().flatMap((row) => row[at].map((index) => run.steps[index].station)));
-    for (const node of parts.flowchart.querySelectorAll("[data-station]")) {
-      node.classList.remove("carries");
-      for (const note of node.querySelectorAll(".flag.carries")) note.remove();
-      if (carriers.has(node.dataset.station)) flag(node, "◆", "carries");
+    const title = follow ? `${follow} on its way` : "To follow a field, click its name in the payload.";
+    parts.journey.replaceChildren(make("b", {}, title), make("table", {}, make("tr", {}, ...heads), ...lines));
+    drawRibbon(sorted, at);
+  }
+
+  // A strip above the lanes: where the followed field is, and each value where it begins.
+  function drawRibbon(rows, at) {
+    const map = parts.map.children[at - 4], alone = content.runs.length === 1, held = new Map(), pieces = [];
+    for (const each of parts.map.querySelectorAll(".ribbon")) each.remove();
+    for (const row of rows) for (const step of row[at]) held.set(bars[step].x, row[3]);
+    if (follow && alone) pieces.push(draw("text", { class: "ribbon", x: 4, y: 28 }, `◆ ${follow}`));
+    let value, free = 0;
+    for (const { rect, x: column } of bars.columns) {
+      if (!held.has(column)) continue;
+      const x = rect.getAttribute("x"), width = map.querySelector(".cursor").getAttribute("width");
+      const left = (Number.parseFloat(x) / 100) * map.clientWidth;
+      pieces.push(draw("rect", { class: "ribbon", x, y: alone ? 29 : 11, width, height: 2 }));
+      if (!alone || held.get(column) === value || left < free) continue;
+      value = held.get(column);
+      const text = value.slice(0, 40), end = left + 6.5 * text.length, late = end > map.clientWidth;
+      pieces.push(draw("text", { class: `ribbon${late ? " late" : ""}`, x: late ? "100%" : x, y: 27 }, text));
+      free = end + 8;
     }
+    map.querySelector(".cursor").before(...pieces);
   }
 
   function textOf(index) {
@@ -260,15 +411,13 @@ function render({ model, el }) {
   }
 
   const finding = () => new RegExp(`(${quoted(query)})`, "i");
-  const isHit = (index) => query && textOf(index).includes(query.toLowerCase());
-  const hits = () => [...run.steps.keys()].filter(isHit);
+  const hits = () => [...run.steps.keys()].filter((index) => query && textOf(index).includes(query.toLowerCase()));
 
   function search() {
-    query = parts.find.value.trim();
-    const found = hits();
-    parts.found.hidden = !query;
-    parts.found.textContent = found.length ? `in ${found.length} steps, next ▶` : "not found in this run";
-    parts.found.disabled = !found.length;
+    query = has(content.fields, parts.find.value.trim()) ? "" : parts.find.value.trim();
+    const found = new Set(hits());
+    for (const bar of bars.columns) bar.rect.classList.toggle("hit", found.has(bar.step));
+    parts.found.textContent = query ? (found.size ? `in ${found.size} steps; Enter: next` : "not found") : "";
   }
 
   function nextHit(back) {
@@ -276,121 +425,138 @@ function render({ model, el }) {
     const goal = back
       ? found.filter((index) => index < here()).pop() ?? found.pop()
       : found.find((index) => index > here()) ?? found[0];
-    if (goal !== undefined) show(goal);
+    if (goal !== undefined) show(placeOf(goal, "return"));
   }
 
-  // ------------------------------------------------------------------------------------------------ actions
+  // ---- actions
 
-  function stop() {
+  function stop(next = null) {
     clearInterval(timer);
-    timer = null;
-    parts?.play.setAttribute("aria-pressed", "false");
+    timer = next;
+    parts?.play.setAttribute("aria-pressed", timer !== null);
+    if (parts) parts.play.textContent = timer === null ? "▶ Play" : "❚❚ Pause";
   }
 
   function play() {
     if (timer !== null) return stop();
-    parts.play.setAttribute("aria-pressed", "true");
-    const go = () => (here() < run.steps.length - 1 && root.isConnected ? show(here() + 1) : stop());
-    timer = setInterval(go, 1000 * parts.pace.value);
+    if (goals().next === undefined) show(0);
+    stop(setInterval(() => (goals().next !== undefined && root.isConnected ? show(goals().next) : stop()), PACE));
   }
 
   function swap() {
-    const at = content.runs.indexOf(run), pairs = content.differs;
-    const row = pairs.findIndex((pair) => pair[at] === here());
-    const nearest = [...pairs.slice(0, row + 1).reverse(), ...pairs.slice(row)];
-    visitRun(1 - at, nearest.find((pair) => pair[1 - at] !== null)?.[1 - at]);
+    const at = content.runs.indexOf(run), { moment } = root.dataset;
+    const last = content.differs.findLast((row) => row[at] !== null && row[at] <= here() && row[1 - at] !== null);
+    visitRun(1 - at, last?.[1 - at] ?? 0, moment);
   }
 
-  function visitRun(number, index) {
+  function visitRun(number, index, moment) {
     if (content.runs[number] !== run) use(number);
     chase(follow);
-    show(index);
+    show(placeOf(index, moment));
   }
 
   function act(action) {
-    const last = run.steps.length - 1;
-    const goal = { first: 0, previous: here() - 1, next: here() + 1, last }[action];
-    if (goal !== undefined || action === "bus") stop();
-    if (goal !== undefined) show(goal);
+    const goal = goals()[action];
+    if (action in goals()) (stop(), goal !== undefined && show(goal));
     else if (action === "play") play();
-    else if (action === "bus") show(run.steps.findIndex((step) => step.node === "bus"));
-    else if (action === "found") nextHit();
     else if (action === "swap") swap();
-    else if (action !== "send") ask({ kind: action });
+    else if (action === "change") openForm(parts.form.hidden);
+    else if (action !== "send") (parts.menu?.removeAttribute("open"), ask({ kind: action }));
   }
 
   function ask(said) {
-    if (said.kind !== "edit") parts.message.textContent = SENDING;
+    if (restarted) return tellMessage(RESTARTED);
+    if (said.kind !== "edit") tellMessage(SENDING);
     clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      if (parts.message.textContent === SENDING) parts.message.textContent = SILENT;
-    }, 15_000);
+    waiting = setTimeout(() => parts.message.textContent === SENDING && tellMessage(SILENT), 15_000);
     model.send(said);
   }
 
-  function tellMessage() {
-    parts.message.textContent = model.get("message");
+  // What is wrong with a control of the form is said at that control.
+  function tellMessage(text = model.get("message")) {
+    if (parts.form?.hidden === false && text !== SENDING)
+      parts.form.elements[told || edited || "command"].closest("label").after(parts.message);
+    else parts.facts.parentElement.after(parts.message);
+    parts.message.textContent = text;
   }
 
   function visit(station) {
     const visits = run.steps.flatMap((step, index) => (step.station === station ? [index] : []));
     stop();
-    show(visits.find((index) => index > here()) ?? visits[0]);
+    show(placeOf(visits.find((index) => index > here()) ?? visits[0]));
   }
 
-  // A link can name a position: #KEY@46 or #KEY@_migrate_live.
+  // A link can name a position: #KEY@46, #KEY@46,return or #KEY@_migrate_live.
   function follows(hash) {
-    const [key, place] = hash.slice(1).split("@");
-    if (key !== content.key || !place) return false;
-    const station = run.steps.findIndex((step) => step.station === place);
-    const index = has(run.legs, place) ? run.legs[place] : /^\d+$/.test(place) ? Number(place) : station;
+    const [key, at = ""] = hash.slice(1).split("@"), [name, moment] = at.split(",");
+    if (key !== content.key || !name) return false;
+    const station = run.steps.findIndex((step) => step.station === name);
+    const index = has(run.legs, name) ? run.legs[name] : /^\d+$/.test(name) ? Number(name) : station;
     if (!run.steps[index]) return false;
-    if (index !== here()) (stop(), show(index));
+    const goal = placeOf(index, ["entry", "return"].includes(moment) ? moment : "");
+    if (goal !== place) (stop(), show(goal));
     return true;
   }
 
-  function press(target) {
-    const pressed = target.closest("button[data-action]");
-    const goal = target.closest("[data-goto]"), node = target.closest("[data-station]");
-    const name = target.closest('[data-pane="payload"] :is(li > code, summary > code)');
-    const field = name && (name.dataset.field ?? name.textContent);
+  function press(target, event) {
+    const pressed = target.closest("button[data-action]"), crumb = target.closest("[data-crumb]");
+    const goal = target.closest("[data-goto]"), node = target.closest('[data-pane="flowchart"] [data-station]');
+    const field = target.closest('[data-pane="payload"] :is(li > code, summary > code)');
+    const name = field && (field.dataset.field ?? field.textContent);
     if (pressed) act(pressed.dataset.action);
-    else if (goal) (stop(), visitRun(Number(goal.dataset.run), Number(goal.dataset.goto)));
+    else if (crumb?.dataset.crumb === "all") parts.crumbs.classList.toggle("all");
+    else if (crumb) (stop(), show(places.entry[crumb.dataset.crumb]));
+    else if (goal) (stop(), visitRun(Number(goal.dataset.run), Number(goal.dataset.goto), "return"));
     else if (node) visit(node.dataset.station);
-    else if (field && has(content.fields, field)) (chase(field), show(here(), false));
+    else if (target.closest(".map") && event) scrub(event);
+    else if (name && has(content.fields, name)) (chase(name), show(place, false));
     else return false;
     return true;
   }
 
+  function scrub(event) {
+    const { at, step, moment } = under(event);
+    stop();
+    if (content.runs[at] !== run) visitRun(at, step, moment);
+    else show(placeOf(step, places.end[step] === places.entry[step] + 1 ? "" : moment));
+  }
+
   root.addEventListener("click", (event) => {
-    if (press(event.target) && event.target.closest("summary > code")) event.preventDefault();
+    if (!event.target.closest('[data-part="menu"]')) parts.menu?.removeAttribute("open");
+    if (press(event.target, event) && event.target.closest("summary > code")) event.preventDefault();
   });
-  root.addEventListener("input", (event) => {
-    if (event.target === parts.slider) (stop(), show(Number(parts.slider.value)));
-    if (event.target === parts.find) (search(), show(here(), false));
-    if (event.target.name) edited = event.target.name;
+  root.addEventListener("pointermove", (event) => {
+    name(event);
+    if (event.buttons === 1 && event.target.closest(".map") && event.pointerType === "mouse") scrub(event);
   });
-  root.addEventListener("change", (event) => {
-    if (event.target === parts.field) (chase(parts.field.value), show(here(), false));
-    if (event.target === parts.pace && timer !== null) (stop(), play());
-    if (event.target.name) ask({ kind: "edit", values: values(), edited: (told = event.target.name) });
+  root.addEventListener("pointerleave", () => (parts.tip.hidden = true));
+  root.addEventListener("input", ({ target }) => {
+    if (target === parts.find) (search(), show(place, false));
+    if (target.name) (edited = target.name), showUnsent();
+  });
+  root.addEventListener("change", ({ target }) => {
+    if (target === parts.find && has(content.fields, target.value)) (search(), chase(target.value), show(place, false));
+    if (target === parts.every) (every = target.checked), show(place, false);
+    if (target === parts.view) (look(target.value), show(place, false));
+    if (target.name) ask({ kind: "edit", values: values(), edited: (told = target.name) });
   });
   root.addEventListener("submit", (event) => {
     event.preventDefault();
+    told = edited || told;
     ask({ kind: "send", values: values(), edited });
   });
   root.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     event.stopPropagation(); // otherwise the notebook takes the key as a command
     const { key, target } = event;
-    if (target === parts.find && key === "Enter") return nextHit(event.shiftKey);
-    const node = target.closest("[data-station], [data-goto]");
-    if (node && (key === "Enter" || key === " ")) return event.preventDefault(), press(node);
-    if (target.closest('[data-pane="flowchart"]') && (key === "ArrowUp" || key === "ArrowDown") && node) {
-      const nodes = [...parts.flowchart.querySelectorAll("[data-station]")];
-      event.preventDefault();
-      return nodes[nodes.indexOf(node) + (key === "ArrowUp" ? -1 : 1)]?.focus();
+    if (key === "Escape") {
+      parts.menu?.removeAttribute("open");
+      if (parts.form && !parts.form.hidden) openForm(false);
     }
+    if (target === parts.find && key === "Enter" && !has(content.fields, target.value)) return nextHit(event.shiftKey);
+    const node = target.closest('[data-pane="flowchart"] [data-station], [data-goto]');
+    if (node && (key === "Enter" || key === " ")) return event.preventDefault(), press(node);
+    if (walks(event, target)) return event.preventDefault();
     const native = target.closest("input, select, textarea, summary") || (key === " " && target.closest("button"));
     if (native) return;
     if (key === "/") return event.preventDefault(), parts.find.focus();
@@ -398,6 +564,19 @@ function render({ model, el }) {
     event.preventDefault();
     act(KEYS[key]);
   });
+
+  // In a group, arrow keys move the focus: in the breadcrumb sideways, in the flowchart up and down.
+  function walks({ key }, target) {
+    const crumbs = target.closest('[data-part="crumbs"]'), chart = target.closest('[data-pane="flowchart"]');
+    const by = (crumbs ? { ArrowLeft: -1, ArrowRight: 1 } : chart ? { ArrowUp: -1, ArrowDown: 1 } : {})[key];
+    const all = [...(crumbs ?? chart ?? root).querySelectorAll(crumbs ? "[data-crumb]" : "[data-station]")];
+    const from = all.indexOf(target);
+    if (!by || from < 0) return false;
+    all.slice(by < 0 ? 0 : from + 1, by < 0 ? from : undefined)
+      .filter((each) => each.checkVisibility()).at(by < 0 ? -1 : 0)?.focus();
+    return true;
+  }
+
   const onLink = (event) => {
     const link = event.target.closest?.('a[href*="#"]');
     if (!link || !follows(link.hash)) return;
@@ -409,26 +588,36 @@ function render({ model, el }) {
   document.addEventListener("click", onLink);
   window.addEventListener("hashchange", onHash);
 
+  // JupyterLab's manager of widgets knows the kernel; elsewhere only the silence tells.
+  const kernel = model.widget_manager?.kernel;
+  const onKernel = (_, state) => (restarted ||= /restarting|terminating|dead/.test(state));
+  kernel?.statusChanged?.connect(onKernel);
+
   // Other changes can be reported before the change of content that they belong to, so they wait for it. Comparing
   // content objects does not help: Python may send the whole state again.
   const on = (name, follow) => model.on(`change:${name}`, () => queueMicrotask(follow));
+  const onPlace = () => {
+    const [number, ...at] = ["run", "step", "moment"].map((name) => model.get(name));
+    if (content.runs[number] !== run) visitRun(number, ...at);
+    else if (placeOf(...at) !== place) show(placeOf(...at), false);
+  };
   model.on("change:content", build);
   on("form", fill);
-  on("message", tellMessage);
-  on("run", () => content.runs[model.get("run")] !== run && visitRun(model.get("run"), model.get("step")));
-  on("step", () => model.get("step") !== here() && show(model.get("step"), false));
+  on("message", () => tellMessage());
+  for (const name of ["run", "step", "moment"]) on(name, onPlace);
   build();
   el.append(root, status);
   onHash();
   // Centering needs sizes, which exist only after the layout.
   const laidOut = new ResizeObserver(() => {
-    if (root.clientHeight > 0) show(here(), false);
+    if (root.clientHeight > 0) (chase(follow), show(place, false));
   });
   laidOut.observe(root);
   return () => {
     stop();
     clearTimeout(waiting);
     laidOut.disconnect();
+    kernel?.statusChanged?.disconnect(onKernel);
     document.removeEventListener("click", onLink);
     window.removeEventListener("hashchange", onHash);
   };

@@ -4,12 +4,15 @@ Python makes everything that is shown; the browser owns only the position. Value
 becomes an array. Three channels carry them: *traits* (state that both sides hold), *messages* (from the browser;
 Python replies by changing traits) and *data attributes* in the HTML that Python sends.
 
-The player (widget.py, content.py and form.py here; player.js in the browser)
-------------------------------------------------------------------------------
+The player (widget.py, content.py, frame.py and form.py here; player.js in the browser)
+---------------------------------------------------------------------------------------
 
-Traits: `PlayerTraits`. Python sets all of them. The browser sets only `run` and `step`, and only to a run that is
-shown and a step that this run has. Python undoes everything else that the browser sets: `Player.set_state` keeps its
-own value and sends it back. An invalid `step` is replaced by the start of the run.
+Traits: `PlayerTraits`. Python sets all of them. The browser sets only `run`, `step` and `moment`, and only to a run
+that is shown and a step that this run has. Python undoes everything else that the browser sets: `Player.set_state`
+keeps its own value and sends it back. An invalid `step` is replaced by the start of the run.
+
+A position is a *moment*: the entry or the return of a step. Steps are numbered from 1 where people read them; here
+they are indices, from 0.
 
 `content` is one `Content`. What is shared is stored once:
 
@@ -19,7 +22,7 @@ own value and sends it back. An invalid `step` is replaced by the start of the r
   No value in a payload can contain \x02 itself, because the views escape control characters.
 * `sources` has each function once; a step refers to its own by `source`.
 * `runs` has one run, or two to be compared: A, then B. Each has the fragments that depend on the run (`facts`, `more`,
-  `flowchart`) and its `steps`, in the order of their indices.
+  `map`, `flowchart`), its `steps` in the order of their indices, and its `moments` in the order of the walk.
 * `fields` and `differs` have a column for each run; an index of a step is always an index into the `steps` of that run.
 
 `form` is a `FormTrait`: the controls of the request, in the order in which they are laid out. The exported page has no
@@ -28,26 +31,33 @@ own value and sends it back. An invalid `step` is replaced by the start of the r
 `message` is one line: what went wrong with the last message, or what is being done; '' if there is nothing to report.
 
 Messages: `PlayerMessage`. `compare` runs the scenario that the exploration suggests and shows both; `before` shows the
-previous run next to this one; `beside` shows the real Nova next to the miniature; `close` ends a comparison; `edit`
-asks for a form that agrees with the control that was changed; `send` runs the request in the form. Each of them clears
-`message` first. A message of another shape, or a `before` without a previous run, is ignored. If the values do not
-match the form, or anything else fails, the error becomes the `message` and the content stays.
+previous run next to this one; `beside` shows the real Nova next to the miniature; `close` ends a comparison and returns
+to the moment where it began; `edit` asks for a form that agrees with the control that was changed; `send` runs the
+request in the form. Each of them clears `message` first. A message of another shape, or a `before` without a previous
+run, is ignored. If the values do not match the form, or anything else fails, the error becomes the `message` and the
+content stays.
 
 Data attributes that player.js looks for, in `page`:
 
-* `data-part` names an element that it fills or reads: caption, count, facts, field, fields, find, form (if there is
-  one), journey, message, more, now, pace, slider, and the buttons bus, found and play.
-* `data-pane` names the three panes: flowchart, source, payload.
-* `data-action` on a button: first, previous, next, last, play, bus, found, swap and send are handled in the browser
-  (`send` submits the form); any other is sent as a message of that kind.
+* `data-part` names an element that it fills or reads: caption, count, crumbs, every, facts, fields, find, form, found,
+  journey, legend, menu, message, more, now, tip, view and words, and each button by its action. A page without a kernel has no
+  change, form and menu.
+* `data-pane` names the four panes: map, flowchart, source, payload.
+* `data-action` on a button: first, previous, next, last, over, out, play, swap, change and send are handled in the
+  browser (`send` submits the form); any other is sent as a message of that kind.
 * `name` on the controls of the form is the `name` of a `FormField`.
 
-In the fragments: `data-station` on each box of a flowchart; `data-goto` and `data-run` on a link to a step of a run;
-`data-field` on a name in a payload that belongs to a field with another name. Some classes are part of the contract as
-well: `asked` (in `facts`), `beside` and `alike` (the table in `more` and its rows) and `refused` (a box).
+In the fragments: `data-station` on each box of a flowchart and each bar of a map; `data-bar` (a step), `data-x` and
+`data-to` (columns) on a bar, `data-bar` and `data-leg` on a leg; `data-goto` and `data-run` on a link to a step of a
+run; `data-field` on a name in a payload that belongs to a field with another name. In the breadcrumb, the module
+itself sets `data-crumb` (a step). Some classes are part of the
+contract as well: `asked` (in `facts`), `beside` and `alike` (the table in `more` and its rows), `refused` (a box),
+`cursor` and `mark` (in a map).
 
 player.js writes to its outermost element, for the style sheet and the tests: `data-explorer="player"`,
-`data-exploration` (key), `data-run`, `data-step`, `data-steps` (their number) and `data-node`.
+`data-exploration` (key), `data-run`, `data-step`, `data-moment`, `data-steps` (their number), `data-node`, and
+`data-unsent` while the form differs from the request that was sent. The bar of the current step has
+`aria-current="step"`.
 
 The cards and the presenter's notes (explorer/teaching: cards.py and presenter.py; card.js in the browser)
 -----------------------------------------------------------------------------------------------------------
@@ -96,7 +106,9 @@ class StepContent(TypedDict):
     source: str  # key of `sources`
     lines: list[int]  # numbers of the lines that ran
     refused: str  # what rejected the request here, or ''
-    payload: str  # HTML, with folds
+    up: int | None  # the step that called this one or sent the request to it
+    entry: str  # HTML, with folds: what came in
+    payload: str  # HTML, with folds: what came of it
 
 
 class RunContent(TypedDict):
@@ -106,13 +118,16 @@ class RunContent(TypedDict):
     turned: str  # HTML: the step that rejected the request, or ''
     refusal: str  # HTML: how the error became the response, or ''
     caption: str  # text: engine, version, microversion, response
-    start: int  # index of the step to begin at
-    leg: str  # text: which steps belong to the exploration
+    start: tuple[int, str]  # the moment to begin at: index of a step, 'entry' or 'return'
+    moments: list[int]  # the step of each moment; of a step, the first moment is its entry, the second its return
+    story: list[int]  # where the leg's story stops: places in `moments`
     legs: dict[str, int]  # key of an exploration: index of its first step in focus
     steps: list[StepContent]
     given: dict[str, Given]  # key of a field of the command line
-    facts: str  # HTML above the controls: the request, its response, and how the runs compare
-    more: str  # HTML below the panes: the comparison and the refusal in full
+    facts: str  # HTML for the header: the request and its response, of two runs if there are two
+    words: str  # HTML: how the two runs compare, or ''
+    more: str  # HTML: the comparison and the rejection in full
+    map: str  # SVG
     flowchart: str  # SVG, or a list where Graphviz is missing
 
 
@@ -123,7 +138,7 @@ class Content(TypedDict):
     title: str
     focus: tuple[str, ...]  # keys of the stations that the exploration is about
     follow: str  # name of the field that is followed at first
-    start: int  # index of the step to begin at, in the first run
+    start: tuple[int, str]  # the moment to begin at, in the first run
     page: str
     nodes: Mapping[str, str]  # key: name that is shown
     stations: dict[str, tuple[str, str]]  # key: name, and what it does
@@ -141,7 +156,8 @@ class FormField(TypedDict):
     label: str
     kind: Control
     value: str | bool  # a checkbox has a bool
-    options: Sequence[str]  # what a select offers, what a text suggests
+    options: Sequence[tuple[str, str]]  # what a select offers, or a text suggests: a value, and what it means or ''
+    group: str  # heading, or '' for a hidden one
 
 
 class FormTrait(TypedDict):
@@ -158,6 +174,7 @@ class PlayerTraits(TypedDict):
     form: FormTrait
     run: int  # index into the runs of the content
     step: int  # index into the steps of that run
+    moment: str  # 'entry' or 'return'
 
 
 # ---------------------------------------------------------------------------------------------- the player's messages
@@ -175,6 +192,9 @@ class FormValues(TypedDict):
     vm_state: str
     task_state: str
     locked_by: str
+    launched: bool
+    request_spec: bool
+    share: bool
     trouble: str  # name of what goes wrong on the way
     line: str  # method and path
     headers: str  # lines of Name: value
@@ -201,7 +221,7 @@ class BesideMessage(TypedDict):
 
 
 class CloseMessage(TypedDict):
-    """End the comparison; keep only the run that is visible now."""
+    """End the comparison, and return to the run and the moment where it began."""
 
     kind: Literal['close']
 

@@ -22,6 +22,7 @@ from explorer.stations import BY_KEY
 from explorer.trace import Trace
 from explorer.views.comparison import Comparison, compare, is_real
 from explorer.views.facts import answered
+from explorer.views.lanes import Moment, arrival
 from explorer.views.pages import page, tell
 
 _HERE = pathlib.Path(__file__).parent
@@ -48,11 +49,13 @@ class Player(anywidget.AnyWidget):
     form = traitlets.Dict().tag(sync=True)
     run = traitlets.Int().tag(sync=True)
     step = traitlets.Int().tag(sync=True)
+    moment = traitlets.Unicode('entry').tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, trace: Trace, key: str, other: Trace | None = None) -> None:
         self.key = key
         self._before: Trace | None = None
+        self._left: tuple[Trace, Moment] | None = None  # where a comparison began
         super().__init__(**self._shown(trace, other))
         self.on_msg(self._asked)
 
@@ -72,33 +75,36 @@ class Player(anywidget.AnyWidget):
                 setattr(self, name, value)
 
     def goto(self, position: object) -> Self:
-        """Go to a step and return the player.
+        """Go to a step and return the player: to its return, or to its entry if it calls others.
 
-        Shape: *position* is the index of a step, the key of a station or the key of an exploration.
+        Shape: *position* is the index of a step, from 0 (the player numbers steps from 1), the key of a station or the
+        key of an exploration.
         Raises: WrongUse for a position that this trace does not have; then the current step stays.
         """
         places = positions(self.trace)
         if isinstance(position, str) and position in places:
-            self.step = places[position]
+            step = places[position]
         elif type(position) is int and 0 <= position < len(self.trace.steps):
-            self.step = position
+            step = position
         else:
             raise WrongUse(f'this trace has no step {shorten(position)}; use an index from 0 to '
                            f'{len(self.trace.steps) - 1}, or the key of an exploration or a station, such as '
                            '"controller" or "_migrate_live"')
+        with self.hold_sync():
+            self.step, self.moment = arrival(self.trace, step)
         return self
 
     def compare(self, other: Scenario | Trace | None = None) -> Comparison:
-        """Compare this trace (A) with another one, or with the trace of another scenario (B).
+        """Compare the trace that is shown (A) with another one, or with the trace of another scenario (B).
 
         By default, B is the run that the exploration suggests.
         """
-        row, a = exploration(self.key), self.traces[0]
+        row, a = exploration(self.key), self.trace
         asked = _changed(scenario_of_trace(a), row.scenario, row.versus or row.scenario) if other is None else other
         b = asked if isinstance(asked, Trace) else run(asked)
         if other is None and b.scenario == a.scenario:  # A is the suggested run, so compare it with the usual one
             a = run(row.scenario)
-        self.show(a, b)
+        self._beside(a, b)
         return compare(a, b)
 
     def compare_with_real(self) -> Comparison:
@@ -109,8 +115,22 @@ class Player(anywidget.AnyWidget):
         scenario = scenario_of_trace(self.trace)
         real = self.trace if is_real(self.trace) else run_real(scenario, tell=self._tell)
         ours = run(scenario) if is_real(self.trace) else self.trace
-        self.show(ours, real)
+        self._beside(ours, real)
         return compare(ours, real)
+
+    def _beside(self, a: Trace, b: Trace) -> None:
+        if len(self.traces) == 1:
+            self._left = self.trace, (self.step, 'entry' if self.moment == 'entry' else 'return')
+        self.show(a, b)
+
+    def close_comparison(self) -> None:
+        """End a comparison and return to the run and the moment where it began."""
+        if len(self.traces) == 1:
+            return
+        trace, (step, moment) = self._left or (self.trace, (self.step, 'entry'))
+        with self.hold_sync():
+            self.show(trace)
+            self.step, self.moment = step, moment
 
     def _tell(self, line: str) -> None:
         self.message = line
@@ -130,7 +150,7 @@ class Player(anywidget.AnyWidget):
 
     def compare_with_before(self) -> None:
         """Compare the previous run (A) with this one (B)."""
-        self.show(self._before or self.traces[0], self.traces[0])
+        self._beside(self._before or self.trace, self.trace)
 
     def _replace(self, trace: Trace) -> None:
         self._before = self.trace
@@ -148,7 +168,8 @@ class Player(anywidget.AnyWidget):
         shown = content(trace, self.key, other, form=form['fields'], before=self._before is not None and other is None)
         self.traces: tuple[Trace, ...] = (trace, other) if other else (trace,)
         run = len(self.traces) - 1
-        return {'message': '', 'content': shown, 'form': form, 'run': run, 'step': shown['runs'][run]['start']}
+        step, moment = shown['runs'][run]['start']
+        return {'message': '', 'content': shown, 'form': form, 'run': run, 'step': step, 'moment': moment}
 
     def set_state(self, sync_data: Mapping[str, object]) -> None:
         """Accept a valid position from the browser, and reset anything else that the browser sets."""
@@ -156,7 +177,11 @@ class Player(anywidget.AnyWidget):
         run = run if type(run) is int and 0 <= run < len(self.traces) else self.run
         step = sync_data.get('step', self.step)
         step = step if type(step) is int and 0 <= step < max(len(self.traces[run].steps), 1) else None
-        good = {'run': run, 'step': step if step is not None else self.content['runs'][run]['start']}
+        start = self.content['runs'][run]['start']
+        moment = sync_data.get('moment', self.moment)
+        moment = moment if moment in ('entry', 'return') else self.moment
+        good = {'run': run, **({'step': start[0], 'moment': start[1]} if step is None else
+                               {'step': step, 'moment': moment})}
         super().set_state(good)
         if odd := [name for name, value in sync_data.items() if name not in good or good[name] != value]:
             self.send_state([name for name in odd if name in self.keys])
@@ -170,7 +195,7 @@ class Player(anywidget.AnyWidget):
             case {'kind': 'beside'}:
                 self._try(self.compare_with_real)
             case {'kind': 'close'}:
-                self._try(lambda: self.show(self.trace))
+                self._try(self.close_comparison)
             case {'kind': 'edit', 'values': dict(values), 'edited': str(edited)}:
                 self.edit(values, edited)
             case {'kind': 'send', 'values': dict(values), **more}:
@@ -178,7 +203,7 @@ class Player(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         step = self.trace.steps[self.step] if self.trace.steps else None
-        where = f'step {step.index} {BY_KEY[step.station].name}' if step else 'no steps'
+        where = f'step {step.index + 1} {BY_KEY[step.station].name}' if step else 'no steps'
         return f'Player({self.key}: {where}, of {len(self.trace.steps)}; {answered(self.trace)})'
 
     def _repr_mimebundle_(self, **kwargs: Plain) -> tuple[Plain, Plain]:

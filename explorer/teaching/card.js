@@ -1,13 +1,18 @@
 // The browser's half of a lesson card: it shows the forms that Python makes, and sends what is entered. It judges
 // nothing. For the presenter's notes it also handles the timer, full screen and the text size.
 
+const RESTARTED = "The kernel was restarted. Run the cells again from the top.";
+
 function render({ model, el }) {
   const root = document.createElement("section"), status = document.createElement("p");
   root.setAttribute("data-explorer", "card");
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   status.setAttribute("role", "status"); // outside root: a status that build() inserts is not spoken
   status.className = "explorer-status";
-  let began = null, passed = 0, ticking = null, size = 1;
+  const alert = document.createElement("p");
+  alert.setAttribute("role", "alert");
+  alert.className = "explorer-alert";
+  let restarted = false, began = null, passed = 0, ticking = null, size = 1;
 
   const nameOf = (element) => {
     const task = element.closest("[data-task]")?.dataset.task, { name, value, dataset } = element;
@@ -60,15 +65,20 @@ function render({ model, el }) {
     return tick(), true;
   }
 
+  function ask(said) {
+    if (restarted) alert.textContent = RESTARTED;
+    else model.send(said);
+  }
+
   root.addEventListener("submit", (event) => {
     event.preventDefault();
     const { task } = event.target.dataset;
-    model.send({ kind: "answer", task, values: Object.fromEntries(new FormData(event.target)) });
+    ask({ kind: "answer", task, values: Object.fromEntries(new FormData(event.target)) });
   });
   root.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-action]");
     if (!button || act(button.dataset.action)) return;
-    model.send({ kind: button.dataset.action, task: button.closest("[data-task]")?.dataset.task });
+    ask({ kind: button.dataset.action, task: button.closest("[data-task]")?.dataset.task });
   });
   root.addEventListener("keydown", (event) => {
     // Otherwise the notebook takes the key for a command.
@@ -77,11 +87,15 @@ function render({ model, el }) {
   model.on("change:html", build);
   const speak = () => (status.textContent = model.get("said"));
   model.on("change:said", speak);
+  const kernel = model.widget_manager?.kernel; // of JupyterLab's manager of widgets
+  const onKernel = (_, state) => (restarted ||= /restarting|terminating|dead/.test(state));
+  kernel?.statusChanged?.connect(onKernel);
   build();
   ticking = setInterval(tick, 500);
-  el.append(root, status);
+  el.append(root, alert, status);
   return () => {
     clearInterval(ticking);
+    kernel?.statusChanged?.disconnect(onKernel);
     model.off("change:html", build);
     model.off("change:said", speak);
   };

@@ -17,7 +17,7 @@ from explorer.stations import BY_KEY, FIELDS
 from explorer.trace import Step, Trace
 from explorer.views import facts
 from explorer.views.facts import answered, field_of, turned_back
-from explorer.views.pages import LEFT, goto
+from explorer.views.pages import LEFT, goto, numbered
 from explorer.views.reasons import LeftOut, align, by_reason, differences_at_the_end, pairs, payload_reason
 from explorer.views.text import short, visible
 
@@ -90,7 +90,7 @@ class Comparison:
             if isinstance(row, int):
                 lines.append(f'{"":11}{_alike(row)}')
                 continue
-            lines.append(f'{_index(row.a):>5}{_index(row.b):>5} {_mark(row)} {_name(self, row)}')
+            lines.append(f'{numbered(row.a):>5}{numbered(row.b):>5} {_mark(row)} {_name(self, row)}')
             lines += [f'{"":15}{path}: {_instead_of(one, other)}{f" ({why})" if why else ""}'
                       for path, one, other, why in _reasoned(row, differences[:MOST_DIFFERENCES])]
             lines += [f'{"":15}+ {names} ({why})' for why, names, _ in row.also_ran]
@@ -133,21 +133,23 @@ def _rows_with_real(a: Trace, b: Trace) -> Iterator[Row]:
 
 
 def _differences(a: Step, b: Step) -> tuple[Difference, ...]:
-    """List where the payloads of two visits of a station differ."""
+    """List where the payloads of two visits of a station differ: what was asked or known before what came of it."""
     found: list[tuple[Path, str | None, str | None]] = []
     for when in ('before', 'after', 'result', 'error'):
         one, other = getattr(a, when), getattr(b, when)
         if one is other or one == other:
             continue
         parts = difference({when: one}, {when: other})
-        found += [(path, None, short(value)) for path, value in parts['added'].items()]
-        found += [(path, short(value), None) for path, value in parts['dropped'].items()]
-        found += [(path, short(old), short(new)) for path, (old, new) in parts['changed'].items()
-                  if path[-1] not in PASSING_NAMES and lasting(old) != lasting(new)]
+        here: list[tuple[Path, str | None, str | None]] = []
+        here += [(path, None, short(value)) for path, value in parts['added'].items()]
+        here += [(path, short(value), None) for path, value in parts['dropped'].items()]
+        here += [(path, short(old), short(new)) for path, (old, new) in parts['changed'].items()
+                 if path[-1] not in PASSING_NAMES and lasting(old) != lasting(new)]
+        found += sorted(here, key=lambda place: len(place[0]))
     seen: dict[Path, Difference] = {}  # a value in several places, before and after, is reported once
     for path, was, now in found:
         seen.setdefault((path[-1], was, now), Difference(visible('.'.join(map(str, path[1:] or path))), was, now))
-    return tuple(sorted(seen.values(), key=lambda difference: difference.path.count('.')))
+    return tuple(seen.values())  # what was known before, then what came of it
 
 
 def _instead_of(one: str | None, other: str | None) -> str:
@@ -344,10 +346,6 @@ def _mark(row: Row) -> str:
 
 def _class(row: Row) -> str:
     return ' class="added"' if row.a is None else ' class="dropped"' if row.b is None else ''
-
-
-def _index(index: int | None) -> str:
-    return '' if index is None else str(index)
 
 
 def _step(comparison: Comparison, row: Row) -> Step:

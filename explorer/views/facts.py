@@ -65,28 +65,59 @@ class Occurrence(NamedTuple):
 
 def asked(trace: Trace) -> str:
     """Describe the request in one line: the command, if there was one, the request it sent, and what is unusual."""
-    request = f'{trace.request["method"]} {path_of(trace)}' if trace.request else 'nothing was sent'
+    request = _line(trace)
     how = circumstances(trace)
     if 'python-novaclient' in trace.versions:
-        request = f'nova {shlex.join(scenario_of_trace(trace).command())}: {request}'
+        request = f'{command(trace)}: {request}'
     elif trace.request and not trace.scenario.get('request'):
         request = f'without the nova client, which cannot send this: {request}'
     return visible(f'{request} ({", ".join(how)})' if how else request)
 
 
-def circumstances(trace: Trace) -> list[str]:
-    """List what is unusual about a trace: the engine, the caller, the state of the server, the failure on the way."""
+def command(trace: Trace) -> str:
+    """Return the command line, or method and path if the request was sent without the client."""
+    sent = 'python-novaclient' in trace.versions
+    return visible(f'nova {shlex.join(scenario_of_trace(trace).command())}' if sent else _line(trace))
+
+
+def _line(trace: Trace) -> str:
+    return f'{trace.request["method"]} {path_of(trace)}' if trace.request else 'nothing was sent'
+
+
+def setting(trace: Trace) -> list[str]:
+    """List who asked, the state of the server, and what else is unusual."""
     if not trace.scenario:
         return []
+    scenario = scenario_of_trace(trace)
+    states = ('vm_state', 'task_state')
+    state = [str(scenario.state[name]) for name in states if scenario.state.get(name)]
+    return [visible(each) for each in (
+        _who(scenario.caller) or 'as admin',
+        f'{scenario.server} {state[0] if "vm_state" in scenario.state else Cloud().server_defaults["vm_state"]}'
+        f'{"".join(f", {each}" for each in state["vm_state" in scenario.state:])}',
+        *_unusual(trace, (*states, *(['locked_by'] if not scenario.state.get('locked_by') else []))))]
+
+
+def circumstances(trace: Trace) -> list[str]:
+    """List what is unusual about a trace: the engine, the caller, the state of the server, the failure on the way."""
+    return [*filter(None, [_who(scenario_of_trace(trace).caller)]), *_unusual(trace)] if trace.scenario else []
+
+
+def _who(caller: str) -> str:
+    words = {'admin': '', 'no_token': 'without a token', 'bad_token': 'with an invalid token'}
+    return words.get(caller, f'as {caller}')
+
+
+def _unusual(trace: Trace, known: Collection[str] = ()) -> list[str]:
     scenario, usual = scenario_of_trace(trace), Cloud().server_defaults
-    who = {'admin': '', 'no_token': 'without a token', 'bad_token': 'with an invalid token'}
     reply = scenario.conductor_reply or {}
     whose = 'the bus' if hasattr(oslo_messaging, reply.get('raise', '')) else 'the conductor'
     failing = ('the conductor is silent' if reply.get('raise') == 'MessagingTimeout'
                else f'{whose} fails with {reply.get("raise")}')
-    state = [f'{name} {literal(value)}' for name, value in scenario.state.items() if value != usual.get(name)]
+    state = [f'{name} {literal(value)}' for name, value in scenario.state.items()
+             if value != usual.get(name) and name not in known]
     return [*filter(None, (
-        _engine(trace), who.get(scenario.caller, f'as {scenario.caller}'), *state, failing if reply else '',
+        _engine(trace), *state, failing if reply else '',
         f'another request sets {literal(scenario.race["task_state"])} first' if scenario.race else ''))]
 
 

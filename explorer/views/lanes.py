@@ -6,14 +6,15 @@ before its return, and the return of a visit is never to the left of what happen
 
 import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Literal, NamedTuple, TypeAlias
 
 from explorer.explorations import exploration
 from explorer.stations import NODES
 from explorer.trace import Step, Trace, unpacked
-from explorer.views.facts import turned_back
+from explorer.views.facts import refusals, turned_back
+from explorer.views.text import visible
 
 Moment: TypeAlias = tuple[int, Literal['entry', 'return']]  # the index of a step
 LinkKind: TypeAlias = Literal['request', 'message', 'thread', 'response', 'rejection']
@@ -79,6 +80,28 @@ def _moments(packed: bytes) -> tuple[Moment, ...]:
             waiting.append((step, True))
             waiting += [(each, False) for each in reversed(inner[step])]
     return tuple(found)
+
+
+def arrival(trace: Trace, step: int) -> Moment:
+    """Return the moment to go to for a step: its return, or its entry if it calls others and rejects nothing."""
+    order, refused = moments(trace), {each.index for each in refusals(trace)}
+    entry = order.index((step, 'entry'))
+    return order[entry + 1] if order[entry + 1][0] == step else (step, 'return' if step in refused else 'entry')
+
+
+def story(trace: Trace, key: str) -> tuple[int, ...]:
+    """Return the stops of a leg in this trace, as places in `moments`: those it reached, and where it was rejected.
+
+    Raises: WrongUse for an unknown exploration.
+    """
+    order = {moment: place for place, moment in enumerate(moments(trace))}
+    found = {order[step.index, 'return'] for step in refusals(trace)[:1]}
+    for stop in exploration(key).story:
+        visits = trace.find(stop.station)
+        visits = [step for step in visits if step.exploration == key] or visits
+        if visits[stop.visit:]:
+            found.add(order[visits[stop.visit].index, stop.moment])
+    return tuple(sorted(found))
 
 
 def _tree(steps: Sequence[Step]) -> tuple[list[list[int]], list[int]]:
@@ -147,43 +170,69 @@ def _segments(bars: Sequence[Bar], steps: Sequence[Step]) -> tuple[Segment, ...]
 
 # ------------------------------------------------------------------------------------------------------- the drawing
 
-HEIGHT, _LEGS, _GUTTER = 186, 24, 8  # px; px of the row of legs; per cent of the width, for the names of the lanes
-_LABEL_HEIGHT = 13  # px: a lane is at least as high as its name
+_GUTTER = 8  # per cent of the width, for the names of the lanes
 
 
-def draw_lanes(trace: Trace, key: str = '') -> str:
+class _Paper(NamedTuple):
+    """Where a map is drawn, in px.
+
+    Shape: *tops* is {node: y of its lane}; *row* is the height of a row; *legs* and *ribbon* are the heights of what is
+    above the lanes.
+    """
+
+    height: int
+    legs: int
+    ribbon: int
+    tops: dict[str, float]
+    row: float
+    label: int
+
+
+HEIGHTS = 186, 93  # px of a map that stands alone, and of one of two
+
+
+def draw_lanes(trace: Trace, key: str = '', *, half: bool = False) -> str:
     """Draw the map of a trace as an SVG that is as wide as its place; *key* is the leg to emphasize.
 
-    Shape: `data-bar` on a bar, and on a leg, is the index of a step; `data-x` and `data-to` are its columns.
+    Shape: `data-bar` on a bar, and on a leg, is the index of a step; `data-x` and `data-to` are its columns. Of two
+    maps that are to be compared, each has half the height.
     """
     shape = lanes(trace)
-    tops, height = _tops(shape.rows)
-    legs = ''.join(_leg(segment, shape, key) for segment in shape.segments)
+    paper = _paper(shape.rows, half=half)
     names = ''.join(
-        f'<g class="lane {node}"><rect width="100%" y="{tops[node]:.1f}" height="{_lane(shape.rows[node], height):.1f}"'
-        f'/><text x="4" y="{tops[node] + 10:.1f}">{escape(NODES[node].removesuffix(" node"))}</text></g>'
+        f'<g class="lane {node}"><rect width="100%" y="{paper.tops[node]:.1f}" '
+        f'height="{_lane(shape.rows[node], paper.row, paper.label):.1f}"/>'
+        f'<text x="4" y="{paper.tops[node] + paper.label - 3:.1f}">{escape(NODES[node])}</text></g>'
         for node in shape.rows)
     bars = ''.join(
-        f'<rect class="{bar.node}" data-bar="{bar.step}" data-x="{bar.x}" data-to="{bar.to}" {_across(bar, shape)} '
-        f'y="{tops[bar.node] + bar.row * height:.1f}" height="{max(height * 0.8, 0.5):.1f}"/>' for bar in shape.bars)
-    links = ''.join(_line(link, shape, tops, height) for link in shape.links)
-    return (f'<svg class="map" width="100%" height="{HEIGHT}" aria-hidden="true">{names}{legs}{links}{bars}'
-            f'<rect class="cursor" y="{_LEGS - 5}" width="{_column(shape):.3f}%" height="{HEIGHT - _LEGS + 5}"/></svg>')
+        f'<rect class="{bar.node}" data-station="{trace.steps[bar.step].station}" data-bar="{bar.step}" '
+        f'data-x="{bar.x}" data-to="{bar.to}" {_across(bar, shape)} '
+        f'y="{paper.tops[bar.node] + bar.row * paper.row:.1f}" height="{max(paper.row * 0.8, 0.4):.1f}"/>'
+        for bar in shape.bars)
+    legs = ''.join(_leg(segment, shape, key, paper) for segment in shape.segments)
+    links = ''.join(_line(link, shape, paper) for link in shape.links)
+    labels = ''.join(_label(*each, shape, paper) for each in _labels(trace, shape)) if not half else ''
+    return (f'<svg class="map" width="100%" height="{paper.height}" aria-hidden="true">{names}{legs}{links}{bars}'
+            f'{labels}<rect class="cursor" y="{paper.legs}" width="{_column(shape):.3f}%" '
+            f'height="{paper.height - paper.legs}"/><rect class="mark" width="{_column(shape):.3f}%" '
+            f'height="{max(paper.row, 3):.1f}"/></svg>')
 
 
-def _lane(rows: int, height: float) -> float:
-    return max(rows * height + 2, _LABEL_HEIGHT)
-
-
-def _tops(rows: dict[str, int]) -> tuple[dict[str, float], float]:
-    """Return ({node: y of its lane}, height of a row), so that all lanes fill the map."""
-    height = 8.0
-    while sum(_lane(each, height) for each in rows.values()) > HEIGHT - _LEGS and height > 0.1:
-        height *= 0.97
-    tops, at = {}, float(_LEGS)
+def _paper(rows: dict[str, int], *, half: bool) -> _Paper:
+    """Divide the height so that all lanes fit."""
+    height, legs, ribbon, label = (HEIGHTS[1], 12, 0, 10) if half else (HEIGHTS[0], 18, 13, 13)
+    row = 8.0
+    while sum(_lane(each, row, label) for each in rows.values()) > height - legs - ribbon and row > 0.05:
+        row *= 0.98
+    tops, at = {}, float(legs + ribbon)
     for node, number in rows.items():
-        tops[node], at = at, at + _lane(number, height)
-    return tops, height
+        tops[node], at = at, at + _lane(number, row, label)
+    return _Paper(height, legs, ribbon, tops, row, label)
+
+
+def _lane(rows: int, row: float, label: int) -> float:
+    """Return the height of a lane, which has room for its name."""
+    return max(rows * row + 2, label)
 
 
 def _column(shape: Lanes) -> float:
@@ -199,20 +248,41 @@ def _across(at: Bar | Segment, shape: Lanes) -> str:
     return f'x="{_place(at.x, shape)}" width="{(at.to - at.x + 0.85) * _column(shape):.3f}%"'
 
 
-def _leg(segment: Segment, shape: Lanes, key: str) -> str:
+def _leg(segment: Segment, shape: Lanes, key: str, paper: _Paper) -> str:
     row, share = exploration(segment.leg), (segment.to - segment.x + 1) * _column(shape)
-    text = f'{row.number} {row.key}' if share > 1.1 * len(row.key) else str(row.number) if share > 2 else ''
-    return (f'<g class="leg{" own" if row.key == key else ""}" data-bar="{shape.bars[segment.x].step}">'
-            f'<rect y="1" height="16" {_across(segment, shape)}/>'
-            f'<text x="{_place(segment.x + 0.4, shape)}" y="13">{text}</text></g>')
+    text = f'{row.number} {row.key}' if share > 1.1 * len(row.key) else str(row.number) if share > 1.5 else ''
+    return (f'<g class="leg{" own" if row.key == key else ""}" data-leg="{row.key}" '
+            f'data-bar="{shape.bars[segment.x].step}"><rect height="{paper.legs - 2}" {_across(segment, shape)}/>'
+            f'<text x="{_place(segment.x + 0.4, shape)}" y="{paper.legs - 5}">{text}</text></g>')
 
 
-def _line(link: Link, shape: Lanes, tops: dict[str, float], height: float) -> str:
+def _line(link: Link, shape: Lanes, paper: _Paper) -> str:
     """Draw an arrow; a response ends at the right of the bar that waited for it, a rejection in the client's lane."""
     by_step = {bar.step: bar for bar in shape.bars}
     start, end = by_step[link.start], by_step[link.end]
     back = link.kind in ('response', 'rejection')
     x = (start.to + 0.5, end.to + 0.5) if link.kind == 'response' else (start.x + 0.5, (start if back else end).x + 0.5)
-    y = [tops[bar.node] + (bar.row + 0.5) * height for bar in (start, end)]
-    return (f'<line class="{link.kind}" x1="{_place(x[0], shape)}" y1="{y[0]:.1f}" '
+    y = [paper.tops[bar.node] + (bar.row + 0.5) * paper.row for bar in (start, end)]
+    return (f'<line class="arrow-{link.kind}" x1="{_place(x[0], shape)}" y1="{y[0]:.1f}" '
             f'x2="{_place(x[1], shape)}" y2="{y[1]:.1f}"/>')
+
+
+def _labels(trace: Trace, shape: Lanes) -> Iterator[tuple[str, str, Bar, float]]:
+    """Yield (class, text, bar, x) for what travels: the number of each exchange, the message, a rejection's status."""
+    by_step = {bar.step: bar for bar in shape.bars}
+    requests = [link for link in shape.links if link.kind == 'request']
+    for number, link in enumerate(requests, 1):
+        yield 'request', str(number), by_step[link.end], by_step[link.end].x
+    messages = [link for link in shape.links if link.kind == 'message']
+    for link, message in zip(messages, trace.messages, strict=False):
+        yield 'message', visible(f'✉ {message["kind"]} {message["method"]}'), by_step[link.start], by_step[link.start].x
+    refused = turned_back(trace)
+    if refused and trace.response:
+        bar = by_step[refused.index]
+        yield 'rejection', str(trace.response['status']), bar, bar.x
+
+
+def _label(kind: str, text: str, bar: Bar, x: float, shape: Lanes, paper: _Paper) -> str:
+    """Write a label to the left of a bar, or below the bar of a request."""
+    y = paper.tops[bar.node] + bar.row * paper.row + (14 if kind == 'request' else 8)
+    return f'<text class="word-{kind}" x="{_place(x, shape)}" y="{min(y, paper.height - 2):.1f}">{escape(text)}</text>'

@@ -59,14 +59,15 @@ def tell(trace: Trace, key: str | None = None) -> str:
     lines += [*(f'     {layer}: {what}{f" ({station}, {line}: {text})" if line else ""}'
                 for layer, what, _, station, line, text in refusal(trace)), '']
     for step in steps:
-        lines.append(f'{step.index:4} {NODES[step.node]:14} {BY_KEY[step.station].name}: {BY_KEY[step.station].says}')
+        station = BY_KEY[step.station]
+        lines.append(f'{step.index + 1:4} {NODES[step.node]:14} {station.name}: {station.says}')
         if row is None:
             continue
         lines += [f'{"":9}{mark} {path} {text}' for mark, path, text in changes(trace, step, within[step.index])]
     if row:
         lines += ['', f'{row.follow} on its way']
-        lines += [f'{index:4} {where:14} {station}: {path} = {text} ({kind})'
-                  for index, where, station, path, kind, text in field_rows(trace, row.follow)]
+        lines += [f'{numbered(index):>4} {where:14} {name}: {path} = {text} ({kind})'
+                  for index, where, name, path, kind, text in field_rows(trace, row.follow)]
         lines.append(f'and {len(trace.steps) - len(steps)} more steps')
     return '\n'.join(['' if line.isspace() else line for line in lines])
 
@@ -83,7 +84,7 @@ def page(trace: Trace, key: str) -> str:
     """
     row, steps, within = exploration(key), in_focus(trace, key), made_within(trace)
     rows = [(
-        step.index, NODES[step.node], f'{_code(BY_KEY[step.station].name)} {escape(BY_KEY[step.station].says)}',
+        step.index + 1, NODES[step.node], f'{_code(BY_KEY[step.station].name)} {escape(BY_KEY[step.station].says)}',
         '<br>'.join(f'{mark} {_code(path)} {escape(text)}'
                     for mark, path, text in changes(trace, step, within[step.index]))) for step in steps]
     return (f'{LEFT}<h4>{row.number}. {escape(row.title)}</h4><p>{escape(row.question)}<br>{_code(asked(trace))} '
@@ -118,8 +119,16 @@ def refusal_line(trace: Trace) -> str:
 
 
 def goto(index: int | str | None, run: int = 0) -> str:
-    """Show the index of a step as an element that the player turns into a link; '' if there is no step."""
-    return '' if index in ('', None) else f'<span data-goto="{index}" data-run="{run}">{index}</span>'
+    """Show the number of a step, counted from 1, as an element that the player turns into a link; '' without a step.
+
+    Shape: *index* is the index of the step.
+    """
+    return f'<span data-goto="{index}" data-run="{run}">{index + 1}</span>' if isinstance(index, int) else ''
+
+
+def numbered(index: int | str | None) -> str:
+    """Write the number of a step as people read it, counted from 1; '' without a step."""
+    return str(index + 1) if isinstance(index, int) else ''
 
 
 def _code(text: str) -> str:
@@ -216,6 +225,11 @@ class Payloads:
         outcome = {'raises': step.error} if step.error is not None else {'returns': step.result}
         return (f'{_letter_html(step)}<ul>{self._branches(step.before or {}, step.after or {}, (), ())}</ul>'
                 f'<ul class="outcome">{self._branches(outcome, outcome, (), ())}</ul>')
+
+    def enter(self, step: Step) -> str:
+        """Show what a step received."""
+        before = step.before or {}
+        return f'{_letter_html(step)}<ul>{self._branches(before, before, (), ())}</ul>'
 
     def _branches(self, old: _Parts, new: _Parts, path: Path, here: Collection[str]) -> str:
         """Show the parts of a container; *here* are the names whose marks are in parentheses."""

@@ -152,6 +152,29 @@ def test_the_bus_is_a_node_of_its_own(page, shown):
     page.screenshot(path=SHOTS / f'bus-{page.theme}.png')
 
 
+def test_the_map_shows_the_whole_request_and_leads_everywhere(page, shown):
+    pane = shown.locator('[data-pane="map"]')
+    bars, steps = pane.locator('rect[data-x]'), int(shown.get_attribute('data-steps'))
+    assert bars.count() == steps
+    assert pane.evaluate('each => [each.scrollWidth <= each.clientWidth, each.scrollHeight <= each.clientHeight]') == [
+        True, True]
+    for index in (3, steps - 1):
+        pane.locator(f'rect[data-bar="{index}"]').click(force=True)
+        assert shown.get_attribute('data-step') == str(index)
+        assert pane.locator('.here').get_attribute('data-bar') == str(index)
+        cursor, bar = (pane.locator(each).get_attribute('x') for each in ('.cursor', '.here'))
+        assert cursor == bar
+    pane.locator('.leg', has_text='4 controller').first.click()
+    assert shown.get_attribute('data-node') == 'api'
+    around = set(pane.locator('.open').evaluate_all('all => all.map(each => each.dataset.bar)'))
+    assert {'0', shown.get_attribute('data-step')} < around
+    pane.locator('rect[data-bar="0"]').hover(force=True)
+    assert pane.get_attribute('title').startswith('OpenStackComputeShell.main')
+    shown.locator('[data-part="field"]').fill('block_migration')
+    shown.locator('[data-part="field"]').press('Enter')
+    assert 0 < pane.locator('.ribbon').count() < steps
+
+
 def test_two_runs_are_compared(page, shown):
     assert 'the same until conductor-api; then call instead of cast' in shown.locator('.words').inner_text()
     for _ in range(int(shown.get_attribute('data-steps'))):  # each step is somewhere in the table

@@ -65,7 +65,7 @@ def test_a_page_loads_nothing_and_runs_only_its_own_code(walk):
 def test_without_scripts_a_page_shows_the_steps_in_focus(walk):
     page = export(walk, 'controller')
     for step in in_focus(walk, 'controller'):
-        assert f'<li value="{step.index}">{escape(spoken(step))}</li>' in page
+        assert f'<li value="{step.index + 1}">{escape(spoken(step))}</li>' in page
 
 
 def test_a_page_is_the_same_each_time(walk):
@@ -75,7 +75,7 @@ def test_a_page_is_the_same_each_time(walk):
 def test_the_command_line_writes_a_page(explorer, tmp_path):
     done = explorer('export', 'conductor-api', str(tmp_path / 'page.html'))
     assert (done.returncode, done.stdout) == (0, f'{tmp_path}/page.html\n')
-    assert 'then call instead of cast' in held((tmp_path / 'page.html').read_text())['runs'][0]['facts']
+    assert 'then call instead of cast' in held((tmp_path / 'page.html').read_text())['runs'][0]['words']
     assert [path.name for path in tmp_path.iterdir()] == ['page.html']
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from explorer import Scenario, run
 from explorer.errors import WrongUse
-from explorer.player.form import LINE, REQUEST_CONTROLS, SWITCHES, TROUBLES, form, parsed, scenario_of
+from explorer.player.form import FLAGS, LINE, REQUEST_CONTROLS, SWITCHES, TROUBLES, form, parsed, scenario_of
 
 VERSIONS = (None, '2.1', '2.24', '2.25', '2.26', '2.27', '2.29', '2.30', '2.67', '2.68', '2.96')
 CAN_FORCE = ('2.30', '2.67')
@@ -132,3 +132,30 @@ def test_a_damaged_form_is_reported():
 def test_a_duplicate_header_is_reported():
     with pytest.raises(WrongUse, match='a header is repeated'):
         scenario_of({**values(Scenario()), 'headers': 'Accept: a/b\nAccept: c/d'}, 'headers')
+
+
+@pytest.mark.parametrize(('name', 'flag', 'status'), [
+    ('launched', False, 409), ('share', True, 409), ('request_spec', False, 500)])
+def test_the_flags_of_a_server_reach_the_request(name, flag, status):
+    shown = {**values(Scenario()), name: flag}
+    scenario = scenario_of(shown, name)
+    assert scenario.state[name] is flag
+    assert values(scenario)[name] is flag
+    assert run(scenario).response['status'] == status
+
+
+def test_a_flag_that_is_as_usual_is_not_part_of_the_scenario():
+    assert not set(scenario_of(values(Scenario())).state) & set(FLAGS)
+
+
+def test_each_caller_has_a_word_on_what_it_may_do_that_a_run_confirms():
+    offered = next(field['options'] for field in form(Scenario()) if field['name'] == 'caller')
+    assert all(says for _, says in offered)
+    status = {(name, host): run(Scenario(caller=name, host=host)).response['status']
+              for name, _ in offered for host in (None, 'host2')}
+    migrates = {name for name, _ in offered if status[name, None] == 202}
+    names_a_host = {name for name, _ in offered if status[name, 'host2'] == 202}
+    assert migrates - names_a_host == {name for name, says in offered if 'but not name a host' in says}
+    assert not migrates & {name for name, says in offered if 'not migrate' in says or 'only look' in says}
+    assert {name for name, says in offered if 'token' in says} == {name for name, _ in offered
+                                                                  if status[name, None] == 401}

@@ -62,17 +62,19 @@ def kinds(messages):
 def sent(module, html):
     """List the kinds that a module sends: those that it names, and each action in the HTML that it does not handle."""
     text = MODULES[module]
-    goals = re.search(r'const goal = \{ (.*?) \}\[action\]', text)  # of the player: { first: 0, ..., last }
-    handled = {*re.findall(r'action [!=]== "(\w+)"', text), *re.findall(r'(?:^|, )(\w+)', goals[1] if goals else '')}
+    goals = re.search(r'function goals\(\) \{.*?return \{(.*?)\n    \};', text, re.S)  # of the player: first: 0, ...
+    handled = {*re.findall(r'action [!=]== "(\w+)"', text),
+               *re.findall(r'(?:^|,)\s*(\w+)(?=[:,])', goals[1] if goals else '')}
     actions = set(re.findall('data-action="([^"]*)"', html))
     assert handled <= actions
     return {*re.findall(r'kind: "(\w+)"', text), *(actions - handled)}
 
 
 def test_a_misfit_is_found():
-    step = {'station': 'shell', 'node': 'client', 'source': 'a:1', 'lines': [1], 'refused': '', 'payload': ''}
+    step = {'station': 'shell', 'node': 'client', 'source': 'a:1', 'lines': [1], 'refused': '', 'up': None,
+            'entry': '', 'payload': ''}
     assert misfits(step, protocol.StepContent) == []
-    for wrong in ({'lines': ['1']}, {'lines': 5}, {'payload': None}, {'more': ''}):
+    for wrong in ({'lines': ['1']}, {'lines': 5}, {'payload': None}, {'up': '1'}, {'more': ''}):
         assert len(misfits(step | wrong, protocol.StepContent)) == 1
     assert misfits(('api', 'host', 'str', '"a"', [1], [2]), protocol.FieldRow) == []
     assert misfits(('api', 'host', 'str', [1]), protocol.FieldRow)
@@ -100,8 +102,11 @@ def test_every_reference_in_the_content_leads_somewhere():
             assert step['station'] in shown['stations']
             assert step['node'] in shown['nodes']
             assert step['source'] in shown['sources']
-            folds = re.findall('\x02(\\d+);', step['payload'])
+            assert step['up'] is None or 0 <= step['up'] < len(each['steps'])
+            folds = re.findall('\x02(\\d+);', step['entry'] + step['payload'])
             assert all(int(number) < len(shown['folds']) for number in folds)
+        assert sorted(each['moments']) == sorted([*range(len(each['steps']))] * 2)
+        assert all(0 <= stop < len(each['moments']) for stop in each['story'])
         for rows in shown['fields'].values():
             assert all(row[0] in shown['nodes'] for row in rows)
     for number, each in enumerate(shown['runs']):

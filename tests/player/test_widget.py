@@ -85,6 +85,8 @@ def test_goto_takes_an_index_a_station_or_an_exploration(walk, position, station
     widget = Player(walk, 'client')
     assert widget.goto(position) is widget
     assert walk.steps[widget.step].station == station
+    calls = any(step.parent == widget.step or step.hop_from == widget.step for step in walk.steps)
+    assert widget.moment == ('entry' if calls else 'return')
 
 
 @pytest.mark.parametrize('position', ['moon', 1000, -1, None, True, 2.5, [], 'rpcapi.migrate_server'])
@@ -110,7 +112,8 @@ def test_send_runs_the_content_of_the_form():
     widget = explore('controller')
     sent(widget, caller='reader')
     assert widget.trace.response['status'] == 403
-    assert html.escape(answered(widget.trace)) in widget.content['runs'][0]['asked']
+    assert '403 Forbidden' in widget.content['runs'][0]['asked']
+    assert html.escape(answered(widget.trace).removeprefix('403 ')) in widget.content['runs'][0]['asked']
     assert 'as reader' in widget.content['runs'][0]['asked']
     assert widget.message == ''
     assert values(widget)['caller'] == 'reader'
@@ -202,15 +205,10 @@ def test_a_refused_request_is_shown_where_it_is_refused():
     step = widget.content['runs'][0]['steps'][widget.step]
     assert step['station'] == 'authorize'
     assert step['refused']
-    assert 'rejected at step' in widget.content['runs'][0]['facts']
+    assert widget.moment == 'return'
+    assert f'rejected at step <span data-goto="{widget.step}" data-run="0">{widget.step + 1}<' in (
+        widget.content['runs'][0]['more'])
     assert 'PolicyNotAuthorized: Policy' in widget.content['runs'][0]['more']
-
-
-def test_the_steps_of_the_leg_are_named():
-    assert explore('conductor-api').content['runs'][0]['leg'].startswith('this leg: ')
-    widget = explore('rpc')
-    sent(widget, caller='reader')
-    assert widget.content['runs'][0]['leg'] == 'this leg was not reached'
 
 
 # ----------------------------------------------------------------------------------------------------------- compare
@@ -222,7 +220,7 @@ def test_compare_takes_the_other_way_and_shows_both():
     widget._asked(widget, {'kind': 'compare'}, [])
     assert widget.trace.messages[0]['kind'] == 'call'
     assert widget.traces[0] is before
-    assert all('call instead of cast' in shown['facts'] for shown in widget.content['runs'])
+    assert all('call instead of cast' in shown['words'] for shown in widget.content['runs'])
     widget.run = 0
     assert widget.trace is before
     widget._asked(widget, {'kind': 'close'}, [])
@@ -235,9 +233,31 @@ def test_compare_keeps_the_first_run_however_often_it_is_used():
     for _ in range(2):
         widget._asked(widget, {'kind': 'compare'}, [])
         assert [trace.messages[0]['kind'] for trace in widget.traces] == ['cast', 'call']
-    widget._asked(widget, {'kind': 'close'}, [])  # the run that was shown remains
-    widget._asked(widget, {'kind': 'compare'}, [])
-    assert [trace.messages[0]['kind'] for trace in widget.traces] == ['cast', 'call']
+
+
+def test_a_comparison_is_of_the_run_that_is_shown():
+    widget = explore('rpc')
+    widget.compare()
+    widget.set_state({'run': 1})
+    beside = widget.compare_with_real()
+    assert {trace.messages[0]['kind'] for trace in (beside.a, beside.b)} == {'call'}
+    widget.compare()
+    widget.set_state({'run': 0})
+    assert widget.compare_with_real().a.messages[0]['kind'] == 'cast'
+
+
+def test_closing_a_comparison_returns_to_where_it_began():
+    widget = explore('rpc').goto('prepare')
+    before = widget.trace
+    widget.set_state({'step': 20, 'moment': 'return'})
+    widget.compare()
+    widget.set_state({'run': 1, 'step': 3, 'moment': 'entry'})
+    widget.compare_with_real()
+    widget._asked(widget, {'kind': 'close'}, [])
+    assert widget.traces == (before,)
+    assert (widget.step, widget.moment) == (20, 'return')
+    widget._asked(widget, {'kind': 'close'}, [])  # nothing is open any more
+    assert (widget.step, widget.moment) == (20, 'return')
 
 
 def test_a_run_can_be_compared_with_the_previous_one():
@@ -261,6 +281,16 @@ def test_each_step_shows_its_differences():
     widget.compare()
     told = {row[1]: row[2] for row in widget.content['differs'] if row[2]}
     assert '--block-migrate' in html.unescape(told[0])
+
+
+def test_what_was_known_before_comes_first_among_the_differences():
+    widget = explore('controller')
+    widget.compare()
+    turned = widget.step
+    told = html.unescape(next(row[2] for row in widget.content['differs'] if row[1] == turned))
+    assert told.index('context.roles') < told.index('context.is_admin')
+    assert 'result' not in told  # that comes of it, and is counted with the rest
+    assert 'and 2 more' in told
 
 
 # ------------------------------------------------------------------------------------------------------------ follow
@@ -290,7 +320,7 @@ def test_without_graphviz_the_boxes_are_a_list(walk, monkeypatch):
 
 
 def test_the_module_is_small():
-    assert MODULE.stat().st_size < 20_000
+    assert MODULE.stat().st_size < 30_000
     module = MODULE.read_text().replace('http://www.w3.org/2000/svg', '')
     assert not re.search(r'https?:|import\(|import .* from', module)
 
@@ -299,7 +329,8 @@ def test_the_module_is_small():
     {'step': -1}, {'step': 10 ** 9}, {'step': 'x'}, {'step': None}, {'step': 1.5}, {'step': True}, {'step': [1]},
     {'run': 1}, {'run': -1}, {'run': '0'}, {'run': 5, 'step': 3}, {'content': {}}, {'content': {'runs': []}, 'step': 2},
     {'form': {'fields': 5}}, {'message': '<img>'}, {'key': 'moon'},
-    {'traces': []}, {'_esm': 'alert(1)'}, {'layout': 'x'}, {'step': 2, 'form': {}}, {}])
+    {'traces': []}, {'_esm': 'alert(1)'}, {'layout': 'x'}, {'step': 2, 'form': {}}, {'moment': 'noon'}, {'moment': 5},
+    {'moment': None}, {'moment': ['entry']}, {}])
 def test_state_that_the_browser_sets_is_checked(said):
     widget = explore('client')
     before = widget.content, widget.form, widget.run, widget.step, widget.message, widget.key, widget.traces
@@ -310,15 +341,16 @@ def test_state_that_the_browser_sets_is_checked(said):
     assert (widget.content, widget.form, widget.run, widget.step, widget.message, widget.key, widget.traces) == (
         *before[:3], good.get('step', before[3]), *before[4:])
     assert bool(sent) == bool(said)  # and the browser gets the true state again
-    assert f'step {widget.step} ' in repr(widget)
+    assert widget.moment == 'entry'
+    assert f'step {widget.step + 1} ' in repr(widget)
     assert widget._repr_mimebundle_()[0]['text/plain'] == str(tell(widget.trace, 'client'))
 
 
 def test_a_position_from_the_browser_is_taken_over():
     widget = explore('conductor-api')
     widget.compare()
-    widget.set_state({'run': 0, 'step': 7})
-    assert (widget.run, widget.step) == (0, 7)
+    widget.set_state({'run': 0, 'step': 7, 'moment': 'return'})
+    assert (widget.run, widget.step, widget.moment) == (0, 7, 'return')
     widget.set_state({'step': len(widget.traces[0].steps) - 1})
     assert widget.step == len(widget.traces[0].steps) - 1
     widget.set_state({'run': 1})

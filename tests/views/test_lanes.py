@@ -5,11 +5,12 @@ import re
 
 import pytest
 
-from explorer import Scenario, run
+from explorer import EXPLORATIONS, Scenario, run
 from explorer.engines import recordings
-from explorer.stations import NODES
+from explorer.stations import BY_KEY, NODES
 from explorer.trace import Trace, pack
 from explorer.views import lanes
+from explorer.views.facts import turned_back
 
 
 @pytest.fixture(params=recordings.scenarios(), ids=str)
@@ -82,14 +83,54 @@ def test_the_segments_cover_every_column_once(trace):
     assert all(legs[x] == segment.leg for segment in shape.segments for x in range(segment.x, segment.to + 1))
 
 
-def test_everything_drawn_is_within_the_map(trace):
-    text = lanes.draw_lanes(trace, 'controller')
-    rects = re.findall(r'<rect class="\w+" data-bar="\d+" data-x="\d+" data-to="\d+" x="([\d.]+)%" width="([\d.]+)%" '
+@pytest.mark.parametrize('row', EXPLORATIONS, ids=lambda row: row.key)
+def test_a_story_has_five_to_eight_stops_where_a_run_gets_through(row):
+    assert 5 <= len(row.story) <= 8
+    assert {stop.station for stop in row.story} <= set(BY_KEY)
+    for scenario in (row.scenario, Scenario(), Scenario(microversion='2.30')):
+        trace = run(scenario)
+        order = lanes.moments(trace)
+        found = lanes.story(trace, row.key)
+        assert 5 <= len(found) <= 8
+        assert list(found) == sorted(set(found))
+        told = {(trace.steps[order[stop][0]].station, order[stop][1]) for stop in found}
+        assert told <= {(stop.station, stop.moment) for stop in row.story}
+
+
+def test_every_stop_of_a_story_is_reached_by_some_run():
+    traces = [recordings.trace_of(scenario) for scenario in recordings.scenarios()]
+    for row in EXPLORATIONS:
+        reached = {trace.steps[step].station for trace in traces
+                   for step, _ in (lanes.moments(trace)[stop] for stop in lanes.story(trace, row.key))}
+        assert {stop.station for stop in row.story} <= reached, row.key
+
+
+def test_a_story_stops_where_the_request_was_rejected(trace):
+    refused = turned_back(trace)
+    for row in EXPLORATIONS:
+        stops = [lanes.moments(trace)[stop] for stop in lanes.story(trace, row.key)]
+        assert len(stops) <= 8
+        assert refused is None or (refused.index, 'return') in stops
+
+
+def test_one_arrives_where_most_can_be_seen(trace):
+    refused, inner = turned_back(trace), {step.parent for step in trace.steps} | {step.hop_from for step in trace.steps}
+    for step in trace.steps:
+        index, moment = lanes.arrival(trace, step.index)
+        assert index == step.index
+        if step is refused or step.index not in inner:
+            assert moment == 'return'
+
+
+@pytest.mark.parametrize('half', [False, True])
+def test_everything_drawn_is_within_the_map(trace, half):
+    text = lanes.draw_lanes(trace, 'controller', half=half)
+    rects = re.findall(r'<rect class="\w+" data-station="[^"]+" data-bar="\d+" data-x="\d+" data-to="\d+" x="([\d.]+)%" width="([\d.]+)%" '
                        r'y="([\d.]+)" height="([\d.]+)"', text)
     assert len(rects) == len(trace.steps)
     for x, width, y, height in (map(float, each) for each in rects):
         assert x + width <= 100
-        assert y + height <= lanes.HEIGHT
+        assert y + height <= lanes.HEIGHTS[half]
     assert ('class="leg own"' in text) == any(step.exploration == 'controller' for step in trace.steps)
 
 

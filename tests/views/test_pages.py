@@ -116,8 +116,8 @@ def test_text_page_widget_and_export_hold_the_same_steps_and_values(row):
         assert f'and {len(trace.steps) - len(focus)} more steps' in told
     for step in focus:
         assert re.search(
-            rf'^ *{step.index} {NODES[step.node]} +{re.escape(BY_KEY[step.station].name)}: ', text, re.MULTILINE)
-        assert f'{step.index}{NODES[step.node]}{BY_KEY[step.station].name} {BY_KEY[step.station].says}' in page
+            rf'^ *{step.index + 1} {NODES[step.node]} +{re.escape(BY_KEY[step.station].name)}: ', text, re.MULTILINE)
+        assert f'{step.index + 1}{NODES[step.node]}{BY_KEY[step.station].name} {BY_KEY[step.station].says}' in page
         trees = [Page(unfolded(form, form['runs'][0]['steps'][step.index]['payload'])).text for form in forms]
         assert trees[0] == trees[1]
         for mark, path, value in changes(trace, step, within[step.index]):
@@ -343,7 +343,7 @@ def test_a_cast_that_fails_is_reported_as_lost():
     assert (layer, what) == ('domain error', 'NoValidHost: No valid host was found. all are full')
     assert trace.steps[index].node == 'conductor'
     assert last[0] == 'nobody'
-    assert start(trace, 'rpc') == index
+    assert start(trace, 'rpc') == (index, 'return')
     assert all(trace.steps[row[2]].node == 'conductor' for row in refusal(trace)[:-1])
 
 
@@ -351,7 +351,7 @@ def test_an_error_that_is_only_passed_on_is_not_a_refusal():
     trace = run(Scenario(
         microversion='2.30', conductor_reply={'raise': 'NoValidHost', 'kwargs': {'reason': 'all are full'}}))
     assert {step.node for step in refusals(trace)} == {'conductor'}
-    assert trace.steps[start(trace, 'rpc')].node == 'conductor'
+    assert trace.steps[start(trace, 'rpc')[0]].node == 'conductor'
 
 
 @pytest.mark.parametrize('trouble', TROUBLES)

@@ -20,13 +20,13 @@ def _exchanges(ask: Ask) -> Facts:
 
 def _key(ask: Ask) -> Facts:
     found = _exchanges(ask)
-    return {**found, 'answer': found['key'], 'step': first(ask(Scenario()), '_action').index,
+    return {**found, 'answer': found['key'], 'step': first(ask(Scenario()), '_action').index + 1,
             'station': BY_KEY['_action'].name}
 
 
 def _first_header(ask: Ask) -> Facts:
     found = _exchanges(ask)
-    return {**found, 'answer': found['first_version'], 'step': ask(Scenario()).find('http')[0].index}
+    return {**found, 'answer': found['first_version'], 'step': ask(Scenario()).find('http')[0].index + 1}
 
 
 def _negotiated(ask: Ask) -> Facts:
@@ -35,7 +35,7 @@ def _negotiated(ask: Ask) -> Facts:
     newest = int(api.partition('"version": "2.')[2].partition('"')[0])
     chosen = first(trace, 'discover_version').result['ver_minor']
     return {'answer': 'agree' if chosen == min(newest, client_newest()) else 'other', 'client': client_newest(),
-            'api': newest, 'chosen': chosen, 'step': first(trace, 'discover_version').index}
+            'api': newest, 'chosen': chosen, 'step': first(trace, 'discover_version').index + 1}
 
 
 def _lacks_false(trace: Trace, ask: Ask) -> str:

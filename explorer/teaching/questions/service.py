@@ -16,9 +16,9 @@ def _makes_context(ask: Ask) -> Facts:
     trace = ask(Scenario())
     makers = [step for step in trace.steps if step.exploration == 'service'
               and any(path[-1] == 'nova.context' for path in trace.changes(step)['added'])]
-    begin = next(step.index for step in trace.steps if step.exploration == 'service')
+    begin = next(step.index + 1 for step in trace.steps if step.exploration == 'service')
     return {'answer': makers[-1].station, 'name': BY_KEY[makers[-1].station].name, 'begin': begin,
-            'step': makers[-1].index}
+            'step': makers[-1].index + 1}
 
 
 def _last_filter(ask: Ask) -> Facts:
@@ -32,7 +32,7 @@ def _request_id(ask: Ask) -> Facts:
     trace = ask(Scenario())
     here = after(trace, 'NovaKeystoneContext')['ctx']['request_id']
     there = before(trace, 'manager.live_migrate_instance')['context']['request_id']
-    return {'answer': 'joins' if here == there else 'other', 'step': first(trace, 'ComputeReqIdMiddleware').index}
+    return {'answer': 'joins' if here == there else 'other', 'step': first(trace, 'ComputeReqIdMiddleware').index + 1}
 
 
 NOWHERE = '/v2.1/nonsense'
