@@ -51,12 +51,12 @@ CONTRASTS = """root => {
 LATENCY = """root => {
   const times = []; let changed = 0;
   for (let index = 0; index < 50; index++) {
-    const before = root.dataset.step, began = performance.now();
+    const at = () => `${root.dataset.step} ${root.dataset.moment}`, before = at(), began = performance.now();
     const key = index % 40 < 20 ? 'ArrowRight' : 'ArrowLeft';
     root.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
     root.querySelector('[data-pane="payload"]').getBoundingClientRect();
     times.push(performance.now() - began);
-    changed += before !== root.dataset.step;
+    changed += before !== at();
   }
   return [times.sort((one, other) => one - other)[25], changed];
 }"""
@@ -144,6 +144,15 @@ def player(page, key):
 
 def step(shown):
     return int(shown.get_attribute('data-step'))
+
+
+def moment(shown):
+    return step(shown), shown.get_attribute('data-moment')
+
+
+def look(shown, view):
+    """Choose what stands next to the payload: source, flowchart, more, journey or legend."""
+    shown.locator('[data-part="view"]').select_option(view)
 
 
 def wait_for(shown, selector, text):

@@ -48,7 +48,7 @@ def frame(row: Exploration, form: Sequence[FormField] = (), *, before: bool = Fa
         f'<select aria-label="show" data-part="view">{options}</select></div>'
         '<div class="sentence"><p class="now" aria-live="polite" data-part="now"></p>'
         '<p class="words" data-part="words"></p></div>'
-        '<nav class="crumbs" aria-label="call stack" data-part="crumbs"></nav>'
+        '<div class="stack"><nav class="crumbs" aria-label="call stack" data-part="crumbs"></nav></div>'
         f'<div class="panes"><div class="view">{_pane("source")}{_pane("flowchart")}'
         '<div data-part="more" role="region" aria-label="comparison" tabindex="0"></div>'
         '<div data-part="journey" role="region" aria-label="the field that is followed" tabindex="0"></div>'

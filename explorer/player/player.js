@@ -46,7 +46,7 @@ function placesOf({ moments }) {
 function render({ model, el }) {
   const root = make("section", { "data-explorer": "player", tabindex: "0", "data-lm-suppress-shortcuts": "true" });
   const status = make("p", { role: "status", class: "explorer-status" }); // outside root: build() would silence it
-  let content, run, parts, texts, bars, places, place = 0, timer = null, waiting = null, restarted = false;
+  let content, run, parts, texts, bars, places, place = 0, timer = null, waiting = null, restarted = false, dragged = false;
   let edited = "", told = "", sent = "", follow = "", query = "", every = false, view = "source";
 
   // ---- the page
@@ -252,7 +252,7 @@ function render({ model, el }) {
     parts.map.setAttribute("aria-valuemax", run.moments.length);
     parts.map.setAttribute("aria-valuenow", place + 1);
     parts.map.setAttribute("aria-valuetext", `step ${index + 1}, ${way}: ${name}`);
-    for (const [action, to] of Object.entries(goals())) parts[action].setAttribute("aria-disabled", to === undefined);
+    for (const [action, to] of Object.entries(goals())) parts[action].classList.toggle("off", to === undefined);
     markMap(index, moment);
     showStack(index);
     const seen = [markNode(step.station), showSource(step, moment), markRow(index)];
@@ -387,7 +387,7 @@ function render({ model, el }) {
     const map = parts.map.children[at - 4], alone = content.runs.length === 1, held = new Map(), pieces = [];
     for (const each of parts.map.querySelectorAll(".ribbon")) each.remove();
     for (const row of rows) for (const step of row[at]) held.set(bars[step].x, row[3]);
-    if (follow && alone) pieces.push(draw("text", { class: "ribbon", x: 4, y: 28 }, `◆ ${follow}`));
+    if (follow && alone) pieces.push(draw("text", { class: "ribbon name", x: 4, y: 28 }, `◆ ${follow}`));
     let value, free = 0;
     for (const { rect, x: column } of bars.columns) {
       if (!held.has(column)) continue;
@@ -508,7 +508,7 @@ function render({ model, el }) {
     else if (crumb) (stop(), show(places.entry[crumb.dataset.crumb]));
     else if (goal) (stop(), visitRun(Number(goal.dataset.run), Number(goal.dataset.goto), "return"));
     else if (node) visit(node.dataset.station);
-    else if (target.closest(".map") && event) scrub(event);
+    else if (target.closest(".map") && event) dragged ? (dragged = false) : scrub(event);
     else if (name && has(content.fields, name)) (chase(name), show(place, false));
     else return false;
     return true;
@@ -527,7 +527,7 @@ function render({ model, el }) {
   });
   root.addEventListener("pointermove", (event) => {
     name(event);
-    if (event.buttons === 1 && event.target.closest(".map") && event.pointerType === "mouse") scrub(event);
+    if (event.buttons === 1 && event.target.closest(".map") && event.pointerType === "mouse") (dragged = true), scrub(event);
   });
   root.addEventListener("pointerleave", () => (parts.tip.hidden = true));
   root.addEventListener("input", ({ target }) => {

@@ -125,7 +125,8 @@ def test_one_arrives_where_most_can_be_seen(trace):
 @pytest.mark.parametrize('half', [False, True])
 def test_everything_drawn_is_within_the_map(trace, half):
     text = lanes.draw_lanes(trace, 'controller', half=half)
-    rects = re.findall(r'<rect class="\w+" data-station="[^"]+" data-bar="\d+" data-x="\d+" data-to="\d+" x="([\d.]+)%" width="([\d.]+)%" '
+    rects = re.findall(r'<rect class="\w+" data-station="[^"]+" data-bar="\d+" data-x="\d+" data-to="\d+" '
+                       r'x="([\d.]+)%" width="([\d.]+)%" '
                        r'y="([\d.]+)" height="([\d.]+)"', text)
     assert len(rects) == len(trace.steps)
     for x, width, y, height in (map(float, each) for each in rects):
