@@ -15,6 +15,8 @@ from tests.browsing import (
     hard_to_read,
     hard_to_use,
     jupyter,
+    look,
+    moment,
     player,
     step,
     wait_for,
@@ -67,8 +69,12 @@ def bottom(page):
 @pytest.mark.parametrize('key', KEYS)
 def test_each_exploration_shows_its_player(page, key):
     shown = player(page, key)
-    assert [shown.locator(f'[data-pane="{name}"]').count() for name in ('flowchart', 'source', 'payload')] == [1, 1, 1]
-    assert shown.locator('[aria-current="step"]').count() == 1
+    panes = ('map', 'flowchart', 'source', 'payload')
+    assert [shown.locator(f'[data-pane="{name}"]').count() for name in panes] == [1, 1, 1, 1]
+    assert shown.locator('[data-station][aria-current="step"]').count() == 1
+    assert 'stop 1 of ' in shown.locator('[data-part="count"]').inner_text()
+    while moment(shown)[1] != 'return':
+        shown.locator('[data-action="over"]').click()
     assert shown.locator('[data-pane="source"] .ran').count() > 0
     assert shown.locator('[data-pane="payload"] li').count() > 0
     assert 0 <= step(shown) < int(shown.get_attribute('data-steps'))
@@ -87,15 +93,16 @@ def test_no_cell_failed(page):
 
 def test_buttons_and_keys_step_both_ways(page):
     shown = player(page, 'controller')
-    last = int(shown.get_attribute('data-steps')) - 1
+    shown.locator('[data-part="every"]').check()
     shown.focus()
-    for key, goal in (('Home', 0), ('ArrowRight', 1), ('ArrowRight', 2), ('ArrowLeft', 1), ('End', last),
-                      ('ArrowRight', last), ('Home', 0), ('ArrowLeft', 0)):
+    for key, goal in (('Home', (0, 'entry')), ('ArrowRight', (1, 'entry')), ('ArrowRight', (2, 'entry')),
+                      ('ArrowLeft', (1, 'entry')), ('Home', (0, 'entry')), ('ArrowLeft', (0, 'entry'))):
         page.keyboard.press(key)
-        assert step(shown) == goal, key
-    for action, goal in (('next', 1), ('next', 2), ('previous', 1), ('last', last), ('first', 0)):
+        assert moment(shown) == goal, key
+    for action, goal in (('next', (1, 'entry')), ('next', (2, 'entry')), ('previous', (1, 'entry')),
+                         ('first', (0, 'entry'))):
         shown.locator(f'button[data-action="{action}"]').click()
-        assert step(shown) == goal, action
+        assert moment(shown) == goal, action
     shown.focus()
     page.keyboard.press('Space')
     page.wait_for_function('element => Number(element.dataset.step) >= 2', arg=shown.element_handle(), timeout=10_000)
@@ -104,58 +111,101 @@ def test_buttons_and_keys_step_both_ways(page):
     for key in 'abdd':  # elsewhere these are commands of the notebook
         page.keyboard.press(key)
     assert page.locator('.jp-Cell').count() == cells
+    shown.locator('[data-part="every"]').uncheck()
 
 
-def test_a_click_on_a_box_goes_to_its_step(page):
+def test_a_click_on_a_bar_or_a_box_goes_to_its_step(page):
     shown = player(page, 'controller')
-    shown.locator('[data-station="can"]').click()
-    assert shown.locator('[aria-current="step"]').get_attribute('data-station') == 'can'
+    shown.locator('.map [data-station="can"]').click(force=True)
+    current = shown.locator('[aria-current="step"]')
+    assert current.get_attribute('data-station') == 'can'
     assert 'RequestContext.can' in shown.locator('.now').inner_text()
+    look(shown, 'flowchart')
+    shown.locator('[data-pane="flowchart"] [data-station="get_instance"]').click()
+    assert current.get_attribute('data-station') == 'get_instance'
+    look(shown, 'source')
 
 
-def test_the_slider_goes_to_a_step(page):
+def test_nothing_scrolls_inside_a_card_or_a_player_by_accident(page):
     shown = player(page, 'controller')
-    shown.locator('input[type="range"]').fill('7')
-    assert step(shown) == 7
+    inside = page.evaluate("""() => [...document.querySelectorAll('.jp-OutputArea-output')].filter(each =>
+        each.querySelector('[data-explorer]') && each.scrollHeight > each.clientHeight).length""")
+    assert inside == 0
+    shown.locator('.now').click()
+    shown.locator('[data-pane="source"]').hover()
+    top = "() => [...document.querySelectorAll('.jp-WindowedPanel-outer')].pop().scrollTop"
+    before = page.evaluate(top)
+    page.mouse.wheel(0, 200)
+    page.wait_for_timeout(500)
+    assert page.evaluate(top) > before
 
 
 def test_send_reruns_the_path_with_the_content_of_the_form(page):
     shown = player(page, 'controller')
+    opened(shown)
     shown.locator('select[name="caller"]').select_option('reader')
+    assert shown.get_attribute('data-unsent') is not None
+    assert shown.locator('.asked').inner_text().count('202') == 1  # the old result is still there, but it steps back
     shown.locator('[data-action="send"]').click()
-    wait_for(shown, '.asked', '403')
-    box = shown.locator('[data-pane="flowchart"] [data-station="authorize"]')
-    assert '✗ refused' in box.text_content()
-    assert box.get_attribute('aria-current') == 'step'
+    wait_for(shown, '.asked', '403 Forbidden')
+    assert shown.get_attribute('data-unsent') is None
+    assert not shown.locator('form').is_visible()
+    assert shown.locator('[aria-current="step"]').get_attribute('data-station') == 'authorize'
+    assert moment(shown)[1] == 'return'
+    assert '✗ refused' in shown.locator('[data-pane="flowchart"] [data-station="authorize"]').text_content()
     shown.screenshot(path=SHOTS / 'refused-light.png')
+    opened(shown)
     shown.locator('select[name="caller"]').select_option('admin')
     shown.locator('[data-action="send"]').click()
     wait_for(shown, '.asked', '202')
 
 
-def test_a_send_keeps_the_focus_and_what_is_unfolded(page):
+def opened(shown):
+    """Open the form of a player, if it is not open, and return it."""
+    if not shown.locator('form').is_visible():
+        shown.locator('[data-action="change"]').click()
+    return shown.locator('form')
+
+
+def compared(shown, how):
+    shown.locator('[data-part="menu"] summary').click()
+    shown.locator(f'[data-action="{how}"]').click()
+
+
+def test_a_form_that_was_changed_back_is_not_unsent(page):
     shown = player(page, 'controller')
-    shown.locator('.request summary').click()
-    shown.locator('.journey summary').click()
-    shown.locator('input[name="host"]').fill('host2')
+    form = opened(shown)
+    form.locator('[name="share"]').check()
+    assert 'changed, not sent' in shown.locator('[data-action="change"]').evaluate(
+        'each => getComputedStyle(each, "::after").content')
+    form.locator('[name="share"]').uncheck()
+    sync_api.expect(shown).not_to_have_attribute('data-unsent', '')
+    page.keyboard.press('Escape')
+    assert not form.is_visible()
+    assert page.evaluate('document.activeElement.dataset.action') == 'change'
+
+
+def test_a_send_is_spoken_and_keeps_what_is_looked_at(page):
+    shown = player(page, 'controller')
+    look(shown, 'journey')
+    opened(shown).locator('input[name="host"]').fill('host2')
     shown.locator('[data-action="send"]').focus()
     page.keyboard.press('Enter')
     wait_for(shown, '.asked', 'host2')
-    assert page.evaluate('document.activeElement.dataset.action') == 'send'
-    assert shown.locator('details.request[open], details.journey[open]').count() == 2
-    assert '→ 202' in shown.locator('xpath=following-sibling::*[@role="status"]').text_content()
-    shown.locator('.request summary').click()
-    shown.locator('.journey summary').click()
-    shown.locator('input[name="host"]').fill('')
+    assert shown.locator('[data-part="journey"]').is_visible()
+    assert page.evaluate('element => document.activeElement === element', shown.element_handle())
+    assert '202 Accepted' in shown.locator('xpath=following-sibling::*[@role="status"]').text_content()
+    look(shown, 'source')
+    opened(shown).locator('input[name="host"]').fill('')
     shown.locator('[data-action="send"]').click()
-    wait_for(shown, '.asked', 'live-migration web-1: POST')
+    wait_for(shown, '.asked', 'nova live-migration web-1 as admin')
 
 
 def test_command_body_headers_and_switches_are_kept_in_step(page):
     shown = player(page, 'controller')
     control = {name: shown.locator(f'[name="{name}"]')
                for name in ('command', 'body', 'headers', 'microversion', 'block_migrate')}
-    shown.locator('.request summary').click()
+    opened(shown)
     control['command'].fill('nova --os-compute-api-version 2.29 live-migration --block-migrate web-1')
     control['command'].press('Tab')
     sync_api.expect(control['body']).to_have_value('{"os-migrateLive": {"host": null, "block_migration": true}}')
@@ -170,22 +220,33 @@ def test_command_body_headers_and_switches_are_kept_in_step(page):
     shown.locator('[data-action="send"]').click()  # sent as edited, before the answer to the edit
     wait_for(shown, '.asked', '400')
     sync_api.expect(control['command']).to_have_value('')
+    assert '_SchemaValidator.validate' in shown.locator('.now').inner_text()
+    look(shown, 'more')
     assert '_SchemaValidator.validate' in shown.locator('.turned').inner_text()
+    look(shown, 'source')
+    opened(shown)
     control['command'].fill('nova live-migration web-1')
     control['command'].press('Enter')
     wait_for(shown, '.asked', '202')
-    shown.locator('.request summary').click()
 
 
 def test_an_invalid_request_is_reported_in_one_line(page):
     shown = player(page, 'routes')
-    shown.locator('input[name="microversion"]').fill('abc')
+    opened(shown).locator('input[name="microversion"]').fill('abc')
     shown.locator('[data-action="send"]').click()
     for _ in range(2):  # the second time it is the same line
         wait_for(shown, '.message', "'abc' is not a microversion; use one like 2.34, or latest")
         shown.locator('[data-action="send"]').click()
     wait_for(shown, '.message', "'abc' is not a microversion; use one like 2.34, or latest")
     assert page.get_by_text('Traceback').count() == 0
+    beside = shown.locator('label.microversion + .message')  # it stands at the control that is wrong
+    assert beside.is_visible()
+    opened(shown).locator('input[name="command"]').fill('nova fly')
+    shown.locator('input[name="command"]').press('Tab')
+    wait_for(shown, 'label.command + .message', 'this is not a command of the nova client')
+    shown.locator('input[name="command"]').fill('nova live-migration web-1')
+    shown.locator('input[name="command"]').press('Tab')
+    sync_api.expect(shown.locator('.message')).to_have_text('')
     shown.locator('input[name="microversion"]').fill('')
     shown.locator('[data-action="send"]').click()
     sync_api.expect(shown.locator('.message')).to_have_text('')
@@ -194,22 +255,25 @@ def test_an_invalid_request_is_reported_in_one_line(page):
 
 def test_compare_takes_the_other_way(page):
     shown = player(page, 'rpc')
-    shown.locator('[data-action="compare"]').click()
-    wait_for(shown, '[data-pane="flowchart"]', 'call migrate_server 1.20')
-    assert 'then call instead of cast' in shown.locator('.words').inner_text()
+    shown.locator('[data-action="next"]').click()
+    before = moment(shown)
+    compared(shown, 'compare')
+    wait_for(shown, '.words', 'then call instead of cast')
+    assert shown.get_attribute('data-run') == '1'
     shown.screenshot(path=SHOTS / 'call-light.png')
     shown.locator('[data-action="swap"]').click()
-    wait_for(shown, '[data-pane="flowchart"]', 'cast live_migrate_instance 1.15')
+    assert shown.get_attribute('data-run') == '0'
     shown.locator('[data-action="close"]').click()
-    sync_api.expect(shown.locator('.words')).to_have_count(0)
+    sync_api.expect(shown.locator('.words')).to_have_text('')
+    assert moment(shown) == before  # back where it began
 
 
 def test_the_real_nova_is_compared_with_the_miniature(page):
     shown = player(page, 'service')
-    shown.locator('[data-action="beside"]').click()
+    compared(shown, 'beside')
     wait_for(shown, '.words', 'visits in the same order; the same message, the same response, the same final')
     assert 'answered by the real Nova 34.0.0' in shown.locator('.asked').inner_text()
-    shown.locator('[data-pane="flowchart"] [data-station="URLMap"]').click()
+    shown.locator('.map.shown [data-station="URLMap"]').click(force=True)
     told = shown.locator('[data-pane="payload"] .differs')
     assert 'this visit, compared with the real Nova: simplified' in told.inner_text()
     told.locator('summary').click()
@@ -220,24 +284,27 @@ def test_the_real_nova_is_compared_with_the_miniature(page):
     sync_api.expect(shown.locator('.asked')).not_to_contain_text('real Nova')
     assert shown.locator('[data-pane="source"] .badge').inner_text() in ('same', 'simplified')
     shown.locator('[data-action="close"]').click()
-    sync_api.expect(shown.locator('.words')).to_have_count(0)
+    sync_api.expect(shown.locator('.words')).to_have_text('')
 
 
 def test_a_request_without_a_recording_is_reported_or_sent_to_the_live_one(page):
     shown = player(page, 'service')
-    shown.locator('input[name="host"]').fill('host1')
+    opened(shown).locator('input[name="host"]').fill('host1')
     shown.locator('input[name="microversion"]').fill('2.50')
     shown.locator('[data-action="send"]').click()
     wait_for(shown, '.asked', '2.50')
-    shown.locator('[data-action="beside"]').click()
+    compared(shown, 'beside')
     place, text = (('.words', 'visits in the same order') if has_nova() else
                    ('.message', 'there is no recording of this request, and'))
     shown.locator(place, has_text=text).wait_for(timeout=60_000)
     if has_nova():  # then its source is available, with the lines that ran
-        shown.locator('[data-pane="flowchart"] [data-station="live_migrate"]').click()
+        shown.locator('.map.shown [data-station="live_migrate"]').click(force=True)
+        shown.locator('[data-action="over"]').click()
         assert shown.locator('[data-pane="source"] .ran').count() > 10
         shown.screenshot(path=SHOTS / 'live-light.png')
-    shown.locator('input[name="host"]').fill('')
+        shown.locator('[data-action="close"]').click()
+        sync_api.expect(shown.locator('.words')).to_have_text('')
+    opened(shown).locator('input[name="host"]').fill('')
     shown.locator('input[name="microversion"]').fill('')
     shown.locator('[data-action="send"]').click()
     wait_for(shown, '.asked', '202')
@@ -245,26 +312,26 @@ def test_a_request_without_a_recording_is_reported_or_sent_to_the_live_one(page)
 
 def test_a_run_can_be_compared_with_the_one_before(page):
     shown = player(page, 'compute-api')
-    shown.locator('select[name="vm_state"]').select_option('stopped')
+    opened(shown).locator('select[name="vm_state"]').select_option('stopped')
     shown.locator('[data-action="send"]').click()
     wait_for(shown, '.asked', '409')
-    shown.locator('[data-action="before"]').click()
+    compared(shown, 'before')
     wait_for(shown, '.words', 'rejected by check_instance_state, with 409 instead of 202')
     shown.screenshot(path=SHOTS / 'before-light.png')
     shown.locator('[data-action="close"]').click()
-    shown.locator('select[name="vm_state"]').select_option('active')
+    sync_api.expect(shown.locator('.words')).to_have_text('')
+    opened(shown).locator('select[name="vm_state"]').select_option('active')
     shown.locator('[data-action="send"]').click()
     wait_for(shown, '.asked', '202')
 
 
 def test_a_field_can_be_followed_and_a_name_found(page):
     shown = player(page, 'conductor-api')
-    shown.locator('[data-part="field"]').fill('instance.task_state')
-    shown.locator('[data-part="field"]').press('Tab')
-    assert 'instance.task_state on its way' in shown.locator('.journey summary').inner_text()
-    assert shown.locator('[data-station="Instance.save"].carries').count() == 1
+    shown.locator('[data-part="find"]').fill('instance.task_state')
+    shown.locator('[data-part="find"]').press('Tab')
+    assert 'instance.task_state' in shown.locator('.map text.ribbon.name').text_content()
     shown.locator('[data-part="find"]').fill('migrating')
-    shown.locator('[data-action="found"]').click()
+    shown.locator('[data-part="find"]').press('Enter')
     assert shown.locator('[data-pane="payload"] mark.found').count() > 0
 
 
@@ -279,6 +346,7 @@ def test_a_link_in_the_text_leads_to_a_position(page):
 
 def test_steps_do_not_wait_for_the_kernel(page):
     shown = player(page, 'routes')
+    shown.locator('[data-part="every"]').check()
     shown.locator('[data-action="first"]').click()
     idle, changed = page.evaluate(LATENCY, shown.element_handle())
     assert changed == 50
@@ -293,21 +361,25 @@ def test_steps_do_not_wait_for_the_kernel(page):
 def test_axe_finds_nothing_serious(page):
     player(page, 'controller')
     assert hard_to_use(page, '[data-exploration="controller"]') == []
+    opened(player(page, 'controller'))
+    assert hard_to_use(page, '[data-exploration="controller"]') == []
+    page.keyboard.press('Escape')
 
 
 def test_no_payload_is_run_as_code(page):
     shown = player(page, 'client')
-    shown.locator('input[name="host"]').fill(HOSTILE)
+    opened(shown).locator('input[name="host"]').fill(HOSTILE)
     shown.locator('[data-action="send"]').click()
     wait_for(shown, '.asked', '400')
     shown.focus()
     page.keyboard.press('Home')
-    for _ in range(int(shown.get_attribute('data-steps')) - 1):
+    shown.locator('[data-part="every"]').check()
+    for _ in range(2 * int(shown.get_attribute('data-steps')) - 1):
         page.keyboard.press('ArrowRight')
         assert shown.locator('img, script, iframe').count() == 0
     assert page.evaluate('window.hacked') is None
     assert '<img' in shown.locator('.asked').inner_text()
-    shown.locator('input[name="host"]').fill('')
+    opened(shown).locator('input[name="host"]').fill('')
     shown.locator('[data-action="send"]').click()
     wait_for(shown, '.asked', '202')
 
@@ -328,14 +400,15 @@ def test_the_console_has_no_errors(page):
     assert page.errors == []
 
 
-@pytest.mark.parametrize('key', KEYS)
-def test_all_three_panes_fit_on_a_projector(page, key):
-    page.set_viewport_size({'width': 1280, 'height': 800})
-    shown = player(page, key)
-    shown.screenshot(path=SHOTS / f'{key}-small.png')
-    boxes = [shown.locator(f'[data-pane="{name}"]').bounding_box() for name in ('flowchart', 'source', 'payload')]
-    assert max(box['y'] + box['height'] for box in boxes) - shown.bounding_box()['y'] < 740
-    assert min(box['width'] for box in boxes) > 250
+@pytest.mark.parametrize(('size', 'height'), [((1440, 900), 640), ((1280, 720), 600)])
+def test_a_player_fits_on_the_screen(page, size, height):
+    page.set_viewport_size({'width': size[0], 'height': size[1]})
+    for key in KEYS:
+        shown = player(page, key)
+        shown.screenshot(path=SHOTS / f'{key}-{size[0]}.png')
+        assert shown.bounding_box()['height'] == height
+        widths = [shown.locator(f'[data-pane="{name}"]').bounding_box()['width'] for name in ('source', 'payload')]
+        assert min(widths) > 250
 
 
 def test_after_a_reload_the_players_are_there_again(page):
@@ -346,5 +419,25 @@ def test_after_a_reload_the_players_are_there_again(page):
     shown = player(page, 'routes')
     shown.focus()
     page.keyboard.press('Home')
+    assert moment(shown) == (0, 'entry')
     page.keyboard.press('ArrowRight')
-    assert step(shown) == 1
+    assert step(shown) > 0
+
+
+def test_after_a_restart_of_the_kernel_the_player_and_the_cards_say_so(page):
+    shown = player(page, 'routes')
+    choose(page, 'Kernel', 'Restart Kernel…')
+    page.locator('.jp-Dialog button.jp-mod-warn').click()
+    page.locator('#jp-main-statusbar', has_text=re.compile(r'Python 3.*Idle')).wait_for(timeout=120_000)
+    shown = player(page, 'routes')
+    compared(shown, 'compare')
+    wait_for(shown, '.message', 'The kernel was restarted. Run the cells again from the top.')
+    before = moment(shown)
+    shown.locator('[data-action="next"]').click()
+    assert moment(shown) != before  # stepping needs no kernel
+    for button in page.locator('[data-explorer="card"] [data-action="hint"]').all():
+        button.scroll_into_view_if_needed()
+        button.click()
+        said = page.locator('.explorer-alert', has_text='The kernel was restarted. Run the cells again from the top.')
+        said.first.wait_for(timeout=5_000)
+        break
