@@ -237,8 +237,8 @@ EXPLORATIONS = (
         ('expected_errors', 'schema', '_schema_validation_helper', 'validate', '_migrate_live', '_pause',
          'get_instance', 'API.get', '_get_instance_from_cell', 'scatter_gather_single_cell', 'Instance.get_by_uuid',
          'can', 'authorize'),
-        _stops('in expected_errors', 'out validate', 'in _migrate_live', 'in _pause', 'out get_instance', 'out authorize',
-               'out _migrate_live', 'out _pause'),
+        _stops('in expected_errors', 'out validate', 'in _migrate_live', 'in _pause', 'out get_instance',
+               'out authorize', 'out _migrate_live', 'out _pause'),
         ('_migrate_live', '_pause', 'get_instance', 'can'),
         'block_migration', versus=Scenario(caller='reader'), versus_says='as a reader'),
     Exploration(

@@ -150,6 +150,13 @@ def moment(shown):
     return step(shown), shown.get_attribute('data-moment')
 
 
+def opened(shown):
+    """Open the form of a player, if it is not open, and return it."""
+    if not shown.locator('form').is_visible():
+        shown.locator('[data-action="change"]').click()
+    return shown.locator('form')
+
+
 def look(shown, view):
     """Choose what stands next to the payload: source, flowchart, more, journey or legend."""
     shown.locator('[data-part="view"]').select_option(view)

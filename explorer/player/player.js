@@ -12,7 +12,8 @@ function dress(element, attributes, children) {
 }
 
 const make = (tag, attributes, ...children) => dress(document.createElement(tag), attributes ?? {}, children);
-const draw = (tag, attributes, ...children) => dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+const draw = (tag, attributes, ...children) =>
+  dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
 // Wrap each match of a pattern (with one group) in the texts of an element, and unfold it.
 function mark(root, pattern, name) {
@@ -46,7 +47,7 @@ function placesOf({ moments }) {
 function render({ model, el }) {
   const root = make("section", { "data-explorer": "player", tabindex: "0", "data-lm-suppress-shortcuts": "true" });
   const status = make("p", { role: "status", class: "explorer-status" }); // outside root: build() would silence it
-  let content, run, parts, texts, bars, places, place = 0, timer = null, waiting = null, restarted = false, dragged = false;
+  let content, run, parts, texts, bars, places, place = 0, timer = null, waiting, restarted, dragged;
   let edited = "", told = "", sent = "", follow = "", query = "", every = false, view = "source";
 
   // ---- the page
@@ -367,16 +368,16 @@ function render({ model, el }) {
     follow = has(content.fields, name) ? name : "";
     const at = 4 + content.runs.indexOf(run), given = run.given[follow];
     const sorted = rows().sort((one, other) => one[at][0] - other[at][0]);
-    const cells = (...texts) => texts.map((text) => make("td", {}, text));
+    const cells = (tag, ...texts) => texts.map((text) => make(tag, {}, text));
     const lines = sorted.map((row) => {
       const [index] = row[at], goal = make("span", { "data-goto": index, "data-run": at - 4 }, String(index + 1));
       reachable(goal);
       const station = content.stations[run.steps[index].station][0];
       return make("tr", { "data-steps": row[at].join(" ") },
-        ...cells(goal, content.nodes[row[0]], station, ...row.slice(1, 4)));
+        ...cells("td", goal, content.nodes[row[0]], station, ...row.slice(1, 4)));
     });
-    if (given) lines.unshift(make("tr", {}, ...cells("", "command line", "nova live-migration", ...given)));
-    const heads = ["step", "where", "station", "name", "type", "value"].map((text) => make("th", {}, text));
+    if (given) lines.unshift(make("tr", {}, ...cells("td", "", "command line", "nova live-migration", ...given)));
+    const heads = cells("th", "step", "where", "station", "name", "type", "value");
     const title = follow ? `${follow} on its way` : "To follow a field, click its name in the payload.";
     parts.journey.replaceChildren(make("b", {}, title), make("table", {}, make("tr", {}, ...heads), ...lines));
     drawRibbon(sorted, at);
@@ -506,7 +507,7 @@ function render({ model, el }) {
     if (pressed) act(pressed.dataset.action);
     else if (crumb?.dataset.crumb === "all") parts.crumbs.classList.toggle("all");
     else if (crumb) (stop(), show(places.entry[crumb.dataset.crumb]));
-    else if (goal) (stop(), visitRun(Number(goal.dataset.run), Number(goal.dataset.goto), "return"));
+    else if (goal) (stop(), visitRun(+goal.dataset.run, +goal.dataset.goto, "return"));
     else if (node) visit(node.dataset.station);
     else if (target.closest(".map") && event) dragged ? (dragged = false) : scrub(event);
     else if (name && has(content.fields, name)) (chase(name), show(place, false));
@@ -527,7 +528,9 @@ function render({ model, el }) {
   });
   root.addEventListener("pointermove", (event) => {
     name(event);
-    if (event.buttons === 1 && event.target.closest(".map") && event.pointerType === "mouse") (dragged = true), scrub(event);
+    if (event.buttons !== 1 || event.pointerType !== "mouse" || !event.target.closest(".map")) return;
+    dragged = true;
+    scrub(event);
   });
   root.addEventListener("pointerleave", () => (parts.tip.hidden = true));
   root.addEventListener("input", ({ target }) => {
@@ -593,8 +596,7 @@ function render({ model, el }) {
   const onKernel = (_, state) => (restarted ||= /restarting|terminating|dead/.test(state));
   kernel?.statusChanged?.connect(onKernel);
 
-  // Other changes can be reported before the change of content that they belong to, so they wait for it. Comparing
-  // content objects does not help: Python may send the whole state again.
+  // Other changes can be reported before the change of content that they belong to, so they wait for it.
   const on = (name, follow) => model.on(`change:${name}`, () => queueMicrotask(follow));
   const onPlace = () => {
     const [number, ...at] = ["run", "step", "moment"].map((name) => model.get(name));

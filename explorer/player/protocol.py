@@ -40,8 +40,8 @@ content stays.
 Data attributes that player.js looks for, in `page`:
 
 * `data-part` names an element that it fills or reads: caption, count, crumbs, every, facts, fields, find, form, found,
-  journey, legend, menu, message, more, now, tip, view and words, and each button by its action. A page without a kernel has no
-  change, form and menu.
+  journey, legend, menu, message, more, now, tip, view and words, and each button by its action. A page without a
+  kernel has no change, form and menu.
 * `data-pane` names the four panes: map, flowchart, source, payload.
 * `data-action` on a button: first, previous, next, last, over, out, play, swap, change and send are handled in the
   browser (`send` submits the form); any other is sent as a message of that kind.

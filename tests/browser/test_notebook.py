@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browsing import SHOTS, WHOLE, choose, chromium, jupyter, player, step
+from tests.browsing import SHOTS, WHOLE, choose, chromium, jupyter, opened, player, step
 
 pytestmark = pytest.mark.browser
 PlaywrightTimeout = pytest.importorskip('playwright.sync_api').TimeoutError
@@ -29,7 +29,7 @@ def test_jupyter_notebook_also_shows_the_players(tmp_path):
             page.keyboard.press(key)
             assert step(shown) == goal
         assert page.locator('.jp-Cell').count() == cells
-        shown.locator('input[name="host"]').fill('host2')
+        opened(shown).locator('input[name="host"]').fill('host2')
         shown.locator('[data-action="send"]').click()
         shown.locator('.asked', has_text='web-1 host2').wait_for(timeout=120_000)  # the kernel runs all cells first
         shown.screenshot(path=SHOTS / 'notebook-7.png')

@@ -17,6 +17,7 @@ from tests.browsing import (
     jupyter,
     look,
     moment,
+    opened,
     player,
     step,
     wait_for,
@@ -158,13 +159,6 @@ def test_send_reruns_the_path_with_the_content_of_the_form(page):
     shown.locator('select[name="caller"]').select_option('admin')
     shown.locator('[data-action="send"]').click()
     wait_for(shown, '.asked', '202')
-
-
-def opened(shown):
-    """Open the form of a player, if it is not open, and return it."""
-    if not shown.locator('form').is_visible():
-        shown.locator('[data-action="change"]').click()
-    return shown.locator('form')
 
 
 def compared(shown, how):
@@ -435,9 +429,8 @@ def test_after_a_restart_of_the_kernel_the_player_and_the_cards_say_so(page):
     before = moment(shown)
     shown.locator('[data-action="next"]').click()
     assert moment(shown) != before  # stepping needs no kernel
-    for button in page.locator('[data-explorer="card"] [data-action="hint"]').all():
-        button.scroll_into_view_if_needed()
-        button.click()
-        said = page.locator('.explorer-alert', has_text='The kernel was restarted. Run the cells again from the top.')
-        said.first.wait_for(timeout=5_000)
-        break
+    card = page.locator('[data-explorer="card"]', has=page.locator('input[type="radio"]')).first
+    card.locator('input[type="radio"]').first.check()
+    card.locator('[type="submit"]').first.click()
+    said = page.locator('.explorer-alert', has_text='The kernel was restarted. Run the cells again from the top.')
+    said.first.wait_for(timeout=5_000)
