@@ -6,6 +6,7 @@ import pathlib
 from explorer.explorations import EXPLORATIONS
 from explorer.trace import Trace
 from explorer.views.flowcharts import flowchart, render
+from explorer.views.lanes import still
 
 _FOLDER = pathlib.Path(__file__).resolve().parents[2] / 'diagrams'
 
@@ -17,7 +18,7 @@ def diagrams(trace: Trace) -> dict[str, str]:
 
 
 def write_diagrams(trace: Trace, *, check: bool = False, folder: pathlib.Path = _FOLDER) -> list[str]:
-    """Write the diagrams, or with *check* find those that are not up to date.
+    """Write the diagrams and the map, or with *check* find those that are not up to date.
 
     Shape: a comment in each SVG identifies the DOT that it was made from, because the SVG's bytes differ between
     versions of Graphviz.
@@ -40,4 +41,9 @@ def write_diagrams(trace: Trace, *, check: bool = False, folder: pathlib.Path = 
         if svg:
             svg_file.write_text(svg.rstrip() + '\n' + mark, encoding='utf-8')
             done.append(svg_file.name)
+    map_file, drawn = folder / 'nova-api-map.svg', still(trace)
+    if not check:
+        map_file.write_text(drawn, encoding='utf-8')
+    if not check or not map_file.is_file() or map_file.read_text(encoding='utf-8') != drawn:
+        done.append(map_file.name)
     return done

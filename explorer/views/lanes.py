@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from explorer.explorations import exploration
 from explorer.stations import NODES
 from explorer.trace import Step, Trace, unpacked
-from explorer.views.facts import refusals, turned_back
+from explorer.views.facts import answered, asked, refusals, turned_back
 from explorer.views.text import visible
 
 Moment: TypeAlias = tuple[int, Literal['entry', 'return']]  # the index of a step
@@ -216,6 +216,26 @@ def draw_lanes(trace: Trace, key: str = '', *, half: bool = False) -> str:
             f'{labels}<rect class="cursor" y="{paper.legs}" width="{_column(shape):.3f}%" '
             f'height="{paper.height - paper.legs}"/><rect class="mark" width="{_column(shape):.3f}%" '
             f'height="{max(paper.row, 3):.1f}"/></svg>')
+
+
+_STYLE = """
+text { font: 10.5px Helvetica, Arial, sans-serif; fill: #1f2328; paint-order: stroke; stroke: #fff; stroke-width: 3px; }
+.leg rect { fill: #eee; } .leg text { stroke: none; } .leg.own rect { fill: #c7d9f0; stroke: #1565c0; }
+.lane rect { fill: #fff; stroke: #bdbdbd; } line { stroke: #57606a; } .cursor, .mark { display: none; }
+.client { fill: #3b82f6; } .api { fill: #16a34a; } .bus { fill: #d97706; } .conductor { fill: #9333ea; }
+.arrow-response { stroke-dasharray: 2 2; } .arrow-message { stroke: #d97706; stroke-width: 2; }
+.arrow-rejection { stroke: #dc2626; stroke-width: 2; } .word-message, .word-rejection { text-anchor: end; }
+"""
+_WIDTH = 960  # px
+
+
+def still(trace: Trace, key: str = '') -> str:
+    """Draw the map as an SVG that stands by itself, for paper and for text; *key* is the leg to emphasize."""
+    inner = draw_lanes(trace, key).partition('>')[2]
+    height = HEIGHTS[0]
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" role="img">'
+            f'<title>{escape(visible(f"{asked(trace)} → {answered(trace)}"))}</title><style>{_STYLE}</style>'
+            f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>{inner}\n')
 
 
 def _paper(rows: dict[str, int], *, half: bool) -> _Paper:

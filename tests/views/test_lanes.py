@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from xml.etree import ElementTree
 
 import pytest
 
@@ -10,7 +11,7 @@ from explorer.engines import recordings
 from explorer.stations import BY_KEY, NODES
 from explorer.trace import Trace, pack
 from explorer.views import lanes
-from explorer.views.facts import turned_back
+from explorer.views.facts import asked, turned_back
 
 
 @pytest.fixture(params=recordings.scenarios(), ids=str)
@@ -162,3 +163,21 @@ def test_the_same_trace_is_read_once(walk, monkeypatch):
 def test_a_trace_saved_as_json_has_the_same_map():
     trace = run(Scenario(caller='reader'))
     assert lanes.draw_lanes(Trace.from_json(trace.to_json())) == lanes.draw_lanes(trace)
+
+
+def test_a_still_map_stands_by_itself(trace):
+    drawn = lanes.still(trace, 'controller')
+    root = ElementTree.fromstring(drawn)
+    assert root.find('{http://www.w3.org/2000/svg}title').text.startswith(asked(trace))
+    assert len(root.findall('.//{http://www.w3.org/2000/svg}rect[@data-x]')) == len(trace.steps)
+    assert 'var(' not in drawn
+    assert '://' not in drawn.replace('http://www.w3.org/2000/svg', '')
+    assert 'url(' not in drawn
+
+
+def test_hostile_text_stays_text_in_the_map():
+    trace = run(Scenario(host='</svg><script>alert(1)</script>\u202e'))
+    for drawn in (lanes.draw_lanes(trace), lanes.still(trace)):
+        assert '<script' not in drawn
+        assert '\u202e' not in drawn
+        ElementTree.fromstring(drawn)
