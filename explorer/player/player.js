@@ -47,7 +47,7 @@ function placesOf({ moments }) {
 function render({ model, el }) {
   const root = make("section", { "data-explorer": "player", tabindex: "0", "data-lm-suppress-shortcuts": "true" });
   const status = make("p", { role: "status", class: "explorer-status" }); // outside root: build() would silence it
-  let content, run, parts, texts, bars, places, place = 0, timer = null, waiting, restarted, dragged;
+  let content, run, parts, texts, bars, places, place = 0, timer = null, waiting, restarted, dragged, frame;
   let edited = "", told = "", sent = "", follow = "", query = "", every = false, view = "source";
 
   // ---- the page
@@ -74,14 +74,11 @@ function render({ model, el }) {
     show(placeOf(model.get("step"), model.get("moment")), false);
     const again = at && root.querySelector(at);
     if (at) (again?.checkVisibility() ? again : root).focus({ preventScroll: true });
-    if (parts.facts.firstChild) status.textContent = parts.facts.querySelector(".asked").textContent;
+    status.textContent = parts.facts.querySelector(".asked").textContent;
   }
 
   // Return a selector that finds a control again in a new page.
-  function nameOf({ name, dataset }) {
-    if (name) return `[name="${name}"]`;
-    return dataset.part ? `[data-part="${dataset.part}"]` : dataset.action ? `[data-action="${dataset.action}"]` : "x";
-  }
+  const nameOf = ({ name, dataset }) => (name ? `[name="${name}"]` : `[data-part="${dataset.part}"]`);
 
   const inputs = () => [...(parts.form?.elements ?? [])].filter((input) => input.name);
   const valueOf = (input) => (input.type === "checkbox" ? input.checked : input.value);
@@ -112,7 +109,7 @@ function render({ model, el }) {
     else parts.change.focus({ preventScroll: true });
   }
 
-  // Show what belongs to a run but not to a step.
+  // Show what belongs to a run.
   function use(number, tell = true) {
     run = content.runs[number] ?? content.runs[0];
     const at = content.runs.indexOf(run);
@@ -142,12 +139,12 @@ function render({ model, el }) {
     for (const each of VIEWS) parts[each].hidden = each !== view;
   }
 
-  const reachable = (element) => dress(element, { role: "button", tabindex: 0 }, []);
+  const reachable = (element, tabindex = 0) => dress(element, { role: "button", tabindex }, []);
 
   function drawFlowchart() {
     parts.flowchart.innerHTML = run.flowchart;
     for (const node of parts.flowchart.querySelectorAll("[data-station]")) {
-      const { station } = reachable(node).dataset;
+      const { station } = reachable(node, -1).dataset;
       node.setAttribute("aria-label", content.stations[station].join(" "));
       node.classList.toggle("faint", !content.focus.includes(station) && !node.classList.contains("refused"));
     }
@@ -164,7 +161,7 @@ function render({ model, el }) {
 
   const barOf = (at, step) => parts.map.children[at].querySelector(`rect[data-bar="${step}"]`);
 
-  // The bars of a run by step; `columns` has them by column.
+  // The bars of a run by step, and by column.
   function barsOf(at) {
     const found = { columns: [] };
     for (const rect of parts.map.children[at].querySelectorAll("rect[data-x]")) {
@@ -184,8 +181,9 @@ function render({ model, el }) {
   function markMap(index, moment) {
     const at = content.runs.indexOf(run), bar = bars[index], other = parts.map.children[1 - at];
     parts.map.querySelector("[aria-current]")?.removeAttribute("aria-current");
-    for (const each of parts.map.querySelectorAll(".open")) each.classList.remove("open");
-    for (const each of stack(index)) bars[each].rect.classList.add("open");
+    const open = new Set(stack(index).map((each) => bars[each].rect));
+    for (const each of parts.map.querySelectorAll(".open")) if (!open.has(each)) each.classList.remove("open");
+    for (const each of open) each.classList.add("open");
     bar.rect.setAttribute("aria-current", "step");
     point(parts.map.children[at], bar, bars.columns[moment === "entry" ? bar.x : bar.to]);
     if (!other) return;
@@ -199,7 +197,7 @@ function render({ model, el }) {
     map.querySelector(".mark").setAttribute("y", bar.rect.getAttribute("y"));
   }
 
-  // Where a pointer is: the moment of the nearer end of a bar, of whichever bar is there.
+  // Where a pointer is: at the nearer end of the bar that is there.
   function under({ target, clientX }) {
     const map = target.closest(".map"), at = [...parts.map.children].indexOf(map);
     const group = target.closest("[data-bar]"), there = at === content.runs.indexOf(run) ? bars : barsOf(at);
@@ -212,7 +210,7 @@ function render({ model, el }) {
 
   const columnWidth = (map) => map.querySelector(".cursor").getBoundingClientRect().width;
 
-  function name(event) {
+  function hover(event) {
     if (!event.target.closest(".map")) return (parts.tip.hidden = true);
     const { at, step, leg } = under(event), { station } = content.runs[at].steps[step];
     const [name, says] = content.stations[station], box = parts.map.getBoundingClientRect();
@@ -228,7 +226,7 @@ function render({ model, el }) {
   const html = (text) => text.replace(/\x02(\d+);/g, (_, number) => html(content.folds[number]));
   const here = () => run.moments[place];
 
-  // The place of a moment; without one, where a step is best seen: as it returns, or before it calls others.
+  // The place of a moment; without one, the return of a step, or its entry if it calls others.
   function placeOf(step, moment) {
     const entry = places.entry[step] ?? 0, end = places.end[step] ?? 0;
     if (moment) return moment === "entry" ? entry : end;
@@ -250,9 +248,8 @@ function render({ model, el }) {
     parts.now.replaceChildren(
       make("b", {}, `${content.nodes[step.node]} · ${name}`), make("i", {}, ` ${way} `),
       make("span", { title: says }, `${says}${ended ? ` — ${step.refused}` : ""}`));
-    parts.map.setAttribute("aria-valuemax", run.moments.length);
-    parts.map.setAttribute("aria-valuenow", place + 1);
-    parts.map.setAttribute("aria-valuetext", `step ${index + 1}, ${way}: ${name}`);
+    const spoken = `step ${index + 1}, ${way}: ${name}`;
+    dress(parts.map, { "aria-valuemax": run.moments.length, "aria-valuenow": place + 1, "aria-valuetext": spoken }, []);
     for (const [action, to] of Object.entries(goals())) parts[action].classList.toggle("off", to === undefined);
     markMap(index, moment);
     showStack(index);
@@ -260,10 +257,8 @@ function render({ model, el }) {
     showPayload(step, index, moment);
     for (const row of parts.journey.querySelectorAll("tr[data-steps]"))
       row.classList.toggle("here", row.dataset.steps.split(" ").includes(String(index)));
-    const panes = [parts.flowchart, parts.source, parts.more]; // last: it needs the layout
-    panes.forEach((pane, number) => seen[number] && !pane.hidden && center(pane, seen[number]));
-    for (const pane of [...VIEWS.map((each) => parts[each]), parts.payload])
-      pane.classList.toggle("cut", pane.scrollHeight > pane.clientHeight + 2);
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(() => arrange(seen[["flowchart", "source", "more"].indexOf(view)]));
     if (tell) push({ step: index, moment });
   }
 
@@ -285,12 +280,11 @@ function render({ model, el }) {
     };
   }
 
-  const MOST_CRUMBS = 5;
   function showStack(index) {
     const chain = stack(index), hop = run.steps[chain[0]].up;
     const crumb = (goal, text) => make("button", { type: "button", "data-crumb": goal, tabindex: "-1" }, text);
     const nameAt = (each) => content.stations[run.steps[each].station][0];
-    const shown = chain.map((each) => crumb(each, nameAt(each))), cut = chain.length - MOST_CRUMBS;
+    const shown = chain.map((each) => crumb(each, nameAt(each))), cut = chain.length - 5;
     if (cut > 1) {
       const rest = make("span", { class: "rest" }, ...shown.splice(1, cut));
       shown.splice(1, 0, crumb("all", `… ${cut} more …`), rest);
@@ -305,7 +299,10 @@ function render({ model, el }) {
   function markNode(station) {
     const all = [...parts.flowchart.querySelectorAll("[data-station]")];
     const found = all.find((node) => node.dataset.station === station);
-    for (const node of all) (node.tabIndex = node === found ? 0 : -1), node.classList.toggle("here", node === found);
+    for (const node of all.filter((each) => each === found || each.matches(".here"))) {
+      node.tabIndex = node === found ? 0 : -1;
+      node.classList.toggle("here", node === found);
+    }
     return found;
   }
 
@@ -344,14 +341,18 @@ function render({ model, el }) {
     if (query) mark(parts.payload, finding(), "found");
     const differs = pairOf(index)?.[2];
     if (differs) parts.payload.insertAdjacentHTML("afterbegin", `<div class="differs">${differs}</div>`);
-    parts.payload.scrollTop = 0;
   }
 
   const pairOf = (index) => content.differs?.find((row) => row[root.dataset.run] === index);
 
-  // scrollIntoView would also scroll the notebook.
-  function center(pane, element) {
-    const [outer, inner] = [pane.getBoundingClientRect(), element.getBoundingClientRect()];
+  // Center what is current (scrollIntoView would also scroll the notebook). This needs the layout, so it reads all
+  // before it writes.
+  function arrange(element) {
+    const pane = parts[view], outer = pane.getBoundingClientRect(), inner = element?.getBoundingClientRect();
+    const cut = [pane, parts.payload].map((each) => each.scrollHeight > each.clientHeight + 2);
+    [pane, parts.payload].forEach((each, number) => each.classList.toggle("cut", cut[number]));
+    parts.payload.scrollTop = 0;
+    if (!inner) return;
     pane.scrollTop += inner.top - outer.top - Math.max(0, (outer.height - inner.height) / 2);
     pane.scrollLeft += inner.left - outer.left - Math.max(0, (outer.width - inner.width) / 2);
   }
@@ -378,7 +379,7 @@ function render({ model, el }) {
     });
     if (given) lines.unshift(make("tr", {}, ...cells("td", "", "command line", "nova live-migration", ...given)));
     const heads = cells("th", "step", "where", "station", "name", "type", "value");
-    const title = follow ? `${follow} on its way` : "To follow a field, click its name in the payload.";
+    const title = follow ? `${follow} on its way` : "Click the name of a field to follow it.";
     parts.journey.replaceChildren(make("b", {}, title), make("table", {}, make("tr", {}, ...heads), ...lines));
     drawRibbon(sorted, at);
   }
@@ -527,7 +528,7 @@ function render({ model, el }) {
     if (press(event.target, event) && event.target.closest("summary > code")) event.preventDefault();
   });
   root.addEventListener("pointermove", (event) => {
-    name(event);
+    hover(event);
     if (event.buttons !== 1 || event.pointerType !== "mouse" || !event.target.closest(".map")) return;
     dragged = true;
     scrub(event);
@@ -618,6 +619,7 @@ function render({ model, el }) {
   return () => {
     stop();
     clearTimeout(waiting);
+    cancelAnimationFrame(frame);
     laidOut.disconnect();
     kernel?.statusChanged?.disconnect(onKernel);
     document.removeEventListener("click", onLink);
