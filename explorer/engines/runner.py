@@ -127,10 +127,22 @@ class Runner(Generic[_N]):
         try:
             with self._disturbed(scenario, uuid):
                 return self._traced(scenario, cloud, uuid, token)
+        except BaseException:
+            self._end_server()
+            raise
         finally:  # even after an interrupt: anything still running would disturb the next request
             if self._server:
                 self._server.join(10)
             self.nova.driver.join(10)
+
+    def _end_server(self) -> None:
+        """Let the server finish all that the client has sent; the next request gets a new server.
+
+        After an interrupt, the server may not have read the request yet, and `HTTPServer.join` knows only what is read.
+        """
+        server, self._server = self._server, None
+        if server:
+            server.stop(10)
 
     def is_inside(self) -> bool:
         """Return whether the calling thread is working on the request that is being recorded."""

@@ -1,9 +1,12 @@
 """The right code answers a scenario, and leaves nothing behind."""
 
+import contextlib
 import dataclasses
 import os
+import signal
 import sys
 import threading
+import time
 
 import pytest
 
@@ -189,24 +192,39 @@ print(run(engine={engine!r}, tell=lambda line: None).response['status'])
     assert said == 'True\n202\n'
 
 
-@pytest.mark.parametrize('delay', [0.01, 0.03, 0.05, 0.07])
-def test_after_an_interrupt_the_next_request_works(walk, delay):
-    import signal
-
+@contextlib.contextmanager
+def interrupted(delay):
+    """Interrupt this thread after a delay, as Ctrl-C does, unless it leaves before."""
     def interrupt(*_):
         raise KeyboardInterrupt
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         signal.setitimer(signal.ITIMER_REAL, delay)
-        run(Scenario())
+        yield
     except KeyboardInterrupt:
         pass
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize('delay', [0.01, 0.03, 0.05, 0.07])
+def test_after_an_interrupt_the_next_request_works(walk, delay):
+    with interrupted(delay):
+        run(Scenario())
     again = run(Scenario())
     assert [step.station for step in again.steps] == [step.station for step in walk.steps]
     assert again.response['status'] == 202
+
+
+def test_a_request_that_is_still_unread_at_an_interrupt_does_not_reach_the_next_trace(walk):
+    run(Scenario())
+    miniature()._server.trigger.pull_trigger(lambda: time.sleep(0.5))  # the server reads nothing meanwhile
+    with interrupted(0.2):
+        run(Scenario())
+        pytest.fail('the request was not interrupted')
+    again = run(Scenario())
+    assert [step.station for step in again.steps] == [step.station for step in walk.steps]
 
 
 @pytest.mark.parametrize('name', ['SystemExit', 'KeyboardInterrupt', 'Target', 'True', 'UnicodeDecodeError'])
