@@ -11,7 +11,7 @@ function dress(element, attributes, children) {
   return element;
 }
 
-const make = (tag, attributes, ...children) => dress(document.createElement(tag), attributes ?? {}, children);
+const make = (tag, attributes, ...children) => dress(document.createElement(tag), attributes, children);
 const draw = (tag, attributes, ...children) =>
   dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
@@ -47,7 +47,7 @@ function placesOf({ moments }) {
 function render({ model, el }) {
   const root = make("section", { "data-explorer": "player", tabindex: "0", "data-lm-suppress-shortcuts": "true" });
   const status = make("p", { role: "status", class: "explorer-status" }); // outside root: build() would silence it
-  let content, run, parts, texts, bars, places, place = 0, timer = null, waiting, restarted, dragged, frame;
+  let content, run, parts, texts, bars, barsOf, places, place = 0, timer = null, waiting, restarted, dragged, frame;
   let edited = "", told = "", sent = "", follow = "", query = "", every = false, view = "source";
 
   // ---- the page
@@ -114,7 +114,7 @@ function render({ model, el }) {
     run = content.runs[number] ?? content.runs[0];
     const at = content.runs.indexOf(run);
     places = placesOf(run);
-    bars = barsOf(at);
+    bars = barsOf[at];
     root.dataset.run = at;
     root.dataset.steps = run.steps.length;
     root.toggleAttribute("data-two", Boolean(run.words));
@@ -154,17 +154,16 @@ function render({ model, el }) {
 
   function drawMaps() {
     parts.map.innerHTML = content.runs.map(({ map }) => map).join("");
+    barsOf = [...parts.map.children].map(barsIn);
     for (const row of content.differs ?? [])
       if (row[0] !== null && row[1] !== null)
-        for (const at of [0, 1]) barOf(at, row[at]).classList.add("common");
+        for (const at of [0, 1]) barsOf[at][row[at]].rect.classList.add("common");
   }
 
-  const barOf = (at, step) => parts.map.children[at].querySelector(`rect[data-bar="${step}"]`);
-
-  // The bars of a run by step, and by column.
-  function barsOf(at) {
+  // The bars of a map by step, and by column.
+  function barsIn(map) {
     const found = { columns: [] };
-    for (const rect of parts.map.children[at].querySelectorAll("rect[data-x]")) {
+    for (const rect of map.querySelectorAll("rect[data-x]")) {
       const bar = { rect, step: +rect.dataset.bar, x: +rect.dataset.x, to: +rect.dataset.to };
       found[bar.step] = found.columns[bar.x] = bar;
     }
@@ -187,7 +186,7 @@ function render({ model, el }) {
     bar.rect.setAttribute("aria-current", "step");
     point(parts.map.children[at], bar, bars.columns[moment === "entry" ? bar.x : bar.to]);
     if (!other) return;
-    const there = barsOf(1 - at), partner = there[pairOf(index)?.[1 - at]];
+    const there = barsOf[1 - at], partner = there[pairOf(index)?.[1 - at]];
     other.classList.toggle("apart", !partner);
     if (partner) point(other, partner, there.columns[moment === "entry" ? partner.x : partner.to]);
   }
@@ -200,7 +199,7 @@ function render({ model, el }) {
   // Where a pointer is: at the nearer end of the bar that is there.
   function under({ target, clientX }) {
     const map = target.closest(".map"), at = [...parts.map.children].indexOf(map);
-    const group = target.closest("[data-bar]"), there = at === content.runs.indexOf(run) ? bars : barsOf(at);
+    const group = target.closest("[data-bar]"), there = barsOf[at];
     if (group?.matches("g")) return { at, step: +group.dataset.bar, leg: group.dataset.leg };
     const { left } = there.columns[0].rect.getBoundingClientRect();
     const column = Math.max(0, Math.min(there.columns.length - 1, Math.floor((clientX - left) / columnWidth(map))));

@@ -18,6 +18,7 @@ from explorer.trace import Step, Trace, unpacked
 from explorer.views.sources import statements
 from explorer.views.text import literal, short, short_text, visible
 
+_STATES = 'vm_state', 'task_state'
 MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}
 ENDS = {end: name for name, ends in FIELDS.items() for end in ends}
 _FOR_SUPPORT = re.compile(r' \(HTTP \d+\)| \(Request-ID: [^)]*\)')
@@ -89,13 +90,10 @@ def setting(trace: Trace) -> list[str]:
     if not trace.scenario:
         return []
     scenario = scenario_of_trace(trace)
-    states = ('vm_state', 'task_state')
-    state = [str(scenario.state[name]) for name in states if scenario.state.get(name)]
+    state = {**Cloud().server_defaults, **scenario.state}
+    states = [str(state[name]) for name in _STATES if state[name]]
     return [visible(each) for each in (
-        _who(scenario.caller) or 'as admin',
-        f'{scenario.server} {state[0] if "vm_state" in scenario.state else Cloud().server_defaults["vm_state"]}'
-        f'{"".join(f", {each}" for each in state["vm_state" in scenario.state:])}',
-        *_unusual(trace, (*states, *(['locked_by'] if not scenario.state.get('locked_by') else []))))]
+        _who(scenario.caller) or 'as admin', f'{scenario.server} {", ".join(states)}', *_unusual(trace, _STATES))]
 
 
 def circumstances(trace: Trace) -> list[str]:

@@ -197,6 +197,11 @@ def draw_lanes(trace: Trace, key: str = '', *, half: bool = False) -> str:
     Shape: `data-bar` on a bar, and on a leg, is the index of a step; `data-x` and `data-to` are its columns. Of two
     maps that are to be compared, each has half the height.
     """
+    return (f'<svg class="map" width="100%" height="{HEIGHTS[half]}" aria-hidden="true">'
+            f'{_drawing(trace, key, half=half)}</svg>')
+
+
+def _drawing(trace: Trace, key: str, *, half: bool) -> str:
     shape = lanes(trace)
     paper = _paper(shape.rows, half=half)
     names = ''.join(
@@ -212,10 +217,10 @@ def draw_lanes(trace: Trace, key: str = '', *, half: bool = False) -> str:
     legs = ''.join(_leg(segment, shape, key, paper) for segment in shape.segments)
     links = ''.join(_line(link, shape, paper) for link in shape.links)
     labels = ''.join(_label(*each, shape, paper) for each in _labels(trace, shape)) if not half else ''
-    return (f'<svg class="map" width="100%" height="{paper.height}" aria-hidden="true">{names}{legs}{links}{bars}'
-            f'{labels}<rect class="cursor" y="{paper.legs}" width="{_column(shape):.3f}%" '
-            f'height="{paper.height - paper.legs}"/><rect class="mark" width="{_column(shape):.3f}%" '
-            f'height="{max(paper.row, 3):.1f}"/></svg>')
+    column = f'{_column(shape):.3f}'
+    return (f'{names}{legs}{links}{bars}{labels}'
+            f'<rect class="cursor" y="{paper.legs}" width="{column}%" height="{paper.height - paper.legs}"/>'
+            f'<rect class="mark" width="{column}%" height="{max(paper.row, 3):.1f}"/>')
 
 
 _STYLE = """
@@ -231,11 +236,11 @@ _WIDTH = 960  # px
 
 def still(trace: Trace, key: str = '') -> str:
     """Draw the map as an SVG that stands by itself, for paper and for text; *key* is the leg to emphasize."""
-    inner = draw_lanes(trace, key).partition('>')[2]
-    height = HEIGHTS[0]
+    height = HEIGHTS[False]
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" role="img">'
             f'<title>{escape(visible(f"{asked(trace)} → {answered(trace)}"))}</title><style>{_STYLE}</style>'
-            f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>{inner}\n')
+            f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>'
+            f'{_drawing(trace, key, half=False)}</svg>\n')
 
 
 def _paper(rows: dict[str, int], *, half: bool) -> _Paper:
@@ -287,22 +292,22 @@ def _line(link: Link, shape: Lanes, paper: _Paper) -> str:
             f'x2="{_place(x[1], shape)}" y2="{y[1]:.1f}"/>')
 
 
-def _labels(trace: Trace, shape: Lanes) -> Iterator[tuple[str, str, Bar, float]]:
-    """Yield (class, text, bar, x) for what travels: the number of each exchange, the message, a rejection's status."""
+def _labels(trace: Trace, shape: Lanes) -> Iterator[tuple[str, str, Bar]]:
+    """Yield (kind, text, bar) for what travels: the number of each exchange, the message, a rejection's status."""
     by_step = {bar.step: bar for bar in shape.bars}
     requests = [link for link in shape.links if link.kind == 'request']
     for number, link in enumerate(requests, 1):
-        yield 'request', str(number), by_step[link.end], by_step[link.end].x
+        yield 'request', str(number), by_step[link.end]
     messages = [link for link in shape.links if link.kind == 'message']
     for link, message in zip(messages, trace.messages, strict=False):
-        yield 'message', visible(f'✉ {message["kind"]} {message["method"]}'), by_step[link.start], by_step[link.start].x
+        yield 'message', visible(f'✉ {message["kind"]} {message["method"]}'), by_step[link.start]
     refused = turned_back(trace)
     if refused and trace.response:
-        bar = by_step[refused.index]
-        yield 'rejection', str(trace.response['status']), bar, bar.x
+        yield 'rejection', str(trace.response['status']), by_step[refused.index]
 
 
-def _label(kind: str, text: str, bar: Bar, x: float, shape: Lanes, paper: _Paper) -> str:
+def _label(kind: str, text: str, bar: Bar, shape: Lanes, paper: _Paper) -> str:
     """Write a label to the left of a bar, or below the bar of a request."""
     y = paper.tops[bar.node] + bar.row * paper.row + (14 if kind == 'request' else 8)
-    return f'<text class="word-{kind}" x="{_place(x, shape)}" y="{min(y, paper.height - 2):.1f}">{escape(text)}</text>'
+    y = min(y, paper.height - 2)
+    return f'<text class="word-{kind}" x="{_place(bar.x, shape)}" y="{y:.1f}">{escape(text)}</text>'

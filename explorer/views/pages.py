@@ -123,7 +123,7 @@ def goto(index: int | str | None, run: int = 0) -> str:
 
     Shape: *index* is the index of the step.
     """
-    return f'<span data-goto="{index}" data-run="{run}">{index + 1}</span>' if isinstance(index, int) else ''
+    return f'<span data-goto="{index}" data-run="{run}">{numbered(index)}</span>' if isinstance(index, int) else ''
 
 
 def numbered(index: int | str | None) -> str:

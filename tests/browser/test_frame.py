@@ -73,7 +73,7 @@ def resize(page, size):
     page.set_viewport_size({'width': size[0], 'height': size[1]})
 
 
-def opened(page, *traces, key='controller'):
+def laid_out(page, *traces, key='controller'):
     shown = content(traces[0], key, *traces[1:], form=form(Scenario()))
     number = len(traces) - 1
     page.evaluate(OPEN, [base64.b64encode(MODULE.read_bytes()).decode(), shown, {'fields': form(Scenario())}, number,
@@ -86,7 +86,7 @@ def opened(page, *traces, key='controller'):
 def test_a_walk_shifts_nothing_and_the_mark_stays_in_its_lane(page, scenario, size, others):
     trace = recordings.trace_of(scenario)
     resize(page, size)
-    shown = opened(page, *map(recordings.trace_of, others), trace)
+    shown = laid_out(page, *map(recordings.trace_of, others), trace)
     seen, wrong, heights = page.evaluate(WALK)
     assert wrong == []
     assert [tuple(each) for each in seen] == list(moments(trace))
@@ -101,7 +101,7 @@ def test_a_walk_shifts_nothing_and_the_mark_stays_in_its_lane(page, scenario, si
 @pytest.mark.parametrize('size', HEIGHTS, ids=str)
 def test_the_form_covers_and_shifts_nothing(page, walk, size):
     resize(page, size)
-    shown = opened(page, walk)
+    shown = laid_out(page, walk)
     shown.locator('[data-action="change"]').click()
     sheet, box = shown.locator('form').bounding_box(), shown.bounding_box()
     assert box['height'] == HEIGHTS[size]
@@ -116,7 +116,7 @@ def test_the_form_covers_and_shifts_nothing(page, walk, size):
 def test_a_small_a_deep_and_a_long_trace_can_be_read(page, walk, number, nested):
     trace = deep(walk, number, nested=nested)
     resize(page, (1440, 900))
-    shown = opened(page, trace, key='client')
+    shown = laid_out(page, trace, key='client')
     assert shown.bounding_box()['height'] == 640
     if number <= 200:
         seen, wrong, heights = page.evaluate(WALK)
@@ -130,7 +130,7 @@ def test_a_small_a_deep_and_a_long_trace_can_be_read(page, walk, number, nested)
 
 def test_a_rejection_is_a_line_back_to_the_client(page):
     trace = run(Scenario(caller='reader'))
-    shown = opened(page, trace)
+    shown = laid_out(page, trace)
     line = shown.locator('.map .arrow-rejection')
     assert line.count() == 1
     assert shown.locator('.map .word-rejection').text_content() == '403'
@@ -143,7 +143,7 @@ def test_on_a_phone_there_is_one_column_and_the_buttons_stay(page, walk):
     resize(page, (390, 844))
     page.evaluate('document.getElementById("place").style.width = "auto"')
     try:
-        shown = opened(page, walk)
+        shown = laid_out(page, walk)
         page.wait_for_timeout(200)
         boxes = [shown.locator(each).bounding_box() for each in (
             '[data-pane="map"]', '.sentence', '[data-pane="payload"]', '[data-pane="source"]')]
