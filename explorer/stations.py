@@ -20,8 +20,9 @@ class Station:
     Shape: *key* is short and stable; *nova* is the dotted name in the real library; *says* states what the function
     does. *node* is a key of NODES, *service* the program that runs there, *exploration* the key of one of the seven
     legs; all three are None where the caller decides. *shows* names the locals that are recorded, None for all. *after*
-    is the key of the station from which a request arrives here on another thread or node. *boot*: the function runs
-    when the service starts, not with the request. *last*: the functions that it calls are not followed.
+    is the key of the station from which a request arrives here on another thread or node. *made_with* names what a
+    decorator was given when it made this function; that is recorded as well. *boot*: the function runs when the service
+    starts, not with the request. *last*: the functions that it calls are not followed.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Station:
     service: str | None = None
     shows: tuple[str, ...] | None = None
     after: str | None = None
+    made_with: tuple[str, ...] = ()
     boot: bool = False
     last: bool = False
 
@@ -66,6 +68,7 @@ class Station:
 class _More(TypedDict, total=False):
     shows: tuple[str, ...]
     after: str
+    made_with: tuple[str, ...]
     boot: bool
     last: bool
 
@@ -74,6 +77,8 @@ def _rows(exploration: str | None, node: str | None, service: str | None,
           *rows: tuple[str, str, str] | tuple[str, str, str, _More]) -> tuple[Station, ...]:
     return tuple(Station(*row[:3], exploration, node, service, **(row[3] if len(row) == 4 else {})) for row in rows)
 
+
+_RANGE = ('min_version', 'max_version')  # of microversions
 
 STATIONS = (
     *_rows(
@@ -154,11 +159,11 @@ STATIONS = (
     *_rows(
         'controller', 'api', 'nova-api',
         ('expected_errors', 'nova.api.openstack.wsgi.expected_errors.<locals>.decorator.<locals>.wrapped',
-         'lets the expected errors through and turns any other into a 500'),
+         'lets the expected errors through and turns any other into a 500', {'made_with': ('errors',)}),
         ('schema', 'nova.api.validation.schema.<locals>.add_validator.<locals>.wrapper',
-         'guards the method with the schema of a range of microversions'),
+         'guards the method with the schema of a range of microversions', {'made_with': _RANGE}),
         ('response_body_schema', 'nova.api.validation.response_body_schema.<locals>.add_validator.<locals>.wrapper',
-         'checks the response as well'),
+         'checks the response as well', {'made_with': _RANGE}),
         ('_schema_validation_helper', 'nova.api.validation._schema_validation_helper',
          'validates if the microversion is in the range'),
         ('validate', 'nova.api.validation.validators._SchemaValidator.validate', 'runs jsonschema'),
@@ -187,17 +192,18 @@ STATIONS = (
         ('block_port_accelerators', 'nova.compute.api.block_port_accelerators.<locals>.inner.<locals>.wrapper',
          'refuses ports with accelerators'),
         ('reject_vdpa_instances', 'nova.compute.api.reject_vdpa_instances.<locals>.outer.<locals>.inner',
-         'refuses vDPA ports while computes are old'),
+         'refuses vDPA ports while computes are old', {'made_with': ('operation', 'until')}),
         ('block_accelerators', 'nova.compute.api.block_accelerators.<locals>.inner.<locals>.wrapper',
          'refuses flavors with accelerators'),
         ('reject_vtpm', 'nova.compute.api.reject_legacy_vtpm_live_migration.<locals>.inner',
          'refuses a virtual TPM, unless its secret security is host and no compute is old'),
         ('reject_mem_enc', 'nova.compute.api.reject_mem_enc_instances.<locals>.outer.<locals>.inner',
-         'refuses encrypted memory'),
+         'refuses encrypted memory', {'made_with': ('operation',)}),
         ('check_instance_lock', 'nova.compute.api.check_instance_lock.<locals>.inner',
          'refuses locked servers to all but administrators'),
         ('check_instance_state', 'nova.compute.api.check_instance_state.<locals>.outer.<locals>.inner',
-         'refuses servers that are busy, or neither active nor paused'),
+         'refuses servers that are busy, or neither active nor paused',
+         {'made_with': ('vm_state', 'task_state', 'must_have_launched')}),
         ('live_migrate', 'nova.compute.api.API.live_migrate', 'takes the server for the migration'),
         ('pause', 'nova.compute.api.API.pause', 'takes the server for the pause'),
         ('get_all_by_host', 'nova.objects.compute_node.ComputeNodeList.get_all_by_host', 'looks up the given host'),

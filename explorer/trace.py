@@ -290,8 +290,9 @@ def _table(stations: tuple[Station, ...], column: str) -> tuple[
     for station in stations:
         found, ways[station] = _found(getattr(station, column))
         for code in found:
-            variables = dict.fromkeys(code.co_varnames + code.co_cellvars)
-            table[id(code)] = code, station, plan(variables, station.shows)
+            made_with = [name for name in station.made_with if name in code.co_freevars]
+            own = plan(dict.fromkeys(code.co_varnames + code.co_cellvars), station.shows)
+            table[id(code)] = code, station, (*own, *plan(made_with))
             text_as_imported(code.co_filename)
     names = {name for station in stations for name in (station.nova, station.ours)}
     return table, frozenset(name.rpartition('.')[0] for name in names if '<' not in name), ways

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
-from explorer import EXPLORATIONS
+from explorer import EXPLORATIONS, run
+from explorer.engines import recordings
 from explorer.stations import FIELDS, LEFT_OUT, NODES, NOVA, RENAMED, STATIONS, split
 from explorer.trace import codes
 from tests.conftest import ROOT
 from tests.contracts import parameters
 
+RUN = run()
 NAMES = json.loads((ROOT / 'tests/data/contracts.json').read_text())
 NAMED_AS_NOVA = [station for station in STATIONS if station.nova.startswith('nova.')]
 
@@ -80,3 +82,21 @@ def test_every_field_is_followed_by_names_of_its_own():
 ])
 def test_a_dotted_name_splits_into_module_and_qualified_name(name, parts):
     assert split(name) == parts
+
+
+@pytest.mark.parametrize('station', [each for each in STATIONS if each.made_with], ids=lambda station: station.key)
+def test_what_a_decorator_was_made_with_is_recorded_in_both_engines(station):
+    for trace in (RUN, recordings.trace_of('client')):
+        (step, *_) = trace.find(station.key)
+        closure = codes(station.ours)[0].co_freevars
+        assert set(station.made_with) <= {*closure} and set(station.made_with) <= step.before.keys()
+        assert {name: step.after[name] for name in station.made_with} == {
+            name: step.before[name] for name in station.made_with}
+
+
+@pytest.mark.parametrize('trace', [RUN, recordings.trace_of('client')], ids=lambda trace: trace.engine)
+def test_a_guard_shows_the_states_that_its_decorator_accepts(trace):
+    held = trace.find('check_instance_state')[0].before
+    assert (held['vm_state'], held['task_state'], held['must_have_launched']) == (['active', 'paused'], [None], True)
+    ranges = [(step.before['min_version'], step.before['max_version']) for step in trace.find('schema')]
+    assert ranges == [('2.0', '2.24'), ('2.25', '2.29'), ('2.30', '2.67'), ('2.68', None)]
