@@ -174,8 +174,10 @@ class Exploration:
     """One leg of the lesson.
 
     Shape: *focus* holds the keys of stations in the order of the path; *story* are the moments to stop at, of which a
-    run has those that it reaches; *landmarks* are those that later diagrams still show; *follow* is a key of FIELDS;
-    *versus* is a second scenario, which takes a different course, and *versus_says* describes it.
+    run has those that it reaches; *landmarks* are those that later diagrams still show; *deciding* are the stations
+    whose code the leg's flowchart draws, of which the first stands for the leg if a request does not get that far;
+    *follow* is a key of FIELDS; *versus* is a second scenario, which takes a different course, and *versus_says*
+    describes it.
     """
 
     key: str
@@ -184,6 +186,7 @@ class Exploration:
     focus: tuple[str, ...]
     story: tuple[Stop, ...]
     landmarks: tuple[str, ...]
+    deciding: tuple[str, ...]
     follow: str
     scenario: Scenario = Scenario()
     versus: Scenario | None = None
@@ -209,6 +212,7 @@ EXPLORATIONS = (
         _stops('in shell', 'out discover_version', 'in do_live_migration', 'out find_resource', 'in _action',
                'in http -1', 'out http -1'),
         ('do_live_migration', 'http'),
+        ('Server.live_migrate', 'do_live_migration', 'SessionClient.request'),
         'block_migration', versus=Scenario(block_migrate=True), versus_says='with --block-migrate'),
     Exploration(
         'service', 'Into the API service',
@@ -218,6 +222,7 @@ EXPLORATIONS = (
         _stops('in URLMap', 'in ComputeReqIdMiddleware', 'out AuthProtocol', 'out check_is_admin', 'out RequestContext',
                'out NovaKeystoneContext', 'out URLMap'),
         ('URLMap', 'NovaKeystoneContext'),
+        ('AuthProtocol', 'NovaKeystoneContext', 'RequestBodySizeLimiter'),
         'request_id', versus=Scenario(request={
             'method': 'POST', 'path': '/v2.1/servers/$SERVER/action',
             'headers': {'Content-Type': 'application/json'}, 'body': {'os-migrateLive': {}}}, caller='bad_token'),
@@ -230,6 +235,7 @@ EXPLORATIONS = (
         _stops('in Router', 'out routematch', 'in Resource', 'out set_api_version_request', 'out _get_method',
                'in dispatch', 'out serialize'),
         ('Resource', 'action_peek'),
+        ('Resource', '_get_method', 'action_peek'),
         'microversion', versus=Scenario(microversion='2.999'), versus_says='with a microversion that does not exist'),
     Exploration(
         'controller', 'The controller decides',
@@ -240,6 +246,7 @@ EXPLORATIONS = (
         _stops('in expected_errors', 'out validate', 'in _migrate_live', 'in _pause', 'out get_instance',
                'out authorize', 'out _migrate_live', 'out _pause'),
         ('_migrate_live', '_pause', 'get_instance', 'can'),
+        ('_migrate_live', '_pause', '_schema_validation_helper', 'get_instance'),
         'block_migration', versus=Scenario(caller='reader'), versus_says='as a reader'),
     Exploration(
         'compute-api', 'The compute API takes the server',
@@ -251,6 +258,7 @@ EXPLORATIONS = (
         _stops('in block_shares', 'in check_instance_lock', 'in check_instance_state', 'in live_migrate', 'in pause',
                'out RequestSpec.get_by_instance_uuid', 'out Instance.save', 'out action_start'),
         ('check_instance_state', 'live_migrate', 'pause'),
+        ('check_instance_state', 'check_instance_lock', 'live_migrate', 'pause'),
         'instance.task_state', versus=Scenario(caller='manager', state={'locked_by': 'owner'}),
         versus_says='a locked server, as a manager'),
     Exploration(
@@ -262,6 +270,7 @@ EXPLORATIONS = (
                'in rpcapi.migrate_server', 'out rpcapi.live_migrate_instance', 'out rpcapi.migrate_server',
                'out ComputeTaskAPI.live_migrate_instance', 'out live_migrate'),
         ('ComputeTaskAPI.live_migrate_instance',),
+        ('ComputeTaskAPI.live_migrate_instance', 'rpcapi.live_migrate_instance', 'rpcapi.migrate_server'),
         'host', scenario=Scenario(host='host2'), versus=Scenario(host='host2', microversion='2.29'),
         versus_says='at microversion 2.29'),
     Exploration(
@@ -273,6 +282,7 @@ EXPLORATIONS = (
         _stops('out prepare', 'in cast', 'in call', 'out _make_message', 'in send', 'in RPCDispatcher.dispatch',
                'out deserialize_context', 'in _live_migrate'),
         (),
+        ('RPCDispatcher.dispatch', '_make_message', 'rpcapi.pause_instance'),
         'async_', versus=Scenario(microversion='2.30'), versus_says='at microversion 2.30'),
 )
 

@@ -12,15 +12,18 @@ from typing import cast
 
 from explorer.explorations import EXPLORATIONS, OPTIONS, exploration
 from explorer.player.frame import frame
-from explorer.player.protocol import Content, FieldRow, FormField, RunContent, SourceContent, StepContent
+from explorer.player.protocol import Content, FieldRow, FormField, RunContent, StepContent
 from explorer.stations import BY_KEY, NODES
 from explorer.trace import Trace
-from explorer.views import facts
+from explorer.views import fields
+from explorer.views.changed import Changed, layers
+from explorer.views.code import Listings
 from explorer.views.comparison import FEW_DIFFERENCES, Comparison, Row, compare, differences_html, table
-from explorer.views.facts import answered, caption, command, ending, lost, made_within, refusals, setting, turned_back
-from explorer.views.flowcharts import flowchart, render
+from explorer.views.facts import answered, caption, command, lost, refusals, setting, turned_back
+from explorer.views.flowcharts import flowchart, outline, render
 from explorer.views.lanes import Moment, draw_lanes, moments, story
-from explorer.views.pages import Payloads, refusal_html, refusal_line, source
+from explorer.views.pages import said
+from explorer.views.tells import tells
 
 SHORTEST_FOLD = 120  # characters
 _REFUSED = ' class="refused"'
@@ -36,27 +39,39 @@ def content(trace: Trace, key: str, other: Trace | None = None, *, form: Sequenc
     """
     row, both = exploration(key), compare(trace, other) if other else None
     traces = [each for each in (trace, other) if each]
-    sources: dict[str, SourceContent] = {}
-    folds: dict[str, int] = {}
-    payloads = Payloads(lambda text: _fold(text, folds))
     runs = [_run(each, key, half=bool(both)) for each in traces]
-    steps, within = [each.steps for each in traces], [made_within(each) for each in traces]
-    for number, index in _in_turn(both) if both else [(0, step.index) for step in trace.steps]:
-        step, shown = steps[number][index], runs[number]['steps'][index]
-        shown['entry'], shown['payload'] = payloads.enter(step), payloads.show(step, within[number][index])
-        sources.setdefault(shown['source'], source(step.station, step.file, step.line))
+    folds = _show(traces, runs, both)
     used = {step['station'] for each in runs for step in each['steps']}
     for number, each in enumerate(runs):
-        each['facts'], each['more'] = _facts(runs, number, both)
+        each['facts'] = _facts(runs, number)
+        if both:
+            each['words'], each['more'] = _words(both), f'<div class="beside">{table(both)}</div>'
     # The flowcharts of the two traces are next to each other, because gzip finds repetitions only within 32 kB.
     runs[1:] = [cast(RunContent, dict(reversed(each.items()))) for each in runs[1:]]
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'focus': row.focus, 'follow': row.follow,
         'start': runs[0]['start'], 'page': frame(row, form, before=before, two=bool(both)), 'nodes': NODES,
         'stations': {station: (BY_KEY[station].name, BY_KEY[station].says) for station in BY_KEY if station in used},
-        'sources': sources, 'folds': list(folds), 'runs': runs,
-        'fields': _together([facts.journeys(each) for each in traces]),
+        'folds': folds, 'runs': runs, 'fields': _together([fields.journeys(each) for each in traces]),
         'differs': [(row.a, row.b, _differs(row)) for row in both.rows] if both else None}
+
+
+def _show(traces: Sequence[Trace], runs: Sequence[RunContent], both: Comparison | None) -> list[str]:
+    """Fill in what is shown of each step at its two moments, and return the folds.
+
+    Corresponding steps of two runs are shown one after the other, so that their folds are near each other.
+    """
+    folds: dict[str, int] = {}
+    listings, changed = (kind(lambda text: _fold(text, folds)) for kind in (Listings, Changed))
+    for number, index in _in_turn(both) if both else [(0, step.index) for step in traces[0].steps]:
+        trace, shown = traces[number], runs[number]['steps'][index]
+        step = trace.steps[index]
+        shown['head'] = _fold(listings.heading(step), folds)
+        shown['tells'] = said(tells(trace, step, 'entry')), said(tells(trace, step, 'return'))
+        shown['code'] = listings.leave(step)
+        rejected = layers(trace, step, run=number)
+        shown['payload'] = changed.enter(trace, step), f'{rejected}{changed.leave(trace, step, number)}'
+    return list(folds)
 
 
 def _differs(row: Row) -> str:
@@ -67,16 +82,15 @@ def _differs(row: Row) -> str:
     return told and f'<b>≠ B compared with A</b> {told}'
 
 
-def _together(journeys: list[dict[str, list[facts.Appearance]]]) -> dict[str, list[FieldRow]]:
+def _together(journeys: list[dict[str, list[fields.Appearance]]]) -> dict[str, list[FieldRow]]:
     """Merge the journeys of the fields in all runs."""
-    merged: dict[str, dict[tuple[str, str, str, str], list[list[int]]]] = {}
-    for number, fields in enumerate(journeys):
-        for name, rows in fields.items():
-            for node, path, kind, value, steps in rows:
-                merged.setdefault(name, {}).setdefault(
-                    (node, path, kind, value), [[] for _ in journeys])[number] = steps
-    return {name: [(node, path, kind, value, *steps) for (node, path, kind, value), steps in found.items()]
-            for name, found in merged.items()}
+    merged: dict[str, dict[tuple[str, str, str, str], list[fields.Appearance | None]]] = {}
+    for number, found in enumerate(journeys):
+        for name, rows in found.items():
+            for row in rows:
+                merged.setdefault(name, {}).setdefault(row[:4], [None for _ in journeys])[number] = row
+    return {name: [(*form, *(each.steps if each else [] for each in rows), *(each and each.origin for each in rows))
+                   for form, rows in forms.items()] for name, forms in merged.items()}
 
 
 def _fold(text: str, folds: dict[str, int]) -> str:
@@ -91,20 +105,19 @@ def _in_turn(comparison: Comparison) -> list[tuple[int, int]]:
 
 
 def _run(trace: Trace, key: str, *, half: bool) -> RunContent:
-    """Return what is shown of a run; the payloads, `facts` and `more` are filled in later."""
-    red = {step.index: ending(step) for step in refusals(trace)}
-    svg, why = render(flowchart(trace).source)
+    """Return what is shown of a run; the steps, `facts`, `words` and `more` are filled in later."""
+    red = {step.index for step in refusals(trace)}
+    svg, why = render(flowchart(trace, key).source)
     steps: list[StepContent] = [
-        {'station': step.station, 'node': step.node, 'source': f'{step.file}:{step.line}', 'lines': step.lines,
-         'refused': red.get(step.index, ''), 'up': step.parent if step.parent is not None else step.hop_from,
-         'entry': '', 'payload': ''} for step in trace.steps]
+        {'station': step.station, 'node': step.node, 'refused': step.index in red,
+         'up': step.parent if step.parent is not None else step.hop_from,
+         'head': '', 'tells': ('', ''), 'code': '', 'payload': ('', '')} for step in trace.steps]
     return {
-        'asked': _asked(trace), 'turned': refusal_line(trace), 'refusal': refusal_html(trace),
-        'caption': caption(trace), 'start': start(trace, key), 'legs': legs(trace), 'steps': steps,
-        'moments': [step for step, _ in moments(trace)], 'story': list(story(trace, key)),
-        'given': {name: given for name in OPTIONS if (given := facts.given(trace, name))},
+        'asked': _asked(trace), 'caption': caption(trace), 'start': start(trace, key), 'legs': legs(trace),
+        'steps': steps, 'moments': [step for step, _ in moments(trace)], 'story': list(story(trace, key)),
+        'given': {name: given for name in OPTIONS if (given := fields.given(trace, name))},
         'facts': '', 'words': '', 'more': '', 'map': draw_lanes(trace, key, half=half),
-        'flowchart': drawing(svg) if svg else drawing_as_list(trace, why)}
+        'flowchart': drawing(svg) if svg else without_drawing(trace, key, why)}
 
 
 def start(trace: Trace, key: str) -> Moment:
@@ -139,7 +152,7 @@ def drawing(svg: str) -> str:
     superfluous = r'<!--.*?-->\n?|<title>.*?</title>\n?|<g id="a_[^>]*><a [^>]*>\n?|</a>\n</g>\n?'
     svg = re.sub(superfluous, '', svg[svg.index('<svg'):], flags=re.S)
     svg = re.sub(r'<path [^>]*?((?: stroke-dasharray="[^"]*")?) d="(M[^"]*Z?)"/>', _as_box, svg)
-    svg = re.sub(r' (?:font-\w+|fill|stroke|stroke-width|text-anchor|xmlns:xlink|xml:space)="[^"]*"'
+    svg = re.sub(r' (?:font-\w+|fill|stroke|stroke-width|xmlns:xlink|xml:space)="[^"]*"| text-anchor="middle"'
                  r'| id="(?:edge|clust|graph)\d+"', '', svg)
     svg = re.sub(r'<[^>]*>', lambda tag: re.sub(r'(\d)\.\d+', r'\1', tag[0]), svg)  # the texts keep their decimals
     return svg.replace('id="station_', 'data-station="')
@@ -154,11 +167,9 @@ def _as_box(path: re.Match[str]) -> str:
     return f'<rect x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}" rx="8"/>'
 
 
-def drawing_as_list(trace: Trace, why: str) -> str:
-    """Return the boxes as a list, for a computer without Graphviz."""
-    seen = dict.fromkeys(step.station for step in trace.steps)
-    boxes = ''.join(f'<li data-station="{station}">{escape(BY_KEY[station].name)}</li>' for station in seen)
-    return f'<p>{escape(why)}</p><ol>{boxes}</ol>'
+def without_drawing(trace: Trace, key: str, why: str) -> str:
+    """Return the flowchart as text, for a computer without Graphviz."""
+    return f'<p>{escape(why)}</p><pre>{escape(outline(trace, key))}</pre>'
 
 
 # ------------------------------------------------------------------------------------------------ the header
@@ -170,24 +181,21 @@ def _asked(trace: Trace) -> str:
     ended = answered(trace)
     status = ended.split()[0] if trace.response else 'no response'
     phrase = http.client.responses.get(int(status), '') if status.isdecimal() else ''
-    more = ended.removeprefix(status).lstrip(' ,')
+    more = '' if turned_back(trace) else ended.removeprefix(status).lstrip(' ,')
     says = f' <span class="says" title="{escape(more)}">{escape(more)}</span>' if more else ''
     return (f'<code>{escape(command(trace))}</code> <span class="setting">{escape(", ".join(setting(trace)))}</span> '
             f'<strong{_REFUSED if failed else ""}>{escape(f"{status} {phrase}".strip())}</strong>{says}')
 
 
-def _facts(runs: list[RunContent], number: int, both: Comparison | None) -> tuple[str, str]:
-    """Return HTML, in short and in full: what a run sent, how it ended, and how it compares with the other one."""
-    run = runs[number]
-    short_, full = f'<p class="asked">{run["asked"]}</p>', ''
-    if both:
-        words = re.sub('`([^`]*)`', r'<code>\1</code>', escape(both.words))
-        short_ = ''.join(
-            f'<p class="asked"><b>{name}</b> {each["asked"]}</p>' if each is run else
-            f'<p class="other"><button type="button" data-action="swap">show {name}</button> {each["asked"]}</p>'
-            for name, each in zip('AB', runs, strict=True))
-        run['words'] = f'<b>B compared with A:</b> {words}'
-        full += f'<div class="beside">{table(both)}</div>'
-    if run['refusal']:
-        full += f'<div class="refusal"><h4>How the error became the response</h4>{run["turned"]}{run["refusal"]}</div>'
-    return short_, full
+def _facts(runs: Sequence[RunContent], number: int) -> str:
+    """Return HTML: what a run sent and how it ended, and the same of the other one."""
+    if len(runs) == 1:
+        return f'<p class="asked">{runs[0]["asked"]}</p>'
+    return ''.join(
+        f'<p class="asked"><b>{name}</b> {each["asked"]}</p>' if each is runs[number] else
+        f'<p class="other"><button type="button" data-action="swap">show {name}</button> {each["asked"]}</p>'
+        for name, each in zip('AB', runs, strict=True))
+
+
+def _words(both: Comparison) -> str:
+    return f'<b>B compared with A:</b> {said(both.words)}'

@@ -9,8 +9,7 @@ from explorer.player.protocol import Control, FormField
 
 LEGEND = (
     '<h4>What the marks mean</h4><ul>'
-    '<li><b>+</b> added, <b>~</b> changed, <b>−</b> removed by this visit; in parentheses, by a function that it '
-    'called</li>'
+    '<li><b>+</b> added, <b>~</b> changed, <b>−</b> removed by this visit</li>'
     '<li><b>✗</b> here the request was rejected, or something failed</li>'
     '<li><b>◆</b> holds the field that you follow</li>'
     '<li><b>≠</b> only in this run, or different in the other</li>'
@@ -31,8 +30,7 @@ def frame(row: Exploration, form: Sequence[FormField] = (), *, before: bool = Fa
     """
     steps = ''.join(_button(action, text, says) for action, text, says in _BUTTONS)
     ends = f'{_button("first", "|◀", "to the beginning (Home)")}{_button("last", "▶|", "to the end (End)")}'
-    views = {'source': 'code', 'flowchart': 'flowchart', 'more': 'the error', 'journey': 'the field I follow',
-             'legend': 'what the marks mean'}
+    views = {'source': 'code', 'more': 'differences', 'journey': 'the field I follow', 'legend': 'what the marks mean'}
     options = ''.join(f'<option value="{name}">{text}</option>' for name, text in views.items())
     return (
         f'<div class="head"><div data-part="facts"></div>{_asking(row, form, before=before, two=two)}</div>'
@@ -50,11 +48,11 @@ def frame(row: Exploration, form: Sequence[FormField] = (), *, before: bool = Fa
         '<div class="sentence"><p class="now" aria-live="polite" data-part="now"></p>'
         '<p class="words" data-part="words"></p></div>'
         '<div class="stack"><nav class="crumbs" aria-label="call stack" data-part="crumbs"></nav></div>'
-        f'<div class="panes"><div class="view">{_pane("source")}{_pane("flowchart")}'
+        f'<div class="panes"><div class="view">{_pane("source")}'
         '<div data-part="more" role="region" aria-label="comparison" tabindex="0"></div>'
         '<div data-part="journey" role="region" aria-label="the field that is followed" tabindex="0"></div>'
         f'<div data-part="legend" role="region" aria-label="legend" tabindex="0">{LEGEND}<p class="caption" '
-        f'data-part="caption"></p></div></div>{_pane("payload")}</div>')
+        f'data-part="caption"></p></div></div>{_pane("payload")}</div>{_pane("flowchart")}')
 
 
 def _pane(name: str) -> str:

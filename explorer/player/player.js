@@ -1,8 +1,7 @@
-// The player in the browser. It owns only the position; Python makes all that is shown: see protocol.py.
-// The views escape payloads, so fragments are inserted as HTML, and all else as text.
+// The player in the browser. It owns only the position; Python makes, and escapes, all that is shown: see protocol.py.
 
 const KEYS = { Home: "first", ArrowLeft: "previous", ArrowRight: "next", End: "last", " ": "play" };
-const VIEWS = ["source", "flowchart", "more", "journey", "legend"]; // they share a place
+const VIEWS = ["source", "more", "journey", "legend"]; // they share a place
 const PACE = 1200; // ms
 
 function dress(element, attributes, children) {
@@ -15,14 +14,14 @@ const make = (tag, attributes, ...children) => dress(document.createElement(tag)
 const draw = (tag, attributes, ...children) =>
   dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
-// Wrap each match of a pattern (with one group) in the texts of an element, and unfold it.
+// Wrap each match of a pattern (with one group) in the texts of an element; unfold what is searched for.
 function mark(root, pattern, name) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), texts = [];
   while (walker.nextNode()) texts.push(walker.currentNode);
   for (const text of texts) {
     const pieces = text.data.split(pattern);
     if (pieces.length < 2) continue;
-    unfold(text.parentElement, root);
+    if (name === "found") unfold(text.parentElement, root);
     text.replaceWith(...pieces.map((piece, index) => (index % 2 ? make("mark", { class: name }, piece) : piece)));
   }
 }
@@ -77,7 +76,7 @@ function render({ model, el }) {
     status.textContent = parts.facts.querySelector(".asked").textContent;
   }
 
-  // Return a selector that finds a control again in a new page.
+  // A selector that finds a control in a new page.
   const nameOf = ({ name, dataset }) => (name ? `[name="${name}"]` : `[data-part="${dataset.part}"]`);
 
   const inputs = () => [...(parts.form?.elements ?? [])].filter((input) => input.name);
@@ -91,22 +90,18 @@ function render({ model, el }) {
     for (const input of inputs()) {
       const { value } = fields[input.name];
       if (input.name === typing) continue;
-      if (input.type === "checkbox") input.checked = value;
-      else if (input.value !== value) input.value = value;
+      if (valueOf(input) !== value) input[input.type === "checkbox" ? "checked" : "value"] = value;
     }
     edited = typing;
     if (sent) showUnsent();
   }
 
-  function showUnsent() {
-    root.toggleAttribute("data-unsent", JSON.stringify(values()) !== sent);
-  }
+  const showUnsent = () => root.toggleAttribute("data-unsent", JSON.stringify(values()) !== sent);
 
   function openForm(open) {
     parts.form.hidden = !open;
     parts.change.setAttribute("aria-expanded", open);
-    if (open) parts.form.elements[0].focus({ preventScroll: true });
-    else parts.change.focus({ preventScroll: true });
+    (open ? parts.form.elements[0] : parts.change).focus({ preventScroll: true });
   }
 
   // Show what belongs to a run.
@@ -117,17 +112,16 @@ function render({ model, el }) {
     bars = barsOf[at];
     root.dataset.run = at;
     root.dataset.steps = run.steps.length;
-    root.toggleAttribute("data-two", Boolean(run.words));
+    root.toggleAttribute("data-two", run.words !== "");
     parts.facts.innerHTML = run.facts;
     parts.words.innerHTML = run.words;
     parts.more.innerHTML = run.more;
     parts.caption.textContent = run.caption;
-    for (const goal of root.querySelectorAll("[data-goto]")) reachable(goal);
-    const option = parts.view.querySelector('[value="more"]');
-    option.disabled = option.hidden = !run.more;
-    option.textContent = run.words ? "differences" : "the error";
+    connect(root);
+    parts.view.querySelector('[value="more"]').hidden = !run.more;
     look(run.more || view !== "more" ? view : "source");
-    drawFlowchart();
+    parts.flowchart.innerHTML = run.flowchart;
+    for (const node of boxes()) reachable(node, -1);
     for (const map of parts.map.children) map.classList.toggle("shown", map === parts.map.children[at]);
     texts = [];
     search();
@@ -140,15 +134,7 @@ function render({ model, el }) {
   }
 
   const reachable = (element, tabindex = 0) => dress(element, { role: "button", tabindex }, []);
-
-  function drawFlowchart() {
-    parts.flowchart.innerHTML = run.flowchart;
-    for (const node of parts.flowchart.querySelectorAll("[data-station]")) {
-      const { station } = reachable(node, -1).dataset;
-      node.setAttribute("aria-label", content.stations[station].join(" "));
-      node.classList.toggle("faint", !content.focus.includes(station) && !node.classList.contains("refused"));
-    }
-  }
+  const connect = (part) => part.querySelectorAll("[data-goto]").forEach((goal) => reachable(goal));
 
   // ---- the map
 
@@ -170,7 +156,7 @@ function render({ model, el }) {
     return found;
   }
 
-  // The visits that wait for a step, and the step itself; a cast does not wait for its work.
+  // A step and the visits that wait for it.
   function stack(index) {
     const column = bars[index].x, found = [];
     for (let at = index; at !== null; at = run.steps[at].up) if (bars[at].to >= column) found.unshift(at);
@@ -202,12 +188,11 @@ function render({ model, el }) {
     const group = target.closest("[data-bar]"), there = barsOf[at];
     if (group?.matches("g")) return { at, step: +group.dataset.bar, leg: group.dataset.leg };
     const { left } = there.columns[0].rect.getBoundingClientRect();
-    const column = Math.max(0, Math.min(there.columns.length - 1, Math.floor((clientX - left) / columnWidth(map))));
+    const { width } = map.querySelector(".cursor").getBoundingClientRect();
+    const column = Math.max(0, Math.min(there.columns.length - 1, Math.floor((clientX - left) / width)));
     const bar = group ? there[group.dataset.bar] : there.columns[column];
     return { at, step: bar.step, moment: column - bar.x <= bar.to - column ? "entry" : "return" };
   }
-
-  const columnWidth = (map) => map.querySelector(".cursor").getBoundingClientRect().width;
 
   function hover(event) {
     if (!event.target.closest(".map")) return (parts.tip.hidden = true);
@@ -241,23 +226,22 @@ function render({ model, el }) {
     root.dataset.moment = moment;
     parts.count.textContent = step ? `step ${index + 1} of ${run.steps.length}${from}` : "no steps";
     if (!step) return;
-    const [name, says] = content.stations[step.station];
+    const [name] = content.stations[step.station], at = moment === "entry" ? 0 : 1;
     root.dataset.node = step.node;
-    const way = moment === "entry" ? "going in" : "coming back", ended = moment === "return" && step.refused;
-    parts.now.replaceChildren(
-      make("b", {}, `${content.nodes[step.node]} · ${name}`), make("i", {}, ` ${way} `),
-      make("span", { title: says }, `${says}${ended ? ` — ${step.refused}` : ""}`));
+    const way = at ? "coming back" : "going in";
+    parts.now.innerHTML = `<b>${content.nodes[step.node]} · ${name}</b> <i>${way}</i> <span>${step.tells[at]}</span>`;
     const spoken = `step ${index + 1}, ${way}: ${name}`;
     dress(parts.map, { "aria-valuemax": run.moments.length, "aria-valuenow": place + 1, "aria-valuetext": spoken }, []);
     for (const [action, to] of Object.entries(goals())) parts[action].classList.toggle("off", to === undefined);
     markMap(index, moment);
     showStack(index);
-    const seen = [markNode(step.station), showSource(step, moment), markRow(index)];
-    showPayload(step, index, moment);
+    markNode(step.station);
+    const seen = { source: showSource(step, at), more: markRow(index) };
+    showPayload(step, index, at);
     for (const row of parts.journey.querySelectorAll("tr[data-steps]"))
       row.classList.toggle("here", row.dataset.steps.split(" ").includes(String(index)));
     cancelAnimationFrame(frame);
-    frame = requestAnimationFrame(() => arrange(seen[["flowchart", "source", "more"].indexOf(view)]));
+    frame = requestAnimationFrame(() => arrange(seen[view]));
     if (tell) push({ step: index, moment });
   }
 
@@ -295,14 +279,12 @@ function render({ model, el }) {
     parts.crumbs.lastChild.setAttribute("aria-current", "location");
   }
 
+  const boxes = () => [...parts.flowchart.querySelectorAll("[data-station]")];
+
   function markNode(station) {
-    const all = [...parts.flowchart.querySelectorAll("[data-station]")];
-    const found = all.find((node) => node.dataset.station === station);
-    for (const node of all.filter((each) => each === found || each.matches(".here"))) {
-      node.tabIndex = node === found ? 0 : -1;
-      node.classList.toggle("here", node === found);
-    }
-    return found;
+    const all = boxes(), found = all.find((node) => node.dataset.station === station);
+    for (const node of all) node.classList.toggle("here", node === found);
+    for (const node of all) node.tabIndex = node === (found ?? all[0]) ? 0 : -1;
   }
 
   function markRow(index) {
@@ -316,36 +298,48 @@ function render({ model, el }) {
     return row;
   }
 
-  function showSource(step, moment) {
-    const { head, first, lines, runs } = content.sources[step.source];
-    const listing = lines.map((text, index) => {
-      const code = runs.includes(first + index) ? { class: "code" } : {};
-      return make("span", { "data-line": first + index, ...code }, `${text}\n`);
-    });
-    parts.source.innerHTML = head;
-    parts.source.append(make("pre", {}, ...listing));
-    if (moment === "return") for (const line of step.lines) listing[line - first]?.classList.add("ran");
+  function showSource(step, at) {
+    parts.source.innerHTML = html(step.head + step.code);
+    parts.source.classList.toggle("entry", !at);
+    for (const gap of parts.source.querySelectorAll(".gap")) gap.open = !at;
     if (follow) mark(parts.source, names(), "followed");
-    if (query) mark(parts.source.lastChild, finding(), "found");
-    return parts.source.querySelector(".ran") ?? parts.source.firstChild;
+    if (query) mark(parts.source, finding(), "found");
+    return parts.source.querySelector(".raised, .ran") ?? parts.source.firstChild;
   }
 
-  function showPayload(step, index, moment) {
-    parts.payload.innerHTML = html(moment === "entry" ? step.entry : step.payload);
-    for (const code of parts.payload.querySelectorAll("li > code, summary > code")) {
-      if ((code.dataset.field ?? code.textContent) !== follow) continue;
+  function showPayload(step, index, at) {
+    parts.payload.innerHTML = html(step.payload[at]);
+    for (const code of parts.payload.querySelectorAll("code")) {
+      if (!code.closest("li") || (code.dataset.field ?? code.textContent) !== follow) continue;
       code.closest("li").classList.add("followed");
-      unfold(code.closest("li").parentElement, parts.payload);
     }
+    connect(parts.payload);
     if (query) mark(parts.payload, finding(), "found");
+    parts.payload.prepend(...why(index));
     const differs = pairOf(index)?.[2];
     if (differs) parts.payload.insertAdjacentHTML("afterbegin", `<div class="differs">${differs}</div>`);
   }
 
+  const link = (step, text, moment = "return") =>
+    reachable(make("span", { "data-goto": step, "data-run": root.dataset.run, "data-moment": moment }, text));
+  const lineOf = (line) => (line ? `, line ${line}` : "");
+
+  // Where each value of the followed field that a step holds came from, and where it goes.
+  function why(index) {
+    const all = rows(), held = all.filter((row) => row[column()].includes(index));
+    return [...new Map(held.map((row) => [row[3], row]))].map(([value, row]) => {
+      const [from, moment, line] = row[column() + content.runs.length];
+      const later = all.flatMap((each) => (each[3] === value ? each[column()].filter((step) => step > index) : []));
+      const goal = Math.min(...later);
+      return make("p", { class: "why" }, `◆ ${follow} = ${value}: `,
+        from === index ? `first seen here${lineOf(line)}` : link(from, `← step ${from + 1}${lineOf(line)}`, moment),
+        " · ", later.length ? link(goal, `step ${goal + 1} →`, "entry") : "last seen here");
+    });
+  }
+
   const pairOf = (index) => content.differs?.find((row) => row[root.dataset.run] === index);
 
-  // Center what is current (scrollIntoView would also scroll the notebook). This needs the layout, so it reads all
-  // before it writes.
+  // Center what is current; scrollIntoView would also scroll the notebook. All is read before anything is written.
   function arrange(element) {
     const pane = parts[view], outer = pane.getBoundingClientRect(), inner = element?.getBoundingClientRect();
     const cut = [pane, parts.payload].map((each) => each.scrollHeight > each.clientHeight + 2);
@@ -358,7 +352,8 @@ function render({ model, el }) {
 
   // ---- follow and find
 
-  const rows = () => (content.fields[follow] ?? []).filter((row) => row[4 + content.runs.indexOf(run)]?.length);
+  const column = () => 4 + content.runs.indexOf(run);
+  const rows = () => (content.fields[follow] ?? []).filter((row) => row[column()]?.length);
   function names() {
     const last = [follow, ...rows().map(([, path]) => path)].map((path) => quoted(path.split(".").pop()));
     return new RegExp(`\\b(${[...new Set(last)].join("|")})\\b`);
@@ -366,18 +361,18 @@ function render({ model, el }) {
 
   function chase(name) {
     follow = has(content.fields, name) ? name : "";
-    const at = 4 + content.runs.indexOf(run), given = run.given[follow];
+    const at = column(), given = run.given[follow];
     const sorted = rows().sort((one, other) => one[at][0] - other[at][0]);
     const cells = (tag, ...texts) => texts.map((text) => make(tag, {}, text));
     const lines = sorted.map((row) => {
-      const [index] = row[at], goal = make("span", { "data-goto": index, "data-run": at - 4 }, String(index + 1));
-      reachable(goal);
+      const [index] = row[at], [from, moment, line] = row[at + content.runs.length];
       const station = content.stations[run.steps[index].station][0];
       return make("tr", { "data-steps": row[at].join(" ") },
-        ...cells("td", goal, content.nodes[row[0]], station, ...row.slice(1, 4)));
+        ...cells("td", link(index, index + 1), content.nodes[row[0]], station, ...row.slice(1, 4),
+          link(from, `${from + 1}${lineOf(line)}`, moment)));
     });
-    if (given) lines.unshift(make("tr", {}, ...cells("td", "", "command line", "nova live-migration", ...given)));
-    const heads = cells("th", "step", "where", "station", "name", "type", "value");
+    if (given) lines.unshift(make("tr", {}, ...cells("td", "", "command line", "nova live-migration", ...given, "")));
+    const heads = cells("th", "step", "where", "station", "name", "type", "value", "came from");
     const title = follow ? `${follow} on its way` : "Click the name of a field to follow it.";
     parts.journey.replaceChildren(make("b", {}, title), make("table", {}, make("tr", {}, ...heads), ...lines));
     drawRibbon(sorted, at);
@@ -405,9 +400,9 @@ function render({ model, el }) {
   }
 
   function textOf(index) {
-    const { station, payload } = run.steps[index];
+    const { station, tells, payload } = run.steps[index];
     const plain = make("template");
-    plain.innerHTML = html(payload);
+    plain.innerHTML = html(tells.join(" ") + payload.join(" "));
     return (texts[index] ??= `${content.stations[station].join(" ")} ${plain.content.textContent}`.toLowerCase());
   }
 
@@ -502,12 +497,14 @@ function render({ model, el }) {
   function press(target, event) {
     const pressed = target.closest("button[data-action]"), crumb = target.closest("[data-crumb]");
     const goal = target.closest("[data-goto]"), node = target.closest('[data-pane="flowchart"] [data-station]');
-    const field = target.closest('[data-pane="payload"] :is(li > code, summary > code)');
+    const field = target.closest(':is([data-pane="payload"] :is(li, summary), .value) > code');
+    const { whole } = target.dataset;
     const name = field && (field.dataset.field ?? field.textContent);
-    if (pressed) act(pressed.dataset.action);
+    if (whole) target.textContent = whole;
+    else if (pressed) act(pressed.dataset.action);
     else if (crumb?.dataset.crumb === "all") parts.crumbs.classList.toggle("all");
     else if (crumb) (stop(), show(places.entry[crumb.dataset.crumb]));
-    else if (goal) (stop(), visitRun(+goal.dataset.run, +goal.dataset.goto, "return"));
+    else if (goal) (stop(), visitRun(+goal.dataset.run, +goal.dataset.goto, goal.dataset.moment ?? "return"));
     else if (node) visit(node.dataset.station);
     else if (target.closest(".map") && event) dragged ? (dragged = false) : scrub(event);
     else if (name && has(content.fields, name)) (chase(name), show(place, false));
@@ -596,7 +593,7 @@ function render({ model, el }) {
   const onKernel = (_, state) => (restarted ||= /restarting|terminating|dead/.test(state));
   kernel?.statusChanged?.connect(onKernel);
 
-  // Other changes can be reported before the change of content that they belong to, so they wait for it.
+  // Other changes can be reported before the change of content that they belong to.
   const on = (name, follow) => model.on(`change:${name}`, () => queueMicrotask(follow));
   const onPlace = () => {
     const [number, ...at] = ["run", "step", "moment"].map((name) => model.get(name));

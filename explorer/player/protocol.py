@@ -18,9 +18,8 @@ they are indices, from 0.
 
 * `page` is the HTML frame of the player. In it, \x01 stands for a prefix that the browser chooses, because ids must
   differ between two players in one document.
-* `folds` has the longer fragments of payloads, each once. In a payload, and in a fold, `\x02N;` stands for `folds[N]`.
-  No value in a payload can contain \x02 itself, because the views escape control characters.
-* `sources` has each function once; a step refers to its own by `source`.
+* `folds` has the longer fragments of code and payloads, each once. There, and in a fold, `\x02N;` stands for
+  `folds[N]`. No value can contain \x02 itself, because the views escape control characters.
 * `runs` has one run, or two to be compared: A, then B. Each has the fragments that depend on the run (`facts`, `more`,
   `map`, `flowchart`), its `steps` in the order of their indices, and its `moments` in the order of the walk.
 * `fields` and `differs` have a column for each run; an index of a step is always an index into the `steps` of that run.
@@ -48,11 +47,11 @@ Data attributes that player.js looks for, in `page`:
 * `name` on the controls of the form is the `name` of a `FormField`.
 
 In the fragments: `data-station` on each box of a flowchart and each bar of a map; `data-bar` (a step), `data-x` and
-`data-to` (columns) on a bar, `data-bar` and `data-leg` on a leg; `data-goto` and `data-run` on a link to a step of a
-run; `data-field` on a name in a payload that belongs to a field with another name. In the breadcrumb, the module
-itself sets `data-crumb` (a step). Some classes are part of the
-contract as well: `asked` (in `facts`), `beside` and `alike` (the table in `more` and its rows), `refused` (a box),
-`cursor` and `mark` (in a map).
+`data-to` (columns) on a bar, `data-bar` and `data-leg` on a leg; `data-goto`, `data-run` and perhaps
+`data-moment` on a link to a moment of a run; `data-field` on a name in a payload that belongs to a field with another
+name; `data-whole` on a text that was shortened, which a click replaces. In the breadcrumb, the module itself sets
+`data-crumb` (a step). Some classes are part of the contract as well: `asked` (in `facts`), `beside` and `alike` (the
+table in `more` and its rows), `ran` and `raised` (lines of code), `cursor` and `mark` (in a map).
 
 player.js writes to its outermost element, for the style sheet and the tests: `data-explorer="player"`,
 `data-exploration` (key), `data-run`, `data-step`, `data-moment`, `data-steps` (their number), `data-node`, and
@@ -84,39 +83,30 @@ from typing import Literal, TypeAlias, TypedDict
 
 Control: TypeAlias = Literal['text', 'checkbox', 'select', 'area', 'hidden']
 Given: TypeAlias = tuple[str, str, str]  # how a field is set on the command line: option, type, value
-# Node, dotted path, type, value; then for each run the indices of the steps that hold the field in this form.
-FieldRow: TypeAlias = tuple[str, str, str, str, *tuple[list[int], ...]]
+Made: TypeAlias = tuple[int, str, int | None]  # the first moment that holds a value, and the line that made it
+# Node, dotted path, type, value; then for each run the indices of the steps that hold the field in this form; then for
+# each run where the value came from.
+FieldRow: TypeAlias = tuple[str, str, str, str, *tuple[list[int] | Made | None, ...]]
 DifferRow: TypeAlias = tuple[int | None, int | None, str]  # index in A, index in B, HTML of what differs
 
 
-class SourceContent(TypedDict):
-    """A function: its heading as HTML, its lines, and where they are in the file."""
-
-    head: str
-    first: int  # number of the first line
-    lines: list[str]
-    runs: list[int]  # numbers of the lines that can run
-
-
 class StepContent(TypedDict):
-    """A step; its index is its place in the list."""
+    """A step; its index is its place in the list. Each pair is for its entry and its return."""
 
     station: str  # key of `stations`
     node: str  # key of `nodes`
-    source: str  # key of `sources`
-    lines: list[int]  # numbers of the lines that ran
-    refused: str  # what rejected the request here, or ''
+    refused: bool  # whether the request was rejected here
     up: int | None  # the step that called this one or sent the request to it
-    entry: str  # HTML, with folds: what came in
-    payload: str  # HTML, with folds: what came of it
+    head: str  # HTML, with folds: which function this is
+    tells: tuple[str, str]  # HTML: one sentence
+    code: str  # HTML, with folds: the function, and what ran of it; what ran is hidden at the entry
+    payload: tuple[str, str]  # HTML, with folds: what came in, and what changed
 
 
 class RunContent(TypedDict):
     """A trace as the player shows it."""
 
     asked: str  # HTML: the request and its response
-    turned: str  # HTML: the step that rejected the request, or ''
-    refusal: str  # HTML: how the error became the response, or ''
     caption: str  # text: engine, version, microversion, response
     start: tuple[int, str]  # the moment to begin at: index of a step, 'entry' or 'return'
     moments: list[int]  # the step of each moment; of a step, the first moment is its entry, the second its return
@@ -126,9 +116,9 @@ class RunContent(TypedDict):
     given: dict[str, Given]  # key of a field of the command line
     facts: str  # HTML for the header: the request and its response, of two runs if there are two
     words: str  # HTML: how the two runs compare, or ''
-    more: str  # HTML: the comparison and the rejection in full
+    more: str  # HTML: the comparison in full, or ''
     map: str  # SVG
-    flowchart: str  # SVG, or a list where Graphviz is missing
+    flowchart: str  # SVG of the leg's functions, or text where Graphviz is missing
 
 
 class Content(TypedDict):
@@ -142,7 +132,6 @@ class Content(TypedDict):
     page: str
     nodes: Mapping[str, str]  # key: name that is shown
     stations: dict[str, tuple[str, str]]  # key: name, and what it does
-    sources: dict[str, SourceContent]  # 'file:line' of a function
     folds: list[str]
     runs: list[RunContent]  # one or two
     fields: dict[str, list[FieldRow]]  # name of a field: a row for each name, type and value on a node

@@ -10,11 +10,11 @@ from explorer import exception
 from explorer.engines.cloud import Cloud
 from explorer.engines.recordings import Head, head_of
 from explorer.errors import WrongUse
-from explorer.explorations import OPTIONS, exploration, scenario_of_trace
+from explorer.explorations import exploration, scenario_of_trace
 from explorer.libraries import oslo_messaging
-from explorer.payloads import Path, Value, difference, is_marked, kind_of, leaves, parts
-from explorer.stations import BY_KEY, FIELDS, NODES, NOVA
-from explorer.trace import Step, Trace, unpacked
+from explorer.payloads import Path, Value, parts
+from explorer.stations import BY_KEY, FIELDS, NOVA
+from explorer.trace import Step, Trace
 from explorer.views.sources import statements
 from explorer.views.text import literal, short, short_text, visible
 
@@ -22,14 +22,6 @@ _STATES = 'vm_state', 'task_state'
 MARKS = {'added': '+', 'changed': '~', 'dropped': '−'}
 ENDS = {end: name for name, ends in FIELDS.items() for end in ends}
 _FOR_SUPPORT = re.compile(r' \(HTTP \d+\)| \(Request-ID: [^)]*\)')
-
-
-class Change(NamedTuple):
-    """What a station did to a part of its payload; the mark is in parentheses if a nested step did it."""
-
-    mark: str
-    path: str  # dotted
-    text: str
 
 
 class Layer(NamedTuple):
@@ -41,27 +33,6 @@ class Layer(NamedTuple):
     station: str
     line: str  # 'file:line'
     text: str  # of that line
-
-
-class Appearance(NamedTuple):
-    """A name, type and value that a field takes on a node."""
-
-    node: str
-    path: str  # dotted
-    kind: str
-    value: str
-    steps: list[int]  # indices of the steps that hold it in this form
-
-
-class Occurrence(NamedTuple):
-    """The first place where a field has a particular name, type and value."""
-
-    step: int | str  # its index; '' for the command line
-    where: str
-    station: str
-    path: str  # dotted
-    kind: str
-    value: str
 
 
 def asked(trace: Trace) -> str:
@@ -152,18 +123,6 @@ def lost(trace: Trace) -> Step | None:
     return next((step for step in refusals(trace) if step.node == 'conductor'), None) if accepted else None
 
 
-def ending(step: Step) -> str:
-    """Name the error or response with which a step rejected the request."""
-    what = step.error if step.error is not None else step.result
-    layer, name, _ = _layer(what)
-    return f'the request ends here with {name}' if layer else 'the request ends here with an error'
-
-
-def spoken(step: Step) -> str:
-    """Describe in one line where a step is and what it does."""
-    return f'{NODES[step.node]}: {BY_KEY[step.station].name} {BY_KEY[step.station].says}'
-
-
 def in_focus(trace: Trace, key: str) -> list[Step]:
     """Return the steps in the focus of an exploration, in order, and those that rejected the request.
 
@@ -171,51 +130,6 @@ def in_focus(trace: Trace, key: str) -> list[Step]:
     """
     wanted = {*exploration(key).focus, *refused(trace)}
     return [step for step in trace.steps if step.station in wanted]
-
-
-def made_within(trace: Trace) -> list[set[str]]:
-    """Return, for each step, the names in its payload that the steps within it have changed.
-
-    A step is recorded at entry and at return, so its changes include what was done in between. Locals are always a
-    step's own.
-    """
-    return _made_within(trace.packed)
-
-
-@functools.lru_cache(maxsize=4)
-def _made_within(packed: bytes) -> list[set[str]]:
-    steps = unpacked(packed)
-    within: list[set[str]] = [set() for _ in steps]
-    for step in reversed(steps):  # the steps within a step come after it
-        cause = step.parent if step.parent is not None else step.hop_from
-        if cause is not None:
-            own = {path[-1] for paths in difference(step.before or {}, step.after or {}).values()
-                   for path in paths if len(path) > 1}
-            within[cause] |= within[step.index] | {name for name in own if isinstance(name, str)}
-    return within
-
-
-def changes(trace: Trace, step: Step, within: Collection[str] = ()) -> list[Change]:
-    """List what a station did to its payload, its result or error last.
-
-    Shape: *within* is what `made_within` returns for this step: a change of one of these names has its mark in
-    parentheses. The message on the bus comes first, with the mark ✉; the mark of an error is ✗, that of a result is =.
-    """
-    found = trace.changes(step)
-
-    def mark(kind: str, path: Path) -> str:
-        return f'({MARKS[kind]})' if len(path) > 1 and path[-1] in within else MARKS[kind]
-
-    rows = [Change('✉', name, text) for name, text in letter(step)]
-    rows += [Change(mark(kind, path), _dotted(path), short(value))
-             for kind in ('added', 'dropped') for path, value in found[kind].items()]
-    rows += [Change(mark('changed', path), _dotted(path), f'{short(old)} → {short(new)}')
-             for path, (old, new) in found['changed'].items()]
-    if step.error is not None:
-        rows.append(Change('✗', 'raises', short(step.error)))
-    elif step.result is not None:
-        rows.append(Change('=', 'returns', short(step.result)))
-    return rows
 
 
 def letter(step: Step) -> list[tuple[str, str]]:
@@ -304,60 +218,6 @@ def field_of(path: Path) -> str:
 
 
 _TAKEN = {end[-1] for end in ENDS}
-
-
-def journeys(trace: Trace) -> dict[str, list[Appearance]]:
-    """Follow every field: {field: a row for each name, type and value that it takes on a node, in causal order}."""
-    return _journeys(trace.packed)
-
-
-@functools.lru_cache(maxsize=4)
-def _journeys(packed: bytes) -> dict[str, list[Appearance]]:
-    found: dict[str, dict[Path, Appearance]]
-    known: dict[tuple[str, str, int], list[Appearance]]
-    found, known = {}, {}
-    for step in unpacked(packed):
-        for payload in (step.before or {}, step.after or {}, {'result': step.result}):
-            for name, part in payload.items():
-                key = step.node, name, id(part)  # steps share what is equal
-                if key not in known:
-                    known[key] = _rows(found, step.node, name, part)
-                for row in known[key]:
-                    if row.steps[-1:] != [step.index]:
-                        row.steps.append(step.index)
-    return {name: list(rows.values()) for name, rows in found.items()}
-
-
-def _rows(found: dict[str, dict[Path, Appearance]], node: str, name: str, part: Value) -> list[Appearance]:
-    """Return the rows for what is in a part of a payload; add to *found* those that are new."""
-    rows = []
-    for path, value in leaves(part, (name,)):
-        field = field_of(path)
-        if field and path[-1] != '':
-            typed = kind_of(value), (literal(value) if is_marked(value)
-                                     else value if type(value) not in (list, dict) else None)
-            rows.append(found.setdefault(field, {}).setdefault(
-                (node, path[-2:], *typed), Appearance(node, _dotted(path), kind_of(value), short(value), [])))
-    return rows
-
-
-def field_rows(trace: Trace, name: str) -> list[Occurrence]:
-    """List where a field first has each name, type and value, from the command line on."""
-    rows = [Occurrence('', 'command line', 'nova live-migration', *first)] if (first := given(trace, name)) else []
-    for node, path, kind, value, steps in journeys(trace).get(name, ()):
-        step = trace.steps[steps[0]]
-        rows.append(Occurrence(step.index, NODES[node], BY_KEY[step.station].name, path, kind, value))
-    return rows
-
-
-def given(trace: Trace, name: str) -> tuple[str, str, str] | tuple[()]:
-    """Return how the command line specifies a field: (option, type, value), or () if there is none."""
-    option = OPTIONS.get(name)
-    if not option or 'python-novaclient' not in trace.versions:
-        return ()
-    value = trace.scenario[option[0]]
-    return (option[1], type(value).__name__,
-            'left out' if value in (None, False) else 'given' if value is True else short(value))
 
 
 def _dotted(path: Path) -> str:

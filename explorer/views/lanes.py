@@ -65,11 +65,12 @@ def moments(trace: Trace) -> tuple[Moment, ...]:
     The visits that a visit causes stand between its entry and its return: those that it calls, and those on another
     thread or node that it waits for. What it does not wait for, such as the work that a cast starts, comes at the end.
     """
-    return _moments(trace.packed)
+    return moments_of(trace.packed)
 
 
 @functools.lru_cache(maxsize=4)
-def _moments(packed: bytes) -> tuple[Moment, ...]:
+def moments_of(packed: bytes) -> tuple[Moment, ...]:
+    """Return the moments of a trace whose steps are packed."""
     inner, outermost = _tree(unpacked(packed))
     found: list[Moment] = []
     waiting = [(step, False) for step in reversed(outermost)]

@@ -71,12 +71,12 @@ def sent(module, html):
 
 
 def test_a_misfit_is_found():
-    step = {'station': 'shell', 'node': 'client', 'source': 'a:1', 'lines': [1], 'refused': '', 'up': None,
-            'entry': '', 'payload': ''}
+    step = {'station': 'shell', 'node': 'client', 'refused': False, 'up': None, 'head': '', 'tells': ('', ''),
+            'code': '', 'payload': ('', '')}
     assert misfits(step, protocol.StepContent) == []
-    for wrong in ({'lines': ['1']}, {'lines': 5}, {'payload': None}, {'up': '1'}, {'more': ''}):
+    for wrong in ({'tells': ('',)}, {'code': ('', '')}, {'payload': None}, {'up': '1'}, {'more': ''}):
         assert len(misfits(step | wrong, protocol.StepContent)) == 1
-    assert misfits(('api', 'host', 'str', '"a"', [1], [2]), protocol.FieldRow) == []
+    assert misfits(('api', 'host', 'str', '"a"', [1], (1, 'entry', None)), protocol.FieldRow) == []
     assert misfits(('api', 'host', 'str', [1]), protocol.FieldRow)
     assert misfits((1, None, ''), protocol.DifferRow) == []
     assert misfits((1, None), protocol.DifferRow)
@@ -89,7 +89,7 @@ def test_the_content_of_one_run_and_of_two_has_its_types(row):
         shown = content(traces[0], row.key, *traces[1:])
         assert misfits(shown, protocol.Content) == []
         assert len(shown['runs']) == number
-        assert {len(each) for rows in shown['fields'].values() for each in rows} == {4 + number}
+        assert {len(each) for rows in shown['fields'].values() for each in rows} == {4 + 2 * number}
         assert (shown['differs'] is None) == (number == 1)
 
 
@@ -101,9 +101,8 @@ def test_every_reference_in_the_content_leads_somewhere():
         for step in each['steps']:
             assert step['station'] in shown['stations']
             assert step['node'] in shown['nodes']
-            assert step['source'] in shown['sources']
             assert step['up'] is None or 0 <= step['up'] < len(each['steps'])
-            folds = re.findall('\x02(\\d+);', step['entry'] + step['payload'])
+            folds = re.findall('\x02(\\d+);', ''.join((step['head'], step['code'], *step['payload'])))
             assert all(int(number) < len(shown['folds']) for number in folds)
         assert sorted(each['moments']) == sorted([*range(len(each['steps']))] * 2)
         assert all(0 <= stop < len(each['moments']) for stop in each['story'])
@@ -111,7 +110,8 @@ def test_every_reference_in_the_content_leads_somewhere():
             assert all(row[0] in shown['nodes'] for row in rows)
     for number, each in enumerate(shown['runs']):
         last = len(each['steps']) - 1
-        assert all(0 <= index <= last for rows in shown['fields'].values() for row in rows for index in row[4 + number])
+        rows = [row for rows in shown['fields'].values() for row in rows if row[4 + number]]
+        assert all(0 <= index <= last for row in rows for index in (*row[4 + number], row[6 + number][0]))
         assert [row[number] for row in shown['differs'] if row[number] is not None] == list(range(last + 1))
 
 

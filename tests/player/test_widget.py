@@ -10,10 +10,12 @@ from explorer import EXPLORATIONS, Scenario, compare, explore, run
 from explorer.errors import WrongUse
 from explorer.player.content import content, drawing
 from explorer.player.widget import MODULE, Player
-from explorer.views import pages
-from explorer.views.facts import answered, made_within
-from explorer.views.flowcharts import flowchart, render
-from explorer.views.pages import tell
+from explorer.views.changed import Changed
+from explorer.views.code import Listings
+from explorer.views.facts import answered
+from explorer.views.flowcharts import flowchart, outline, render
+from explorer.views.pages import said, tell
+from explorer.views.tells import tells
 
 KEYS = [row.key for row in EXPLORATIONS]
 
@@ -24,7 +26,7 @@ def unfolded(shown, text):
 
 
 def payload(widget, index):
-    return unfolded(widget.content, widget.content['runs'][widget.run]['steps'][index]['payload'])
+    return unfolded(widget.content, widget.content['runs'][widget.run]['steps'][index]['payload'][1])
 
 
 @pytest.mark.parametrize('key', KEYS)
@@ -49,23 +51,40 @@ def test_the_flowchart_is_drawn_once_for_each_trace(walk):
     assert render.cache_info().misses == 1
 
 
-def test_every_station_can_be_clicked_and_appears_once(walk):
-    drawn = content(walk, 'client')['runs'][0]['flowchart']
-    assert sorted(re.findall('data-station="([^"]*)"', drawn)) == sorted({step.station for step in walk.steps})
+def test_each_box_of_a_visited_station_can_be_clicked(walk):
+    drawn = content(walk, 'controller')['runs'][0]['flowchart']
+    stations = re.findall('data-station="([^"]*)"', drawn)
+    assert len(stations) == len(set(stations))
+    assert {'_migrate_live', 'get_instance', 'can'} <= set(stations) <= {step.station for step in walk.steps}
 
 
-def test_the_drawing_matches_that_of_graphviz_but_is_smaller(walk):
-    svg = render(flowchart(walk).source)[0]
+def test_the_drawing_has_the_texts_of_graphviz_but_is_smaller(walk):
+    svg = render(flowchart(walk, 'controller').source)[0]
     drawn = drawing(svg)
     assert len(drawn) < len(svg) / 2
     assert re.findall('<text[^>]*>([^<]*)', drawn) == re.findall('<text[^>]*>([^<]*)', svg)
-    assert drawn.count('<rect') == svg.count('class="node') + svg.count('class="cluster') - svg.count('station bus')
+    assert len(re.findall('<(?:rect|path|polygon)', drawn)) == len(re.findall('<(?:path|polygon)', svg))
 
 
-def test_every_packed_payload_can_be_unpacked(walk):
-    widget, within = Player(walk, 'routes'), made_within(walk)
-    for step in walk.steps:
-        assert payload(widget, step.index) == pages.payload(step, within[step.index])
+def test_the_two_moments_of_each_step_can_be_unpacked(walk):
+    widget, fresh, listings = Player(walk, 'routes'), Changed(), Listings()
+    for step, shown in zip(walk.steps, widget.content['runs'][0]['steps'], strict=True):
+        whole = [unfolded(widget.content, text) for text in (shown['head'], shown['code'], *shown['payload'])]
+        assert whole == [listings.heading(step), listings.leave(step), fresh.enter(walk, step), fresh.leave(walk, step)]
+        assert shown['tells'] == tuple(said(tells(walk, step, moment)) for moment in ('entry', 'return'))
+
+
+def test_the_forms_of_an_error_are_links_on_its_way_back():
+    widget = explore('controller')
+    sent(widget, caller='reader')
+    turned = widget.trace.steps[widget.step]
+    assert (turned.station, widget.moment) == ('authorize', 'return')
+    assert '<nav class="layers"' in payload(widget, turned.index)
+    steps, way = widget.trace.steps, {turned.index}
+    while (last := steps[min(way)]).parent is not None or last.hop_from is not None:
+        way.add(last.parent if last.parent is not None else last.hop_from)
+    assert len(way) > 20
+    assert {step.index for step in steps if 'class="layers"' in payload(widget, step.index)} == way
 
 
 def test_the_bundle_has_text_and_html_where_no_kernel_runs(walk):
@@ -113,7 +132,8 @@ def test_send_runs_the_content_of_the_form():
     sent(widget, caller='reader')
     assert widget.trace.response['status'] == 403
     assert '403 Forbidden' in widget.content['runs'][0]['asked']
-    assert html.escape(answered(widget.trace).removeprefix('403 ')) in widget.content['runs'][0]['asked']
+    told = ''.join(widget.content['runs'][0]['steps'][widget.step]['tells'])
+    assert '<code>os_compute_api:os-migrate-server:migrate_live</code> needs manager of the project, or admin' in told
     assert 'as reader' in widget.content['runs'][0]['asked']
     assert widget.message == ''
     assert values(widget)['caller'] == 'reader'
@@ -206,9 +226,9 @@ def test_a_refused_request_is_shown_where_it_is_refused():
     assert step['station'] == 'authorize'
     assert step['refused']
     assert widget.moment == 'return'
-    assert f'rejected at step <span data-goto="{widget.step}" data-run="0">{widget.step + 1}<' in (
-        widget.content['runs'][0]['more'])
-    assert 'PolicyNotAuthorized: Policy' in widget.content['runs'][0]['more']
+    assert '<nav class="layers"' in payload(widget, widget.step)
+    assert widget.content['runs'][0]['more'] == ''
+    assert 'PolicyNotAuthorized: Policy' in payload(widget, widget.step)
 
 
 # ----------------------------------------------------------------------------------------------------------- compare
@@ -312,11 +332,11 @@ def test_a_name_in_the_payload_leads_to_its_field():
     assert set(re.findall('data-field="([^"]*)"', tree)) <= set(widget.content['fields'])
 
 
-def test_without_graphviz_the_boxes_are_a_list(walk, monkeypatch):
+def test_without_graphviz_the_flowchart_is_text(walk, monkeypatch):
     monkeypatch.setattr('explorer.player.content.render', lambda dot: (None, 'no picture: <why>'))
-    shown = content(walk, 'client')['runs'][0]['flowchart']
-    assert shown.startswith('<p>no picture: &lt;why&gt;</p><ol>')
-    assert 'data-station="live_migrate"' in shown
+    shown = content(walk, 'controller')['runs'][0]['flowchart']
+    assert shown.startswith('<p>no picture: &lt;why&gt;</p><pre>')
+    assert html.escape(outline(walk, 'controller')) in shown
 
 
 def test_the_module_is_small():
