@@ -157,8 +157,17 @@ def opened(shown):
     return shown.locator('form')
 
 
+# The height of a player; the flowchart stands below it and does not count.
+HEIGHT = """(root) => root.getBoundingClientRect().height
+    - root.querySelector('[data-pane="flowchart"]').getBoundingClientRect().height"""
+
+
+def height(shown):
+    return shown.evaluate(HEIGHT)
+
+
 def look(shown, view):
-    """Choose what stands next to the payload: source, flowchart, more, journey or legend."""
+    """Choose what stands next to the payload: source, more, journey or legend."""
     shown.locator('[data-part="view"]').select_option(view)
 
 

@@ -21,8 +21,9 @@ from explorer.views.code import Listings
 from explorer.views.comparison import FEW_DIFFERENCES, Comparison, Row, compare, differences_html, table
 from explorer.views.facts import answered, caption, command, lost, refusals, setting, turned_back
 from explorer.views.flowcharts import flowchart, outline, render
-from explorer.views.lanes import Moment, draw_lanes, moments, story
-from explorer.views.pages import said
+from explorer.views.lanes import draw_lanes, story
+from explorer.views.markup import said
+from explorer.views.moments import Moment, moments
 from explorer.views.tells import tells
 
 SHORTEST_FOLD = 120  # characters
@@ -62,7 +63,11 @@ def _show(traces: Sequence[Trace], runs: Sequence[RunContent], both: Comparison 
     Corresponding steps of two runs are shown one after the other, so that their folds are near each other.
     """
     folds: dict[str, int] = {}
-    listings, changed = (kind(lambda text: _fold(text, folds)) for kind in (Listings, Changed))
+
+    def fold(text: str) -> str:
+        return _fold(text, folds)
+
+    listings, changed = Listings(fold), Changed(fold)
     for number, index in _in_turn(both) if both else [(0, step.index) for step in traces[0].steps]:
         trace, shown = traces[number], runs[number]['steps'][index]
         step = trace.steps[index]
@@ -89,8 +94,12 @@ def _together(journeys: list[dict[str, list[fields.Appearance]]]) -> dict[str, l
         for name, rows in found.items():
             for row in rows:
                 merged.setdefault(name, {}).setdefault(row[:4], [None for _ in journeys])[number] = row
-    return {name: [(*form, *(each.steps if each else [] for each in rows), *(each and each.origin for each in rows))
-                   for form, rows in forms.items()] for name, forms in merged.items()}
+    return {name: [_field_row(*form, rows) for form, rows in forms.items()] for name, forms in merged.items()}
+
+
+def _field_row(node: str, path: str, kind: str, value: str, rows: Sequence[fields.Appearance | None]) -> FieldRow:
+    held = [each.steps if each else [] for each in rows]
+    return cast(FieldRow, (node, path, kind, value, *held, *(each.origin if each else None for each in rows)))
 
 
 def _fold(text: str, folds: dict[str, int]) -> str:

@@ -15,7 +15,7 @@ from explorer.player.widget import MODULE, STYLE
 from explorer.stations import BY_KEY, NODES
 from explorer.trace import Trace
 from explorer.views.facts import answered, asked, in_focus
-from explorer.views.pages import said
+from explorer.views.markup import said
 from explorer.views.tells import tells
 
 # A byte takes a quarter more in this notation, a third more in base64. "<" would end the element, "," stands for it.
@@ -30,8 +30,8 @@ for (let at = 0; at < text.length / 5; at++) {
   for (const digit of text.slice(at * 5, at * 5 + 5)) number = number * 85 + DIGITS.indexOf(digit);
   view.setUint32(at * 4, number);
 }
-const plain = new Response(new Blob([view.buffer.slice(0, dataset.bytes)]).stream().pipeThrough(new DecompressionStream("gzip")));
-const content = await plain.json();
+const packed = new Blob([view.buffer.slice(0, dataset.bytes)]).stream();
+const content = await new Response(packed.pipeThrough(new DecompressionStream("gzip"))).json();
 const [step, moment] = content.start, state = { content, run: 0, step, moment, message: "" };
 const player = document.getElementById("player"), paper = document.createElement("section");
 paper.append(...player.childNodes);
@@ -99,7 +99,8 @@ def export(trace: Trace, key: str, other: Trace | None = None, sheet: str = '') 
     script, style = (re.sub('^(//.*\n| +)', '', text, flags=re.M) for text in (module + boot, THEME + style))
     return PAGE.format(
         title=escape(f'{row.number}. {row.title}'), text=_without_script(trace, key), style=style, script=script,
-        content=base64.b85encode(packed, pad=True).decode().replace('<', ','), size=len(packed), script_hash=_hash(script), style_hash=_hash(style))
+        content=base64.b85encode(packed, pad=True).decode().replace('<', ','), size=len(packed),
+        script_hash=_hash(script), style_hash=_hash(style))
 
 
 def write(page: str, path: str | pathlib.Path) -> None:

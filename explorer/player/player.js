@@ -401,7 +401,7 @@ function render({ model, el }) {
 
   function textOf(index) {
     const { station, tells, payload } = run.steps[index];
-    const plain = make("template");
+    const plain = make("template", {});
     plain.innerHTML = html(tells.join(" ") + payload.join(" "));
     return (texts[index] ??= `${content.stations[station].join(" ")} ${plain.content.textContent}`.toLowerCase());
   }

@@ -22,7 +22,8 @@ from explorer.stations import BY_KEY
 from explorer.trace import Trace
 from explorer.views.comparison import Comparison, compare, is_real
 from explorer.views.facts import answered
-from explorer.views.lanes import Moment, arrival
+from explorer.views.lanes import arrival
+from explorer.views.moments import Moment
 from explorer.views.pages import page, tell
 
 _HERE = pathlib.Path(__file__).parent

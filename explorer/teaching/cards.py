@@ -21,7 +21,7 @@ from explorer.stations import NODES
 from explorer.teaching.catalogue import QUESTIONS, TASKS
 from explorer.teaching.progress import Progress
 from explorer.teaching.tasks import KINDS, LETTERS, Answer, Task, Verdict
-from explorer.views.pages import LEFT, html_table
+from explorer.views.markup import LEFT, html_table
 from explorer.views.text import short, visible
 
 _HERE = pathlib.Path(__file__).parent

@@ -26,7 +26,7 @@ LONGEST_VALUE = 160  # characters of a value that is shown unfolded
 LONGEST_WHOLE = 20_000  # characters of a value that are shown at all
 MOST_LINES = 200  # of a list of values
 MOST_CHANGES, MOST_INNER = 12, 5  # shown unfolded
-MOST_DIFFERENCES = 1_000  # within a local; beyond, the local as a whole has changed
+MOST_COMPARED = 1_000  # within a local; beyond, the local as a whole has changed
 FEW_LINES = 3  # of a part that needs no list of its own
 
 Kind: TypeAlias = Literal['added', 'changed', 'dropped']
@@ -85,11 +85,11 @@ def inner_changes(trace: Trace, step: Step) -> list[InnerChange]:
 
 
 def changes_of(trace: Trace, step: Step) -> Changes:
-    """Return what a visit changed, what the visits within it changed, and what is no news.
+    """Return what a visit changed, what the visits within it changed, and what can be omitted.
 
-    No news are a new local that only names a function, a class or a helper object, the variable of a loop, a new local
-    that is empty, and an argument that was None and was filled in; the last two are news if they belong to a field
-    that can be followed or are returned.
+    These can be omitted: a new local that only names a function, a class or a helper object; the variable of a loop; a
+    new local that is empty; an argument that was None and was filled in. The last two are kept if they belong to a
+    field that can be followed, or are returned.
     """
     return _all_changes(trace.packed)[step.index]
 
@@ -188,7 +188,7 @@ def _compared(old: Value, new: Value, path: Path) -> list[Change]:
     if old is MISSING or new is MISSING:
         return [Change(path, old, new)]
     found = difference(old, new, path)
-    if sum(map(len, found.values())) > MOST_DIFFERENCES:
+    if sum(map(len, found.values())) > MOST_COMPARED:
         return [Change(path, old, new)]
     replaced = {each[:-1] for kind in found.values() for each in kind if each[-1:] == ('',)}
     changes = [Change(each, MISSING, value) for each, value in found['added'].items()]
@@ -318,7 +318,7 @@ def _is_empty(value: Value) -> bool:
 
 
 def _returned(step: Step, name: str, value: Value) -> bool:
-    """Return whether a visit returned a local; without its source, a local that is None is not taken for the result."""
+    """Return whether a visit returned a local; without its source, a local that holds None counts as not returned."""
     statement = returns_at(step)
     if isinstance(statement, ast.Return) and statement.value:
         returned = statement.value.elts if isinstance(statement.value, ast.Tuple) else [statement.value]
@@ -576,7 +576,8 @@ class Changed:
         found = changes_of(trace, step)
         own = [self._change(change) for change in found.own]
         inner = [self._change(change, _by(trace, change.step, run)) for change in found.inner]
-        return (f'<h5>Changed here</h5>{_shortened(own, MOST_CHANGES) or "<p>Nothing changed here.</p>"}{ends}'
+        here = _shortened(own, MOST_CHANGES) or '<p>Nothing changed here.</p>'
+        return (f'{_on_bus(step)}<h5>Changed here</h5>{here}{ends}'
                 f'{_section("Changed by inner calls", _shortened(inner, MOST_INNER))}{self._everything(step.after)}')
 
     def _change(self, change: Change | InnerChange, by: str = '') -> str:

@@ -21,22 +21,15 @@ from explorer.stations import BY_KEY
 from explorer.trace import Step, codes, was_written
 from explorer.views import syntax
 from explorer.views.facts import _recorded, field_of
+from explorer.views.markup import BADGES
+from explorer.views.moments import When
 from explorer.views.sources import EDITED, code_of, is_ours, our_text, text_of, was_edited
 from explorer.views.text import short, short_text, visible
 
-Moment: TypeAlias = Literal['entry', 'return']
 State: TypeAlias = Literal['ran', 'idle', 'still']  # a still line cannot run, or belongs to a function within
 
 LONGEST_CHIP, LONGEST_TITLE = 48, 300  # characters
-MOST_READ = 4  # values at one condition
-# Whether the miniature matches the real Nova at a station, as `reasons` computes it when the real Nova is recorded.
-BADGES = {
-    'same': 'the miniature receives the same, leaves no function out and returns the same; objects of the real Nova '
-            'may have more fields',
-    'simplified': 'the real Nova does more here, or holds something in another form; nova-explorer beside KEY lists '
-                  'the differences',
-    'left out': 'the miniature does not do this',
-}
+MOST_READ = 4
 UNPARSED = 'This text cannot be parsed, so only the lines that ran are marked.'
 NOT_THE_ONE = 'The source found for this function is not the one that ran.'
 
@@ -116,7 +109,7 @@ class Listings:
         """Show what ran of the function, and the values there."""
         return self._show(step, 'return')
 
-    def _show(self, step: Step, moment: Moment) -> str:
+    def _show(self, step: Step, moment: When) -> str:
         shown = listing_of(step)
         said = self._note(step)
         note = f'<p role="note">{escape(said)}</p>' if said else ''
@@ -135,7 +128,7 @@ class Listings:
         return self._notes[key]
 
 
-def listing_text(step: Step, moment: Moment) -> str:
+def listing_text(step: Step, moment: When) -> str:
     """Return as text what `Listings` shows: number, > for a line that ran, the code, and what is known there."""
     shown, note = listing_of(step), note_of(step)
     if shown is None:
@@ -155,7 +148,7 @@ def listing_text(step: Step, moment: Moment) -> str:
 
 
 def note_of(step: Step) -> str:
-    """Say in one line why the function that ran is not shown, or not all that is known of it; else ''."""
+    """Return in one line why the function that ran is not shown, or not all that is known of it; else ''."""
     place = step.station, step.file, step.line
     code = _code_at(*place, here=bool(text_of(*place)))
     if code is None:
@@ -174,7 +167,7 @@ def _code_at(station: str, file: str, line: int, *, here: bool) -> types.CodeTyp
 
 
 def _missing(package: str, *, instead: bool) -> str:
-    """Say why there is no source, and what is shown *instead*."""
+    """Return why there is no source, and what is shown *instead*."""
     if package == 'nova':
         why, shown = "Nova's source is not installed; make nova installs it.", "This is the miniature's function."
     elif package == 'explorer':
@@ -413,7 +406,7 @@ def _spans(text: str, parts: list[tuple[int, int, str]]) -> str:
 # ------------------------------------------------------------------------------------------------ what a visit adds
 
 
-def _marked(step: Step, shown: Listing, moment: Moment) -> tuple[dict[int, list[Chip]], list[Fold], dict[int, str]]:
+def _marked(step: Step, shown: Listing, moment: When) -> tuple[dict[int, list[Chip]], list[Fold], dict[int, str]]:
     """Return what a moment adds to a listing: ({line: chips}, folds, {line: classes})."""
     text = [Fold(shown.docstring, f'{len(shown.docstring)} more lines of the docstring')] if len(
         shown.docstring) > 1 else []

@@ -17,7 +17,7 @@ from explorer.stations import BY_KEY, FIELDS
 from explorer.trace import Step, Trace
 from explorer.views import facts
 from explorer.views.facts import answered, field_of, turned_back
-from explorer.views.pages import LEFT, goto, numbered
+from explorer.views.markup import LEFT, goto, numbered
 from explorer.views.reasons import LeftOut, align, by_reason, differences_at_the_end, pairs, payload_reason
 from explorer.views.text import short, visible
 

@@ -20,7 +20,7 @@ BlockKind: TypeAlias = Literal['plain', 'condition', 'case', 'loop', 'return', '
 
 MOST_BLOCKS, BOX_LINES = 25, 4  # of one function, of one box
 WIDE, NARROW = 34, 25  # characters in a line of a box, of a condition
-LONGEST = 600  # characters of the whole text of a box
+LONGEST_LINE = 600  # characters of the whole text of a box
 
 _ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError)
 _TRIES = (ast.Try, ast.TryStar)
@@ -204,7 +204,8 @@ class _Builder:
               test: ast.expr | None = None, exit: ast.stmt | None = None) -> int:
         number = len(self.blocks)
         shown = tuple(short_text(line, WIDE) for line in text)
-        self.blocks.append(Block(number, kind, shown, short_text(whole, LONGEST), parts, bool(self.loops), test, exit))
+        said = short_text(whole, LONGEST_LINE)
+        self.blocks.append(Block(number, kind, shown, said, parts, bool(self.loops), test, exit))
         self.connect(ends, number)
         return number
 

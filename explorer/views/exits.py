@@ -47,7 +47,7 @@ class Calls:
         return self.trace.steps[cause] if cause is not None else None
 
     def statements(self, step: Step) -> dict[int, ast.stmt]:
-        """Tell which statement of a visit made each visit below it: {index: the statement or condition}."""
+        """Return which statement of a visit made each visit below it: {index: the statement or condition}."""
         if step.index not in self._statements:
             self._statements[step.index] = dict(self._matched(step))
         return self._statements[step.index]
@@ -295,7 +295,7 @@ def _went(test: ast.expr, name: str, visit: Step | None) -> bool | None:
     if isinstance(test, ast.Call) and name_of(test.func) == 'isinstance' and len(test.args) == 2:
         names = {name_of(node) for node in ast.walk(test.args[1])}
         return _is_one(name, [class_of(each) for each in names])
-    value: Value = syntax.value_in(visit.after, path) if visit and (path := syntax.path_of(test)) else None
+    value: Value = syntax.value_in(visit.after, path) if visit and (path := syntax.access_path(test)) else None
     return value if isinstance(value, bool) else None
 
 

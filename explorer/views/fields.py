@@ -6,14 +6,14 @@ moments: the first moment that holds it is where it came from.
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from explorer.explorations import OPTIONS
 from explorer.payloads import Path, Value, is_marked, kind_of, leaves
 from explorer.stations import BY_KEY, NODES
 from explorer.trace import Step, Trace, unpacked
 from explorer.views.facts import field_of
-from explorer.views.lanes import moments_of
+from explorer.views.moments import When, moments_of
 from explorer.views.syntax import MISSING, assignments, returns_at, stores, value_in
 from explorer.views.text import literal, short, visible
 
@@ -22,7 +22,7 @@ class Origin(NamedTuple):
     """The first moment that holds a value of a field, and the line that made it; None where that is not known."""
 
     step: int  # its index
-    moment: Literal['entry', 'return']
+    moment: When
     line: int | None
 
 
@@ -53,7 +53,7 @@ def journeys(trace: Trace) -> dict[str, list[Appearance]]:
     return _journeys(trace.packed)
 
 
-_First: TypeAlias = tuple[int, Literal['entry', 'return'], Path, Value]  # what a moment holds, and where
+_First: TypeAlias = tuple[int, When, Path, Value]  # what a moment holds, and where
 # Of a step: {field: (value, line) of each local that was assigned}, {attribute: (value, line) of each that was}.
 _Made: TypeAlias = tuple[dict[str, list[tuple[Value, int]]], dict[str, list[tuple[Value, int]]]]
 
@@ -86,7 +86,7 @@ def _journeys(packed: bytes) -> dict[str, list[Appearance]]:
     return {name: _appearances(steps, made, name, list(forms.values())) for name, forms in found.items()}
 
 
-def _forms(found: dict[str, dict[tuple[Value, ...], _Form]], step: Step, moment: Literal['entry', 'return'],
+def _forms(found: dict[str, dict[tuple[Value, ...], _Form]], step: Step, moment: When,
            name: str, part: Value) -> list[_Form]:
     """Return the forms for what is in a part of a payload; add to *found* those that are new."""
     forms = []

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 from explorer.errors import WrongUse
 from explorer.payloads import Value
 from explorer.stations import BY_KEY, STATIONS, split
-from explorer.views.pages import LEFT, html_table
+from explorer.views.markup import LEFT, html_table
 
 if TYPE_CHECKING:
     import pandas

@@ -1,10 +1,9 @@
-"""The map of a request: its moments in the order in which they are shown, and one bar for each visit, in lanes.
+"""The map of a request: one bar for each visit, in lanes.
 
 A visit has two moments, its entry and its return. The bars are laid out by entries, so a bar ends at the last entry
 before its return, and the return of a visit is never to the left of what happened within it.
 """
 
-import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -12,11 +11,11 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from explorer.explorations import exploration
 from explorer.stations import NODES
-from explorer.trace import Step, Trace, unpacked
+from explorer.trace import Step, Trace
 from explorer.views.facts import answered, asked, refusals, turned_back
+from explorer.views.moments import Moment, moments
 from explorer.views.text import visible
 
-Moment: TypeAlias = tuple[int, Literal['entry', 'return']]  # the index of a step
 LinkKind: TypeAlias = Literal['request', 'message', 'thread', 'response', 'rejection']
 
 
@@ -59,30 +58,6 @@ class Lanes(NamedTuple):
     segments: tuple[Segment, ...]
 
 
-def moments(trace: Trace) -> tuple[Moment, ...]:
-    """Return the moments of a trace in the order in which they are shown.
-
-    The visits that a visit causes stand between its entry and its return: those that it calls, and those on another
-    thread or node that it waits for. What it does not wait for, such as the work that a cast starts, comes at the end.
-    """
-    return moments_of(trace.packed)
-
-
-@functools.lru_cache(maxsize=4)
-def moments_of(packed: bytes) -> tuple[Moment, ...]:
-    """Return the moments of a trace whose steps are packed."""
-    inner, outermost = _tree(unpacked(packed))
-    found: list[Moment] = []
-    waiting = [(step, False) for step in reversed(outermost)]
-    while waiting:  # without recursion, because a trace may be deep
-        step, ends = waiting.pop()
-        found.append((step, 'return' if ends else 'entry'))
-        if not ends:
-            waiting.append((step, True))
-            waiting += [(each, False) for each in reversed(inner[step])]
-    return tuple(found)
-
-
 def arrival(trace: Trace, step: int) -> Moment:
     """Return the moment to go to for a step: its return, or its entry if it calls others and rejects nothing."""
     order, refused = moments(trace), {each.index for each in refusals(trace)}
@@ -103,23 +78,6 @@ def story(trace: Trace, key: str) -> tuple[int, ...]:
         if visits[stop.visit:]:
             found.add(order[visits[stop.visit].index, stop.moment])
     return tuple(sorted(found))
-
-
-def _tree(steps: Sequence[Step]) -> tuple[list[list[int]], list[int]]:
-    """Return, for each step, the steps between its entry and its return, and the steps that are within no other."""
-    inner: list[list[int]] = [[] for _ in steps]
-    outermost: list[int] = []
-    for step in steps:
-        cause = step.parent
-        if cause is None and step.hop_from is not None and _waits(steps[step.hop_from]):
-            cause = step.hop_from
-        (outermost if cause is None else inner[cause]).append(step.index)
-    return inner, outermost
-
-
-def _waits(step: Step) -> bool:
-    """Return whether a step waits for the work that it causes elsewhere; only a cast does not."""
-    return step.station != 'send' or bool((step.before or {}).get('wait_for_reply'))
 
 
 def lanes(trace: Trace) -> Lanes:

@@ -3,8 +3,6 @@
 Whatever comes from a payload is text and stays text: it is escaped here and interpreted nowhere.
 """
 
-import re
-from collections.abc import Iterable
 from html import escape
 
 from explorer.explorations import exploration
@@ -13,6 +11,7 @@ from explorer.trace import Step, Trace
 from explorer.views.changed import changes_text
 from explorer.views.facts import answered, asked, caption, in_focus, letter, refusal
 from explorer.views.fields import field_rows
+from explorer.views.markup import LEFT, code_html, goto, html_table, numbered, said
 from explorer.views.tells import tells
 
 
@@ -45,11 +44,6 @@ def _what_it_did(trace: Trace, step: Step) -> list[str]:
     return [*(f'✉ {name} {text}' for name, text in letter(step)), *changes_text(trace, step, 'return')]
 
 
-# Notebooks align cells to the right; this style aligns them to the left. Where styles are removed, as on GitHub, the
-# align attributes of the cells do that.
-LEFT = '<style>.jp-RenderedHTMLCommon :is(td, th) { text-align: left; vertical-align: top; }</style>'
-
-
 def page(trace: Trace, key: str) -> str:
     """Return the content of `tell` as HTML that needs no script.
 
@@ -57,9 +51,10 @@ def page(trace: Trace, key: str) -> str:
     """
     row, steps = exploration(key), in_focus(trace, key)
     rows = [(
-        step.index + 1, NODES[step.node], f'{_code(BY_KEY[step.station].name)} {said(tells(trace, step, "return"))}',
+        step.index + 1, NODES[step.node],
+        f'{code_html(BY_KEY[step.station].name)} {said(tells(trace, step, "return"))}',
         '<br>'.join(map(escape, _what_it_did(trace, step)))) for step in steps]
-    return (f'{LEFT}<h4>{row.number}. {escape(row.title)}</h4><p>{escape(row.question)}<br>{_code(asked(trace))} '
+    return (f'{LEFT}<h4>{row.number}. {escape(row.title)}</h4><p>{escape(row.question)}<br>{code_html(asked(trace))} '
             f'→ {escape(answered(trace))}</p>{refusal_html(trace)}'
             f'{html_table(("step", "where", "station", "what it did"), rows)}{journey_html(trace, row.follow)}'
             f'<p>and {len(trace.steps) - len(steps)} more steps. {escape(caption(trace))}</p>')
@@ -67,53 +62,14 @@ def page(trace: Trace, key: str) -> str:
 
 def journey_html(trace: Trace, name: str) -> str:
     """Show the names, types and values of a field as a table."""
-    rows = [(goto(index), where, _code(station), _code(path), kind, escape(text))
+    rows = [(goto(index), where, code_html(station), code_html(path), kind, escape(text))
             for index, where, station, path, kind, text in field_rows(trace, name)]
     return html_table(('step', 'where', 'station', 'name', 'type', 'value'), rows, f'{name} on its way')
 
 
 def refusal_html(trace: Trace) -> str:
     """Show how a request was rejected, as a table; '' if it was not."""
-    rows = [(escape(layer), escape(what), goto(index), _code(station), f'{_code(line)} {_code(text)}' if line else '')
+    rows = [(escape(layer), escape(what), goto(index), code_html(station),
+             f'{code_html(line)} {code_html(text)}' if line else '')
             for layer, what, index, station, line, text in refusal(trace)]
     return html_table(('layer', 'what', 'step', 'station', 'line'), rows, 'how it was rejected') if rows else ''
-
-
-def goto(index: int | str | None, run: int = 0) -> str:
-    """Show the number of a step, counted from 1, as an element that the player turns into a link; '' without a step.
-
-    Shape: *index* is the index of the step.
-    """
-    return f'<span data-goto="{index}" data-run="{run}">{numbered(index)}</span>' if isinstance(index, int) else ''
-
-
-def numbered(index: int | str | None) -> str:
-    """Write the number of a step as people read it, counted from 1; '' without a step."""
-    return str(index + 1) if isinstance(index, int) else ''
-
-
-def said(text: str) -> str:
-    """Return a sentence as HTML; names of the code are between backticks."""
-    return re.sub('`([^`]*)`', r'<code>\1</code>', escape(text))
-
-
-def _code(text: str) -> str:
-    return f'<code>{escape(text)}</code>'
-
-
-def html_table(heads: Iterable[str], rows: Iterable[Iterable[object]], title: str = '') -> str:
-    """Lay out cells of HTML as a table, aligned to the left; *title* is plain text."""
-    head = ''.join(f'<th align="left">{head}</th>' for head in heads)
-    body = ''.join('<tr>' + ''.join(f'<td align="left">{cell}</td>' for cell in row) + '</tr>' for row in rows)
-    caption = f'<caption>{escape(title)}</caption>' if title else ''
-    return f'<table>{caption}<tr>{head}</tr>{body}</table>'
-
-
-# Whether the miniature matches the real Nova at a station, as `reasons` computes it when the real Nova is recorded.
-BADGES = {
-    'same': 'the miniature receives the same, leaves no function out and returns the same; objects of the real Nova '
-            'may have more fields',
-    'simplified': 'the real Nova does more here, or holds something in another form; nova-explorer beside KEY lists '
-                  'the differences',
-    'left out': 'the miniature does not do this',
-}

@@ -102,7 +102,7 @@ def _ran(nodes: ast.AST | list[ast.stmt], lines: set[int]) -> bool:
 
 
 def decided(step: Step) -> dict[int, bool]:
-    """Tell which way each `if` of a visit went, where the lines that ran decide it.
+    """Return which way each `if` of a visit went, where the lines that ran decide it.
 
     Returns: {number of the first line of the condition: whether it was true}.
     """
@@ -171,7 +171,8 @@ def stores(step: Step) -> list[tuple[tuple[str, ...], int]]:
     lines = set(step.lines)
     return [(path, place.statement.lineno) for place in places(step)
             if isinstance(place.statement, ast.Assign) and not place.looped and not lines.isdisjoint(place.header)
-            for target in place.statement.targets if isinstance(target, ast.Attribute) and (path := path_of(target))]
+            for target in place.statement.targets
+            if isinstance(target, ast.Attribute) and (path := access_path(target))]
 
 
 def _header(statement: ast.stmt) -> range:
@@ -206,7 +207,7 @@ def reads(expression: ast.AST) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
 
     def walk(node: ast.AST) -> None:
-        path = path_of(node)
+        path = access_path(node)
         if path:
             found.append(path)
         elif isinstance(node, ast.Call):
@@ -222,15 +223,15 @@ def reads(expression: ast.AST) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(found))
 
 
-def path_of(node: ast.AST) -> tuple[str, ...]:
+def access_path(node: ast.AST) -> tuple[str, ...]:
     """Return the path of a name, an attribute or a constant key; () for any other expression."""
     if isinstance(node, ast.Name):
         return (node.id,)
     if isinstance(node, ast.Attribute):
-        inner = path_of(node.value)
+        inner = access_path(node.value)
         return (*inner, node.attr) if inner else ()
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
-        inner = path_of(node.value)
+        inner = access_path(node.value)
         return (*inner, node.slice.value) if inner else ()
     return ()
 

@@ -10,18 +10,18 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from explorer import objects, pipeline
 from explorer.payloads import Value, is_marked, parts
 from explorer.stations import BY_KEY
 from explorer.trace import Step, Trace, unpacked
 from explorer.views.exits import phrase
+from explorer.views.moments import When
+from explorer.views.syntax import MISSING
 from explorer.views.text import literal, short, short_text, visible
 
-Moment: TypeAlias = Literal['entry', 'return']
-MISSING = object()
-LONGEST = 240  # characters of a sentence
+LONGEST_SENTENCE = 240  # characters of a sentence
 _LENGTHS = (110, 80, 60, 44, 32, 24, 16)  # of one value; the first is taken that makes the sentence short enough
 _ENOUGH = 170  # characters of a sentence for which its values are not shortened any further
 
@@ -42,12 +42,12 @@ class Told(NamedTuple):
     claims: tuple[tuple[str, str], ...]
 
 
-def tells(trace: Trace, step: Step, moment: Moment) -> str:
+def tells(trace: Trace, step: Step, moment: When) -> str:
     """Return one sentence about a visit at its entry or its return; names of the code stand between backticks."""
-    return told(trace, step, moment).text
+    return sentence(trace, step, moment).text
 
 
-def told(trace: Trace, step: Step, moment: Moment) -> Told:
+def sentence(trace: Trace, step: Step, moment: When) -> Told:
     """Return the sentence about a visit at a moment, with the source of each value and what it claims."""
     visit = Visit(trace, step)
     entry = moment == 'entry'
@@ -59,7 +59,7 @@ def told(trace: Trace, step: Step, moment: Moment) -> Told:
     return Told(f'`{BY_KEY[step.station].name}` {"is called" if entry else "ends"}.', (), ())
 
 
-def by_hand(station: str, moment: Moment) -> bool:
+def by_hand(station: str, moment: When) -> bool:
     """Return whether the sentence of a station at a moment is written by hand."""
     row = TELLS.get(station, NEUTRAL)
     return (row.entry is not _called) if moment == 'entry' else (row.end is not _ended)
@@ -214,9 +214,9 @@ def _fitted(visit: Visit, template: str) -> Told | None:
             return filled
         found.append(filled)
     for filled in found:
-        if len(filled.text) <= LONGEST:
+        if len(filled.text) <= LONGEST_SENTENCE:
             return filled
-    text = found[-1].text[:LONGEST - 2]
+    text = found[-1].text[:LONGEST_SENTENCE - 2]
     return found[-1]._replace(text=f'{text}…{"`" * (text.count("`") % 2)}')
 
 
@@ -478,7 +478,7 @@ def _ended(visit: Visit) -> str:
 
 
 def _failed(visit: Visit) -> str:
-    """Tell whether an error arose here, came through, or became another one."""
+    """Describe whether an error arose here, came through, or became another one."""
     inner = visit.inner
     if inner is None:
         return '{station} {!raises} {error|error}.'
@@ -488,18 +488,18 @@ def _failed(visit: Visit) -> str:
             '{!raises=as} {error|error}.')
 
 
-Tell: TypeAlias = str | Callable[[Visit], str]
+Say: TypeAlias = str | Callable[[Visit], str]
 
 
-class Row(NamedTuple):
+class Words(NamedTuple):
     """What a station tells: at its entry, at its return, and at its end with an error."""
 
-    entry: Tell
-    end: Tell
-    failed: Tell = _failed
+    entry: Say
+    end: Say
+    failed: Say = _failed
 
 
-NEUTRAL = Row(_called, _ended)
+NEUTRAL = Words(_called, _ended)
 
 SERVER = '{before:instance.display_name|text?the server}'
 
@@ -575,46 +575,46 @@ def _sent_http(visit: Visit) -> str:
 
 
 _CLIENT = {
-    'shell': Row(
+    'shell': Words(
         'You type `nova {before:argv|words}`; the client is about to read this command line.',
         '`nova {before:argv|words}` {!returns=ends} without an error: the API has accepted the request.',
         '`nova {before:argv|words}` {!raises=fails} with {error|error}.'),
-    'discover_version': Row(
+    'discover_version': Words(
         'The client is asked for microversion {before:requested_version|version}; it will ask the API which ones it '
         'supports.', _discovered),
-    'do_live_migration': Row(
+    'do_live_migration': Words(
         'The subcommand live-migration starts with server {before:args.server}, host {before:args.host}, '
         'block_migrate {before:args.block_migrate}[, force {before:args.force}].',
         'The subcommand {!sends=has sent} the request for {before:args.server}, and the API has accepted it.'),
-    'find_resource': Row(
+    'find_resource': Words(
         'The client looks for a server with the name or id {before:name_or_id}.',
         'The server {before:name_or_id} is {!returns=found}: its id is {result:info.id}[, its status '
         '{result:info.status}].'),
-    'Server.live_migrate': Row(
+    'Server.live_migrate': Words(
         lambda visit: f'A live migration of {{before:self.info.name|text?the server}} is asked for: {_given(visit)}.',
         _filled_in),
-    'ServerManager.live_migrate': Row(
+    'ServerManager.live_migrate': Words(
         lambda visit: (f'The manager gets {_given(visit)} for {{before:server.info.name|text?the server}} and is about '
                        'to build the action from them.'),
         'The manager {!sends=has sent} the action for {before:server.info.name|text?the server} with block_migration '
         '{before:block_migration}, and the API has answered.'),
-    '_action': Row(
+    '_action': Words(
         'The action {before:action} with {before:info} is about to become the body of a POST.',
         'The client {!sends=has sent} {after:body} to {after:url|path}; the API answers '
         '{result:0.status_code|status}.'),
-    'SessionClient.request': Row(
+    'SessionClient.request': Words(
         'The client is about to add its headers to {before:method|text} {before:url|path}[ with the body '
         '{before:kwargs.body}].', _requested),
-    'http': Row(_sends_http, _sent_http),
-    'VersionsV2.index': Row(
+    'http': Words(_sends_http, _sent_http),
+    'VersionsV2.index': Words(
         'The API is asked which microversions it supports[, at {before:req.environ.SCRIPT_NAME|path}].',
         'The API {!returns} the range of its microversions, from {result:version.min_version|text} to '
         '{result:version.version|text}.'),
-    'ServersController.index': Row(
+    'ServersController.index': Words(
         'The API is asked for servers[ with the query {before:req.environ.QUERY_STRING|text}].',
         lambda visit: (f'The API {{!returns}} {{result:servers|count}} {_plural(visit, "result:servers", "server")}[: '
                        '{result:servers.0.name}, with the id {result:servers.0.id}].')),
-    'ServersController.show': Row(
+    'ServersController.show': Words(
         'The API is asked for the server with the id {before:id}.',
         'The API {!returns} the server {result:server.name}[, whose status is {result:server.status}].'),
 }
@@ -626,7 +626,7 @@ def _pipeline_chosen(visit: Visit) -> str:
     if not visit.has('after:app_url'):
         return 'No pipeline was found by the path {before:environ.PATH_INFO|path}.'
     start = 'The path starts with {after:app_url}, so the pipeline for it ran; '
-    if _as_message(visit.value('result:0'), LONGEST):
+    if _as_message(visit.value('result:0'), LONGEST_SENTENCE):
         return f'{start}the response {{!returns=says}}: {{result:0|message}}.'
     return (f'{start}`PATH_INFO` {{!changes environ.PATH_INFO=is}} now {{after:environ.PATH_INFO|path}}, and the '
             'body of '
@@ -723,41 +723,41 @@ def _admin(visit: Visit) -> str:
 
 
 _SERVICE = {
-    'URLMap': Row(
+    'URLMap': Words(
         f'{_line("environ")} arrives; {{station}} is about to choose the pipeline by '
         'the start of the path.', _pipeline_chosen),
-    'oslo_middleware': Row(
+    'oslo_middleware': Words(
         lambda visit: _middleware(visit, entry=True), lambda visit: _middleware(visit, entry=False)),
-    'ComputeReqIdMiddleware': Row(
+    'ComputeReqIdMiddleware': Words(
         _request_id,
         'The request {!adds req_id=has} the id {after:req_id}, and the response {result:status|status} '
         '{!returns=comes back} with it.'),
-    'FaultWrapper': Row(
+    'FaultWrapper': Words(
         f'{_line("req.environ")} goes to the next filter; an error that nobody else handles would become a response '
         'here.', _uncaught),
-    'FaultWrapper._error': Row(
+    'FaultWrapper._error': Words(
         '{before:inner|error} got as far as this filter; it is about to become an HTTP error.',
         '{before:inner|class} {!returns=becomes} {result|error}.'),
-    'RequestLog': Row(f'{_line("req.environ")} is about to pass; afterwards the filter will write a line to the '
+    'RequestLog': Words(f'{_line("req.environ")} is about to pass; afterwards the filter will write a line to the '
                       'log.', _logged),
-    'RequestBodySizeLimiter': Row(
+    'RequestBodySizeLimiter': Words(
         f'{_line("req.environ")} [has a Content-Length of {{before:req.environ.CONTENT_LENGTH|text}} and ]is about '
         'to be '
         'compared with a limit.', _size),
-    'AuthProtocol': Row(
+    'AuthProtocol': Words(
         _token,
         'The token belongs to {after:request.environ.HTTP_X_USER_ID}: the filter {!adds '
         'request.environ.HTTP_X_USER_ID} '
         'headers with the user, the project and {after:request.environ.HTTP_X_ROLES|roles}.', _no_identity),
-    'NovaKeystoneContext': Row(
+    'NovaKeystoneContext': Words(
         'The headers name user {before:req.environ.HTTP_X_USER_ID} with '
         '{before:req.environ.HTTP_X_ROLES|roles}; the filter is about to make a request context from them.',
         _context_made),
-    '_create_context': Row(
+    '_create_context': Words(
         'The identity headers of {before:env.HTTP_X_USER_ID} are about to become a request context.',
         'The request context of {result:user_id} {!returns=is ready}, with is_admin {result:is_admin}.'),
-    'RequestContext': Row(_context_begins, _context_ended),
-    'check_is_admin': Row(
+    'RequestContext': Words(_context_begins, _context_ended),
+    'check_is_admin': Words(
         'The rule `context_is_admin` needs {policy:context_is_admin|needs}; {before:context.user_id|text?the caller} '
         'has {before:context.roles|roles}.', _admin),
 }
@@ -830,60 +830,60 @@ def _answer_of_routes(visit: Visit) -> str:
 
 
 _ROUTES = {
-    'Router': Row(
+    'Router': Words(
         f'{_line("req.environ")} reaches the router, which is about to hand it to the route table.',
         'The router {!returns} {result|thing}, which will ask the route table next.'),
-    'RoutesMiddleware': Row(f'The route table is about to be asked about {_line("environ")}.', _answer_of_routes),
-    'routematch': Row('The table is about to be searched for a route that fits {before:url|path}.', _routed),
-    '_dispatch': Row(
+    'RoutesMiddleware': Words(f'The route table is about to be asked about {_line("environ")}.', _answer_of_routes),
+    'routematch': Words('The table is about to be searched for a route that fits {before:url|path}.', _routed),
+    '_dispatch': Words(
         'The route table has been asked[: it found the action {before:req.environ.wsgiorg.routing_args.1.action}]; the '
         'application that belongs to it comes next.', _dispatched),
-    'Resource': Row(
+    'Resource': Words(
         f'The resource gets {_line("request.environ")}; microversion, content type and method are still to be '
         'found.', _resource_ends),
-    'set_api_version_request': Row(
+    'set_api_version_request': Words(
         _asked_version, _version_read, lambda visit: 'The API {!rejects} the microversion with {error|error}.'
         if visit.inner is None else _failed(visit)),
-    'get_action_args': Row(
+    'get_action_args': Words(
         'What the route found is about to become arguments: {before:request_environment.wsgiorg.routing_args.1|names}.',
         'The arguments from the route {!returns=are} {result}.'),
-    'get_body': Row(
+    'get_body': Words(
         'The body of the {before:request.environ.REQUEST_METHOD|text?request} is about to be read[ (Content-Length: '
         '{before:request.environ.CONTENT_LENGTH|text})].',
         'The content type {!returns=is} {result:0}, and the raw body is {result:1|body}.'),
-    'get_content_type': Row(
+    'get_content_type': Words(
         'The content type of the body[, {before:self.environ.CONTENT_TYPE},] is about to be checked: the API must '
         'know it.',
         'The API knows the content type {result}, so {station} {!returns} it.'),
-    'best_match_content_type': Row(
+    'best_match_content_type': Words(
         'The content type of the response is about to be chosen[; the client accepts '
         '{before:self.environ.HTTP_ACCEPT}].', 'The content type of the response {!returns=will be} {result}.'),
-    '_process_stack': Row(
+    '_process_stack': Words(
         'The action is {before:action} and the body {before:body|body}; the method for them is about to be found and '
         'called.', _stack_ends),
-    '_get_method': Row(
+    '_get_method': Words(
         lambda visit: ('The route says only {before:action}, so the body {before:body|body} has to name the method.'
                        if visit.value('before:action') == 'action' else 'A method for {before:action} is looked for.'),
         'The method [for {after:action_name} ]is {!returns=found}: {result|thing}.', _no_method),
-    'action_peek': Row(
+    'action_peek': Words(
         'The one key of the body {before:body|body} is about to be read.',
         'The only key of the body, {result}, {!returns=is} the name of the action.'),
-    '_get_request_content': Row(
+    '_get_request_content': Words(
         'The body {before:body|body} is about to be parsed.', 'The parsed body {!returns=is} {result:body}.'),
-    '_from_json': Row('The text {before:datastring|body} is about to be parsed as JSON.', 'The JSON '
+    '_from_json': Words('The text {before:datastring|body} is about to be parsed as JSON.', 'The JSON '
                                                                                           '{!returns=becomes} '
                                                                                           '{result}.'),
-    'dispatch': Row(
+    'dispatch': Words(
         '{before:method|thing} is about to be called[ for the id {before:action_args.id}][ with the body '
         '{before:action_args.body}].', '{before:method|thing} has handled the request: it {!returns} {result}.'),
-    'WSGICodes': Row(
+    'WSGICodes': Words(
         'The statuses of the method are {before:self.codes}; the one for this microversion is about to be chosen.',
         'The status of the response {!returns=will be} {result|status}.'),
-    'serialize': Row(
+    'serialize': Words(
         'The result[ {before:self.obj}][ and the status {before:self.code|status}] of the method will become a '
         'response.',
         'The response is {!returns=ready}: {result:status|status}, and its body is {result:app_iter.0|body}.'),
-    'Fault': Row(
+    'Fault': Words(
         '{before:self.wrapped_exc|class} ({before:self.wrapped_exc.status|text}) is about to become a JSON response[: '
         '{before:self.wrapped_exc.explanation|said}].',
         'The error {!returns=becomes} the response {result:status|status}[ with the key {after:fault_name}][: '
@@ -966,7 +966,7 @@ def _validate(visit: Visit, end: str) -> str:
 
 
 def _lets_through(visit: Visit) -> str:
-    """Tell of the decorator for expected errors what it did with an error."""
+    """Describe what the decorator for expected errors did with an error."""
     inner = visit.inner
     if inner is None:
         return _failed(visit)
@@ -1069,66 +1069,66 @@ def _force_return(visit: Visit) -> str:
 
 
 _CONTROLLER = {
-    'expected_errors': Row(
+    'expected_errors': Words(
         'The method may end with the HTTP errors[ {made with:errors|or}] that are declared for it; most others would '
         'become a 500.',
         'No error came out of the method, which {!returns} {result}.', _lets_through),
-    'schema': Row(lambda visit: f'{_schema(visit)}; the body is about to be checked if they match.', _schema_return,
+    'schema': Words(lambda visit: f'{_schema(visit)}; the body is about to be checked if they match.', _schema_return,
                   _schema_failed),
-    'response_body_schema': Row(
+    'response_body_schema': Words(
         lambda visit: ('The method is about to run; on the way back, its response will be checked against a schema for '
                        f'{_range(visit)}.'), _response_schema),
-    '_schema_validation_helper': Row(
+    '_schema_validation_helper': Words(
         lambda visit: _helper(visit, '; {} is checked if they match'), _helper_return,
         lambda visit: _helper(visit, '; {} does not fit and is {{!rejects=rejected}} with {{error|error}}')),
-    'validate': Row(
+    'validate': Words(
         lambda visit: _validate(visit, 'is about to be compared with the schema.'),
         lambda visit: _validate(visit, 'fits the schema, so it {!passes}.'),
         lambda visit: (f'The {"response" if _of_response(visit) else "body"} does not fit the schema, so it is '
                        '{!rejects=rejected} with {error|error}.')),
-    '_migrate_live': Row(
+    '_migrate_live': Words(
         'The controller is asked to migrate server {before:id} with {before:body.os-migrateLive}[ at microversion '
         '{before:req.api_version_request|version}].', _controller_return, _controller_failed),
-    '_pause': Row(
+    '_pause': Words(
         'The controller is asked to pause server {before:id}[ for {before:req.environ.nova.context.user_id|text}].',
         'The request to pause {after:server.display_name|text?the server} {!passes=went} on to the compute API; its '
         'task_state is now {after:server.task_state}.', _controller_failed),
-    'get_instance': Row(
+    'get_instance': Words(
         'The server {before:instance_id} is about to be fetched; if there is none, the answer will be a 404.',
         _found('The server {before:instance_id} {!returns=is} there: it is')),
-    'API.get': Row(
+    'API.get': Words(
         'The server {before:instance_id} is asked for; an id that is not a UUID would not be looked up.',
         _found('The id {before:instance_id} {!returns=leads} to')),
-    '_get_instance': Row(
+    '_get_instance': Words(
         'The cell of the server {before:instance_uuid} is about to be found.',
         _found('The cell of {before:instance_uuid} was found and {!returns=has} it:')),
-    '_get_instance_from_cell': Row(
+    '_get_instance_from_cell': Words(
         'The server {before:im.instance_uuid} is about to be read from its cell, {before:im.cell_mapping.name}.',
         _found('The cell[ {before:im.cell_mapping.name}] {!returns=has} it:')),
-    'scatter_gather_single_cell': Row(
+    'scatter_gather_single_cell': Words(
         '{before:fn|thing} is about to ask the cell {before:cell_mapping.name} in another thread[ for server '
         '{before:args.0}].', _cell_asked),
-    'Instance.get_by_uuid': Row(
+    'Instance.get_by_uuid': Words(
         'The server {before:uuid} is about to be read from the database of its cell[, along with '
         '{before:expected_attrs|list}].',
         _found('The database of the cell {!returns=has}')),
-    'InstanceMapping.get_by_instance_uuid': Row(
+    'InstanceMapping.get_by_instance_uuid': Words(
         'The API database is about to be asked which cell holds the server {before:instance_uuid}.', _mapped),
-    'set_target_cell': Row(
+    'set_target_cell': Words(
         lambda visit: ('The context is about to be pointed at the database of the cell {before:cell_mapping.name}; its '
                        'cell_uuid is {before:context.cell_uuid}.' if visit.has('before:cell_mapping') else
                        'The context is about to be pointed at no cell.'), _cell_set),
-    'can': Row(
+    'can': Words(
         lambda visit: _policy_asked(visit, 'self.'),
         lambda visit: _policy_answered(visit, 'self.'), lambda visit: _policy_answered(visit, 'self.')),
-    'authorize': Row(
+    'authorize': Words(
         lambda visit: _policy_asked(visit, 'context.'),
         lambda visit: _policy_answered(visit, 'context.'), lambda visit: _policy_answered(visit, 'context.')),
-    '_get_force_param': Row(
+    '_get_force_param': Words(
         _force_entry, _force_return,
         '`force` is {before:body.os-migrateLive.force}, but host is {before:host}: the request is {!rejects=rejected} '
         'with {error|error}.'),
-    'raise_http_conflict': Row(
+    'raise_http_conflict': Words(
         '{before:exc|class}[ ({before:exc.kwargs.attr|text} {before:exc.kwargs.state})] is about to become an HTTP '
         'error '
         'for the action {before:action}.',
@@ -1142,16 +1142,16 @@ _CONTROLLER = {
 class Guard(NamedTuple):
     """What a guard asks, and its reasons: to let a server through, and to reject it."""
 
-    asks: Tell
-    passes: Tell
-    rejects: Tell
+    asks: Say
+    passes: Say
+    rejects: Say
 
 
-def _reason(tell: Tell, visit: Visit) -> str:
+def _reason(tell: Say, visit: Visit) -> str:
     return tell if isinstance(tell, str) else tell(visit)
 
 
-def _row(guard: Guard) -> Row:
+def _row(guard: Guard) -> Words:
     """Return the row of a guard: asked, found, passes or rejects."""
 
     def end(visit: Visit) -> str:
@@ -1165,7 +1165,7 @@ def _row(guard: Guard) -> Row:
                     '{error|error}.')
         return f'{{station}} {{!rejects}} {SERVER} with {{error|class}}: {_reason(guard.rejects, visit)}.'
 
-    return Row(lambda visit: f'{{station}} checks {SERVER}: {_reason(guard.asks, visit)}.', end, failed)
+    return Words(lambda visit: f'{{station}} checks {SERVER}: {_reason(guard.asks, visit)}.', end, failed)
 
 
 def _ports(visit: Visit) -> list[Value]:
@@ -1357,41 +1357,41 @@ def _updated(visit: Visit) -> str:
 
 
 _COMPUTE_API = {
-    'live_migrate': Row(
+    'live_migrate': Words(
         'The compute API takes over ' + SERVER + ', whose task_state is {before:instance.task_state}: host_name '
         '{before:host_name}, block_migration {before:block_migration}, force {before:force}, async_ {before:async_}.',
         _taken, _taken_failed),
-    'pause': Row(
+    'pause': Words(
         f'The compute API is about to pause {SERVER}, whose vm_state is {{before:instance.vm_state}} and whose '
         'task_state '
         'is {before:instance.task_state}.',
         f'The task_state of {SERVER} {{!changes instance.task_state}} from {{before:instance.task_state}} to '
         '{after:instance.task_state}, and the message {!sends=went} directly to its host[, {before:instance.host}].',
         _taken_failed),
-    'instance_has_share': Row(
+    'instance_has_share': Words(
         f'The cell of {SERVER} is about to be asked for its shares.',
         lambda visit: (f'The cell {{!returns}} {{result:objects|count}} {_plural(visit, "result:objects", "share")} of '
                        f'{SERVER}.')),
-    'instance_has_extended_resource_request': Row(
+    'instance_has_extended_resource_request': Words(
         'Neutron is about to be asked whether a port of server {before:instance_uuid} requests resource groups.',
         'For server {before:instance_uuid}, the answer {!returns=is} {result}.'),
-    'get_all_by_host': Row(
+    'get_all_by_host': Words(
         'The given host {before:host} is about to be looked up among the compute nodes.',
         'The host {before:host} {!returns=exists}: its node is {result:objects.0.hypervisor_hostname}.'),
-    'RequestSpec.get_by_instance_uuid': Row(
+    'RequestSpec.get_by_instance_uuid': Words(
         'The API database is about to be asked for the request spec of server {before:instance_uuid}: what the '
         'scheduler '
         'was once asked for it.', _spec),
-    'Instance.save': Row(
+    'Instance.save': Words(
         'The task_state {before:self.task_state} of {before:self.display_name|text?the server} is about to be saved[, '
         'provided that the database still has {before:expected_task_state|or}].', _saved, _conflict),
-    'instance_update_and_get_original': Row(
+    'instance_update_and_get_original': Words(
         'The row of {before:instance_uuid} is about to get task_state {before:values.task_state}[, if it still is '
         '{before:values.expected_task_state|or}].', _updated, _conflict),
-    '_record_action_start': Row(
+    '_record_action_start': Words(
         f'The action {{before:action}} of {SERVER} is about to be recorded for the user.',
         f'The action {{before:action}} of {SERVER} {{!returns=has been}} recorded.'),
-    'action_start': Row(
+    'action_start': Words(
         'The action {before:action_name} of {before:instance_uuid} is about to be written to a table.',
         '{station} {!writes values.action} a row with the action {after:values.action}[, the user '
         '{after:values.user_id}][ '
@@ -1455,71 +1455,71 @@ def _hint_read(visit: Visit) -> str:
 
 
 _RPC = {
-    'ComputeTaskAPI.live_migrate_instance': Row(
+    'ComputeTaskAPI.live_migrate_instance': Words(
         'The conductor is about to be asked to migrate ' + SERVER + '; async_ is {before:async_}, which decides '
                                                                     'between a '
         'cast and a call, and host_name is {before:host_name}.', _chooses),
-    'rpcapi.live_migrate_instance': Row(
+    'rpcapi.live_migrate_instance': Words(
         lambda visit: f'A cast to the conductor is about to be made for {SERVER}: {_hint(visit)}.',
         'The message for ' + SERVER + ' {!sends=is} on the bus in version {after:version}; a cast has no reply.'),
-    'rpcapi.migrate_server': Row(
+    'rpcapi.migrate_server': Words(
         lambda visit: f'A call to the conductor is about to be made for {SERVER}: {_hint(visit)}.',
         'The conductor has handled the call for ' + SERVER + ', which {!sends=was sent} in version {after:version}: it '
         '{!returns} {result}.'),
-    'rpcapi.pause_instance': Row(
+    'rpcapi.pause_instance': Words(
         'The host of ' + SERVER + '[, {before:instance.host},] is about to be sent a message to pause it.',
         'The message to the host[ {before:instance.host}] {!sends=is} on the bus in version {after:version}; a cast '
         'has '
         'no reply.'),
-    'prepare': Row(
+    'prepare': Words(
         _how('the client is about to be set up for'), _how('{station} {!returns} a {result|thing} for')),
-    'can_send_version': Row(
+    'can_send_version': Words(
         'Visit {trace:visit|text}: the client checks whether it may send messages of the version[ {before:version}] '
         'that '
         'it was set up for.',
         lambda visit: ('Visit {trace:visit|text}: messages of version {after:version} '
                        f'{"may" if visit.value("result") is True else "may not"} be sent, so it {{!returns}} '
                        f'{{result}}.')),
-    'cast': Row(
+    'cast': Words(
         'The message {before:method|code} is about to be sent without waiting; its arguments are '
         '{before:kwargs|names}.',
         'The message {before:method|code} {!sends=is} on the bus, and nobody waits for a reply.'),
-    'call': Row(
+    'call': Words(
         'The message {before:method|code} is about to be sent, and the API will wait for the reply; its arguments are '
         '{before:kwargs|names}.',
         'The reply to {before:method|code} has come: the call {!returns=returns} {result}.', _call_failed),
-    '_make_message': Row(
+    '_make_message': Words(
         'The arguments of {before:method|code} are about to become plain data: {before:args|names}.',
         lambda visit: ('The message {!returns=is ready}: method {result:method|name}, version {result:version}[, '
                        'namespace {result:namespace}], and {result:args|count} '
                        f'{_plural(visit, "result:args", "argument")} as plain data.')),
-    'send': Row(_sends, _on_bus, _bus_failed),
-    '_process_incoming': Row(
+    'send': Words(_sends, _on_bus, _bus_failed),
+    '_process_incoming': Words(
         'The message [{before:incoming.0.message.method|code} ]has arrived and is about to be handled.',
         'The message [{before:incoming.0.message.method|code} ]{!returns=has been} handled.'),
-    'RPCDispatcher.dispatch': Row(
+    'RPCDispatcher.dispatch': Words(
         'The message has arrived at the conductor; namespace and version are about to choose the method.',
         'Namespace {after:namespace} and version {after:version} led to {after:method|code}, which {!returns=returned} '
         '{result}.'),
-    'deserialize_context': Row(
+    'deserialize_context': Words(
         'The context came as plain data[, for {before:context.user_id}][ and request {before:context.request_id}]; '
         'it is '
         'about to become an object again.',
         'The context {!returns=is} an object again: user {result:user_id}, request {result:request_id}[, is_admin '
         '{result:is_admin}].'),
-    'manager.live_migrate_instance': Row(
+    'manager.live_migrate_instance': Words(
         lambda visit: f'The conductor has received the cast for {SERVER}: {_hint(visit)}.',
         f'The cast for {SERVER} {{!returns=has been}} handled; nobody waits for a reply.'),
-    'manager.migrate_server': Row(
+    'manager.migrate_server': Words(
         lambda visit: f'The conductor has received the call for {SERVER}: {_hint(visit)}.',
         f'The call for {SERVER} has been handled: it {{!returns}} {{result}}, which will be the reply.'),
-    '_live_migrate': Row(
+    '_live_migrate': Words(
         lambda visit: f'The conductor takes over the migration of {SERVER}: {_hint_read(visit)}.',
         f'The migration of {SERVER} {{!returns=has been}} taken over with scheduler_hint {{before:scheduler_hint}}; '
         'the '
         'path that is shown ends here.'),
 }
 
-TELLS: dict[str, Row] = {
+TELLS: dict[str, Words] = {
     **_CLIENT, **_SERVICE, **_ROUTES, **_CONTROLLER, **{key: _row(guard) for key, guard in _GUARDS.items()},
     **_COMPUTE_API, **_RPC}

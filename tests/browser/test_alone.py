@@ -14,7 +14,8 @@ from explorer.stations import BY_KEY
 from explorer.teaching import cards
 from explorer.teaching.catalogue import QUESTIONS, TASKS
 from explorer.teaching.progress import Progress
-from explorer.views.lanes import moments, story
+from explorer.views.lanes import story
+from explorer.views.moments import moments
 from tests.browsing import LATENCY, SHOTS, chromium, hard_to_read, hard_to_use, look, moment, step
 from tests.player.test_protocol import kinds, misfits
 
@@ -59,7 +60,7 @@ def test_it_opens_on_the_exploration(page, shown):
     assert shown.locator('form').count() == 0
     panes = shown.locator('[data-pane]')
     assert {each.get_attribute('data-pane') for each in panes.all()} == {'map', 'flowchart', 'source', 'payload'}
-    assert not shown.locator('[data-pane="flowchart"]').is_visible()
+    assert shown.locator('[data-pane="flowchart"] svg').is_visible()
     page.screenshot(path=SHOTS / f'export-{page.theme}.png', full_page=True)
 
 
@@ -209,7 +210,7 @@ def test_a_field_is_followed_by_a_click_on_its_name(page, shown, sheet):
     assert any('requested_destination' in text for text in texts)
     assert shown.locator('[data-part="journey"] tr.here').count() >= 1
     page.screenshot(path=SHOTS / f'follow-{page.theme}.png', full_page=True)
-    rows.last.locator('[data-goto]').click()
+    rows.last.locator('[data-goto]').first.click()
     assert shown.get_attribute('data-node') == 'conductor'
 
 
@@ -284,8 +285,8 @@ def test_a_long_bar_leads_to_its_nearer_end(page, shown):
 def test_a_pane_scrolls_only_after_a_click_into_it(page, shown):
     page.set_viewport_size({'width': 1100, 'height': 700})
     page.evaluate('document.body.style.paddingBottom = "2000px"')
-    look(shown, 'flowchart')
-    for pane in ('[data-pane="flowchart"]', '[data-pane="payload"]'):
+    look(shown, 'source')
+    for pane in ('[data-pane="source"]', '[data-pane="payload"]'):
         page.evaluate('scrollTo(0, 0)')
         shown.locator('.now').click()
         inner = shown.locator(pane)
@@ -296,12 +297,12 @@ def test_a_pane_scrolls_only_after_a_click_into_it(page, shown):
         assert page.evaluate('scrollY') > 100
         assert inner.evaluate('each => each.scrollTop') == before
     page.evaluate('scrollTo(0, 0)')
-    chart = shown.locator('[data-pane="flowchart"]')
-    chart.click(position={'x': 3, 'y': 3})
-    before = chart.evaluate('each => each.scrollTop')
+    code = shown.locator('[data-pane="source"]')
+    code.click(position={'x': 3, 'y': 3})
+    before = code.evaluate('each => each.scrollTop')
     page.mouse.wheel(0, 100)
     page.wait_for_timeout(300)
-    assert chart.evaluate('each => each.scrollTop') != before
+    assert code.evaluate('each => each.scrollTop') != before
     page.set_viewport_size({'width': 1500, 'height': 1100})
 
 
@@ -336,8 +337,7 @@ def test_everything_can_be_reached_by_keyboard(page, shown):
     shown.focus()
     page.keyboard.press('/')
     assert page.evaluate('document.activeElement.dataset.part') == 'find'
-    look(shown, 'flowchart')
-    shown.locator('[data-pane="flowchart"] .here').focus()
+    shown.locator('[data-pane="flowchart"] [tabindex="0"]').focus()
     here = page.evaluate('document.activeElement.dataset.station')
     page.keyboard.press('ArrowDown')
     assert page.evaluate('document.activeElement.dataset.station') != here
@@ -377,7 +377,7 @@ def test_each_step_has_a_spoken_line(page, shown):
 
 
 def test_everything_can_be_read(page, shown):
-    for view in ('source', 'flowchart', 'more', 'journey', 'legend'):
+    for view in ('source', 'more', 'journey', 'legend'):
         look(shown, view)
         assert hard_to_read(page, shown) == []
     shown.locator('.map.shown rect.bus').click(force=True)

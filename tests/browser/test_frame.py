@@ -11,8 +11,8 @@ from explorer.player.content import content
 from explorer.player.form import form
 from explorer.player.widget import MODULE, STYLE
 from explorer.views.facts import turned_back
-from explorer.views.lanes import moments
-from tests.browsing import SHOTS, chromium, hard_to_use
+from explorer.views.moments import moments
+from tests.browsing import HEIGHT, SHOTS, chromium, hard_to_use, height
 from tests.views.test_lanes import deep
 
 pytestmark = pytest.mark.browser
@@ -35,6 +35,7 @@ WALK = """() => {
   const root = document.querySelector('[data-explorer="player"]'), every = root.querySelector('[data-part="every"]');
   if (!every.checked) every.click();
   const press = action => root.querySelector(`[data-action="${action}"]`).click();
+  const heightOf = HEIGHT;
   const seen = [], wrong = [], heights = new Set();
   press('first');
   for (let before = '', left = -1; ; press('next')) {
@@ -42,7 +43,7 @@ WALK = """() => {
     if (at === before) break;
     before = at;
     seen.push([Number(root.dataset.step), root.dataset.moment]);
-    heights.add(root.getBoundingClientRect().height);
+    heights.add(heightOf(root));
     const map = root.querySelector('.map.shown'), pane = root.querySelector('[data-pane="map"]');
     const current = root.querySelectorAll('[data-station][aria-current="step"]');
     const mark = map.querySelector('.mark').getBoundingClientRect(), whole = pane.getBoundingClientRect();
@@ -55,7 +56,7 @@ WALK = """() => {
     if (pane.scrollWidth > pane.clientWidth || root.scrollWidth > root.clientWidth) wrong.push([at, 'wide']);
   }
   return [seen, wrong, [...heights]];
-}"""
+}""".replace('HEIGHT', HEIGHT)
 
 
 HEIGHTS = {(1440, 900): 640, (1280, 720): 600}  # px of a player on a screen
@@ -93,9 +94,9 @@ def test_a_walk_shifts_nothing_and_the_mark_stays_in_its_lane(page, scenario, si
     assert heights == [HEIGHTS[size]]
     if others:
         shown.locator('[data-action="swap"]').click()
-    for other, height in HEIGHTS.items():
+    for other, tall in HEIGHTS.items():
         resize(page, other)
-        assert shown.bounding_box()['height'] == height
+        assert height(shown) == tall
 
 
 @pytest.mark.parametrize('size', HEIGHTS, ids=str)
@@ -104,8 +105,8 @@ def test_the_form_covers_and_shifts_nothing(page, walk, size):
     shown = laid_out(page, walk)
     shown.locator('[data-action="change"]').click()
     sheet, box = shown.locator('form').bounding_box(), shown.bounding_box()
-    assert box['height'] == HEIGHTS[size]
-    assert sheet['y'] + sheet['height'] <= box['y'] + box['height']
+    assert height(shown) == HEIGHTS[size]
+    assert sheet['y'] + sheet['height'] <= box['y'] + HEIGHTS[size]
     fits = shown.locator('form').evaluate('each => each.scrollHeight <= each.clientHeight + 1')
     assert fits
     page.screenshot(path=SHOTS / f'sheet-{size[1]}.png')
@@ -117,7 +118,7 @@ def test_a_small_a_deep_and_a_long_trace_can_be_read(page, walk, number, nested)
     trace = deep(walk, number, nested=nested)
     resize(page, (1440, 900))
     shown = laid_out(page, trace, key='client')
-    assert shown.bounding_box()['height'] == 640
+    assert height(shown) == 640
     if number <= 200:
         seen, wrong, heights = page.evaluate(WALK)
         assert wrong == []

@@ -17,7 +17,7 @@ from explorer.stations import BY_KEY
 from explorer.teaching import cards
 from explorer.teaching.catalogue import QUESTIONS
 from explorer.views.facts import in_focus
-from explorer.views.pages import said
+from explorer.views.markup import said
 from explorer.views.tells import tells
 
 KEYS = [row.key for row in EXPLORATIONS]

@@ -14,7 +14,8 @@ from explorer.views.changed import Changed
 from explorer.views.code import Listings
 from explorer.views.facts import answered
 from explorer.views.flowcharts import flowchart, outline, render
-from explorer.views.pages import said, tell
+from explorer.views.markup import said
+from explorer.views.pages import tell
 from explorer.views.tells import tells
 
 KEYS = [row.key for row in EXPLORATIONS]

@@ -20,7 +20,8 @@ from explorer.views import pages
 from explorer.views.changed import Changed, changes_text, own_changes
 from explorer.views.facts import MARKS, answered, asked, circumstances, field_of, in_focus, letter, refusal, refusals
 from explorer.views.fields import field_rows, journeys
-from explorer.views.pages import LEFT, journey_html, refusal_html, tell
+from explorer.views.markup import LEFT
+from explorer.views.pages import journey_html, refusal_html, tell
 from explorer.views.tells import tells
 from explorer.views.text import short, visible
 from tests.player.test_widget import unfolded

@@ -13,7 +13,7 @@ from explorer.payloads import leaves
 from explorer.trace import Step
 from explorer.views import syntax
 from explorer.views.fields import journeys, onward, same
-from explorer.views.lanes import moments_of
+from explorer.views.moments import moments_of
 from explorer.views.syntax import MISSING, assignments, decided, returns_at, value_at
 from explorer.views.text import short
 
@@ -84,7 +84,7 @@ def test_each_condition_went_the_way_that_the_lines_show(monkeypatch, state, way
 
 @pytest.mark.parametrize('text', [
     'def f(x):\n    for y in x:\n        if y:\n            z = 1\n    return x\n',
-    'def f(x):\n    while x:\n        if x[0]:\n            x = x[1:]\n        else:\n            x = []\n    return 1\n',
+    'def f(x):\n    while x:\n        if x[0]:\n            x = x[1:]\n        else:\n            x = []\n',
     'def f(x):\n    if x: return 1\n    return 2\n',
     'def f(x):\n    try:\n        if x[9]:\n            y = 1\n    except IndexError:\n        pass\n',
     'def f(x):\n    if x.missing:\n        y = 1\n',

@@ -17,8 +17,9 @@ from explorer.stations import BY_KEY, STATIONS
 from explorer.trace import Trace, pack
 from explorer.views import tells as module
 from explorer.views.facts import refusals
-from explorer.views.lanes import moments, story
-from explorer.views.tells import by_hand, needs, tells, told
+from explorer.views.lanes import story
+from explorer.views.moments import moments
+from explorer.views.tells import by_hand, needs, sentence, tells
 
 MISSING = object()
 ID = re.compile(r'\b([0-9a-f]{8})(?:(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24})\b')
@@ -50,7 +51,7 @@ def trace(request):
 def sentences(trace):
     for step in trace.steps:
         for moment in ('entry', 'return'):
-            yield step, moment, told(trace, step, moment)
+            yield step, moment, sentence(trace, step, moment)
 
 
 # ------------------------------------------------------------------------------------- looking things up, once more
@@ -147,7 +148,7 @@ def test_each_value_in_a_sentence_is_at_its_source(trace):
 
 def test_at_the_entry_nothing_is_known_of_what_will_happen(trace):
     for step in trace.steps:
-        said = told(trace, step, 'entry')
+        said = sentence(trace, step, 'entry')
         assert said.claims == ()
         assert {cited.source.partition(':')[0] for cited in said.values} <= {
             'before', 'made with', 'policy', 'constant', 'trace'}
@@ -193,7 +194,7 @@ def test_no_verb_is_written_without_its_claim():
     for name, engine in CASES:
         trace = trace_of(name, engine)
         for step in trace.steps:
-            said = told(trace, step, 'return')
+            said = sentence(trace, step, 'return')
             text = said.text
             for cited in sorted(said.values, key=lambda each: -len(each.shown)):
                 text = text.replace(cited.shown, '')
@@ -445,7 +446,7 @@ def test_a_trace_from_before_decorators_were_recorded_is_told_without_their_argu
             if BY_KEY[step.station].made_with:
                 old = dataclasses.replace(step, **{field: {key: value for key, value in getattr(step, field).items()
                                                            if key not in names} for field in ('before', 'after')})
-                said = told(trace, old, 'return')
+                said = sentence(trace, old, 'return')
                 assert not [cited for cited in said.values if cited.source.startswith('made with')]
                 assert 'all microversions' not in said.text
                 assert 10 < len(said.text) <= 240
@@ -464,7 +465,7 @@ def test_a_guard_tells_what_it_found_when_it_asked(trace):
     for step in trace.steps:
         if step.station in module._GUARDS:
             guards += 1
-            sources = {cited.source for cited in told(trace, step, 'return').values if states.search(cited.source)}
+            sources = {cited.source for cited in sentence(trace, step, 'return').values if states.search(cited.source)}
             assert {source.partition(':')[0] for source in sources} <= {'before'}
     assert guards or not trace.find('live_migrate')
 
