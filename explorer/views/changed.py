@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from http.client import responses
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from explorer.payloads import Path, Plain, Value, difference, is_container, is_marked, leaves, parts
 from explorer.stations import BY_KEY, FIELDS
@@ -431,7 +431,7 @@ def _pairs(pairs: list[tuple[str, Value]]) -> Plain:
     return found
 
 
-def _number(kind: Callable[[str], Any]) -> Callable[[str], Value]:
+def _number(kind: Callable[[str], object]) -> Callable[[str], Value]:
     def read(text: str) -> Value:
         number = kind(text)
         if repr(number) != text:

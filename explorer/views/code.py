@@ -610,7 +610,8 @@ def _errors(step: Step, shown: Listing) -> Iterator[tuple[int, Chip]]:
     yield line, Chip('value', '', f'raises {_class_of(step.error)}{where}', _brief(step.error, LONGEST_TITLE))
     if end.raised:
         around = _governing(step, end.place)
-        asked = _read(step, shown, around.statement.test, around) if around else []  # type: ignore[attr-defined]
+        test = around and getattr(around.statement, 'test', None)
+        asked = _read(step, shown, test, around) if around and test else []
         read = _read(step, shown, end.place.statement, end.place)
         for chip in [chip for chip in read if chip in asked] or read or asked:
             yield line, chip

@@ -10,7 +10,7 @@ from explorer import EXPLORATIONS, Scenario, run
 from explorer.engines import recordings
 from explorer.stations import BY_KEY, NODES
 from explorer.trace import Trace, pack
-from explorer.views import lanes
+from explorer.views import lanes, moments
 from explorer.views.facts import asked, turned_back
 
 
@@ -156,7 +156,7 @@ def test_a_small_a_deep_and_a_long_trace_can_be_drawn(walk, number, nested):
 
 def test_the_same_trace_is_read_once(walk, monkeypatch):
     lanes.moments(walk)
-    monkeypatch.setattr(lanes, '_tree', None)
+    monkeypatch.setattr(moments, '_tree', None)
     assert lanes.moments(walk)[0] == (0, 'entry')
 
 
