@@ -118,7 +118,7 @@ function render({ model, el }) {
     parts.more.innerHTML = run.more;
     parts.caption.textContent = run.caption;
     connect(root);
-    parts.view.querySelector('[value="more"]').hidden = !run.more;
+    parts.view.querySelector('[value="more"]').disabled = !run.more;
     look(run.more || view !== "more" ? view : "source");
     parts.flowchart.innerHTML = run.flowchart;
     for (const node of boxes()) reachable(node, -1);
