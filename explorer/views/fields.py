@@ -130,9 +130,11 @@ def _made_by(steps: Sequence[Step], made: Callable[[int], _Made], field: str, fi
     cause = _cause(steps[index])
     while cause is not None:
         local, stored = made(cause)
-        lines = [line for other, line in (*local.get(field, ()), *stored.get(path[-1], ())) if same(other, value)]
-        if len(lines) == 1:
-            return Origin(cause, 'return', lines[0])
+        if field in local or path[-1] in stored:
+            known = (*local.get(field, ()), *stored.get(path[-1], ()))
+            lines = [line for other, line in known if same(other, value)]
+            if len(lines) == 1:
+                return Origin(cause, 'return', lines[0])
         cause = _cause(steps[cause])
     return None
 
