@@ -118,7 +118,7 @@ notebook: $(READY)
 	$(BIN)/python notebooks/refresh.py $(NOTEBOOK)
 
 picture: test-browser
-	cp build/screenshots/controller-light.png diagrams/player.png
+	cp build/screenshots/player.png diagrams/player.png
 
 lock: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

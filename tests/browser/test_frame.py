@@ -83,7 +83,7 @@ def laid_out(page, *traces, key='controller'):
 
 
 @pytest.mark.parametrize('scenario', recordings.scenarios(), ids=str)
-@pytest.mark.parametrize(('size', 'others'), zip(HEIGHTS, ((), ('client',)), strict=True), ids=['alone', 'compared'])
+@pytest.mark.parametrize(('size', 'others'), [*zip(HEIGHTS, ((), ('client',)), strict=True)], ids=['alone', 'compared'])
 def test_a_walk_shifts_nothing_and_the_mark_stays_in_its_lane(page, scenario, size, others):
     trace = recordings.trace_of(scenario)
     resize(page, size)
@@ -166,3 +166,26 @@ def test_on_a_phone_there_is_one_column_and_the_buttons_stay(page, walk):
     finally:
         resize(page, (1440, 900))
         page.evaluate(f'document.getElementById("place").style.width = "{WIDTH}px"')
+
+
+def test_one_moment_shows_its_sentence_its_values_and_what_it_changed(page, walk):
+    resize(page, (1000, 1130))
+    shown = laid_out(page, walk)
+    step, = walk.find('_migrate_live')
+    shown.locator('[data-part="every"]').check()
+    shown.locator(f'.map.shown rect[data-bar="{step.index}"]').click(position={'x': 1, 'y': 1}, force=True)
+    shown.locator('[data-action="over"]').click()
+    assert shown.get_attribute('data-step') == str(step.index)
+    assert 'block_migration "auto" becomes None' in shown.locator('.now').inner_text()
+    source, payload = (shown.locator(f'[data-pane="{name}"]') for name in ('source', 'payload'))
+    assert 'block_migration = None' in [chip.inner_text() for chip in source.locator('.value').all()]
+    assert source.locator('.yes').count() == 2 and source.locator('.no').count() == 1
+    assert source.locator('details.gap summary').first.inner_text().endswith('lines that did not run')
+    assert payload.locator('li.added', has_text='async_ True').count() == 1
+    assert payload.get_by_text('by 64 set_target_cell').count() == 1
+    page.screenshot(path=SHOTS / 'player.png')
+    source.locator('.value code', has_text='async_').click()
+    assert 'async_ = True: first seen here, line' in payload.locator('.why').inner_text()
+    payload.locator('.why [data-goto]').last.click()
+    assert shown.locator('[aria-current="step"]').get_attribute('data-station') == 'live_migrate'
+    assert f'← step {step.index + 1}, line' in payload.locator('.why').inner_text()
