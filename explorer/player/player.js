@@ -14,7 +14,7 @@ const make = (tag, attributes, ...children) => dress(document.createElement(tag)
 const draw = (tag, attributes, ...children) =>
   dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
-// Wrap each match of a pattern (with one group) in the texts of an element; unfold what is searched for.
+// Wrap each match of a pattern (with one group) in an element's texts; unfold what is searched for.
 function mark(root, pattern, name) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), texts = [];
   while (walker.nextNode()) texts.push(walker.currentNode);
@@ -146,7 +146,7 @@ function render({ model, el }) {
         for (const at of [0, 1]) barsOf[at][row[at]].rect.classList.add("common");
   }
 
-  // The bars of a map by step, and by column.
+  // The bars of a map by step and column.
   function barsIn(map) {
     const found = { columns: [] };
     for (const rect of map.querySelectorAll("rect[data-x]")) {
@@ -304,7 +304,7 @@ function render({ model, el }) {
     for (const gap of parts.source.querySelectorAll(".gap")) gap.open = !at;
     if (follow) mark(parts.source, names(), "followed");
     if (query) mark(parts.source, finding(), "found");
-    return parts.source.querySelector(".raised, .ran") ?? parts.source.firstChild;
+    return parts.source.querySelector(at ? ".raised, .yes, .no" : "p") ?? parts.source.firstChild;
   }
 
   function showPayload(step, index, at) {

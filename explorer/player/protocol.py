@@ -51,7 +51,7 @@ In the fragments: `data-station` on each box of a flowchart and each bar of a ma
 `data-moment` on a link to a moment of a run; `data-field` on a name in a payload that belongs to a field with another
 name; `data-whole` on a text that was shortened, which a click replaces. In the breadcrumb, the module itself sets
 `data-crumb` (a step). Some classes are part of the contract as well: `asked` (in `facts`), `beside` and `alike` (the
-table in `more` and its rows), `ran` and `raised` (lines of code), `cursor` and `mark` (in a map).
+table in `more` and its rows), `raised`, `yes` and `no` (in the code), `cursor` and `mark` (in a map).
 
 player.js writes to its outermost element, for the style sheet and the tests: `data-explorer="player"`,
 `data-exploration` (key), `data-run`, `data-step`, `data-moment`, `data-steps` (their number), `data-node`, and
