@@ -210,7 +210,7 @@ function render({ model, el }) {
   const html = (text) => text.replace(/\x02(\d+);/g, (_, number) => html(content.folds[number]));
   const here = () => run.moments[place];
 
-  // The place of a moment; without one, the return of a step, or its entry if it calls others.
+  // The place of a moment; without one, a step's return, or its entry if it calls others.
   function placeOf(step, moment) {
     const entry = places.entry[step] ?? 0, end = places.end[step] ?? 0;
     if (moment) return moment === "entry" ? entry : end;
@@ -250,7 +250,7 @@ function render({ model, el }) {
     model.save_changes();
   }
 
-  // Where the buttons lead from here; undefined if there is nothing there.
+  // Where the buttons lead; undefined if nowhere.
   function goals() {
     const index = here(), last = run.moments.length - 1, up = run.steps[index]?.up ?? null;
     const stops = every ? [] : run.story;
@@ -332,7 +332,7 @@ function render({ model, el }) {
       const later = all.flatMap((each) => (each[3] === value ? each[column()].filter((step) => step > index) : []));
       const goal = Math.min(...later);
       return make("p", { class: "why" }, `◆ ${follow} = ${value}: `,
-        from === index ? `first seen here${lineOf(line)}` : link(from, `← step ${from + 1}${lineOf(line)}`, moment),
+        from === index ? `first seen here${lineOf(line)}` : link(from, `${from < index ? "←" : "made in"} step ${from + 1}${lineOf(line)}`, moment),
         " · ", later.length ? link(goal, `step ${goal + 1} →`, "entry") : "last seen here");
     });
   }

@@ -558,8 +558,8 @@ class Changed:
         if on_bus:
             came.pop('message')
         rows = ''.join(self._row((name,), value, opened=step.station in _OPEN) for name, value in came.items())
-        return (f'{on_bus}<h5>Came in with</h5>{_list(rows) if rows else "<p>No arguments are recorded here.</p>"}'
-                f'{_section("Made with", "".join(self._row((name,), value) for name, value in made.items()))}')
+        return (f'{on_bus}<h5>Arguments</h5>{_list(rows) if rows else "<p>No arguments are recorded here.</p>"}'
+                f'{_section("Fixed by the decorator", "".join(self._row((name,), value) for name, value in made.items()))}')
 
     def leave(self, trace: Trace, step: Step, run: int = 0) -> str:
         """Show what a visit changed, what it returned or raised, and what the visits within it changed.
@@ -739,7 +739,7 @@ def _shortened(rows: Sequence[str], most: int) -> str:
 
 def _by(trace: Trace, index: int, run: int) -> str:
     name = BY_KEY[trace.steps[index].station].name
-    return f' by <span data-goto="{index}" data-run="{run}">{index + 1} {_safe(name)}</span>'
+    return f' by <span data-goto="{index}" data-run="{run}">step {index + 1}, {_safe(name)}</span>'
 
 
 @functools.lru_cache(1 << 14)

@@ -283,7 +283,7 @@ class _Picture:
     def passed_on(self, cluster: graphviz.Digraph, number: int, function: Drawn) -> None:
         """Draw the exit of a visit that ended in an error which its text does not raise."""
         step, way, drawn = function.step, function.way, function.shape
-        if not (step and way and drawn and step.index in self.red and step.error is not None):
+        if not (step and way and drawn and step.error is not None):
             return
         ran = [block for block in drawn.blocks if block.number in way.ran]
         if not ran or any(block.kind == 'exit' for block in ran):

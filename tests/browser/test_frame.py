@@ -182,7 +182,7 @@ def test_one_moment_shows_its_sentence_its_values_and_what_it_changed(page, walk
     assert source.locator('.yes').count() == 2 and source.locator('.no').count() == 1
     assert source.locator('details.gap summary').first.inner_text().endswith('lines that did not run')
     assert payload.locator('li.added', has_text='async_ True').count() == 1
-    assert payload.get_by_text('by 64 set_target_cell').count() == 1
+    assert payload.get_by_text('by step 64, set_target_cell').count() == 1
     page.screenshot(path=SHOTS / 'player.png')
     source.locator('.value code', has_text='async_').click()
     assert 'async_ = True: first seen here, line' in payload.locator('.why').inner_text()

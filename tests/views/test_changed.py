@@ -403,7 +403,7 @@ def test_a_pane_shows_each_change_with_its_name_and_its_mark(trace):
         links = [each for each in page.attributes if 'data-goto' in each]
         assert [int(each['data-goto']) for each in links] == [each.step for each in found.inner]
         for each in links:
-            assert f'by {int(each["data-goto"]) + 1} {BY_KEY[trace.steps[int(each["data-goto"])].station].name}' in (
+            assert f'by step {int(each["data-goto"]) + 1}, {BY_KEY[trace.steps[int(each["data-goto"])].station].name}' in (
                 page.text)
         if not found.own:
             assert 'Nothing changed here.' in page.text
@@ -412,7 +412,7 @@ def test_a_pane_shows_each_change_with_its_name_and_its_mark(trace):
 def test_a_pane_lists_the_argument_and_what_the_decorator_was_made_with(walk):
     step, = walk.find('check_instance_state')
     came = Changed().enter(walk, step)
-    first, _, made = came.partition('<h5>Made with</h5>')
+    first, _, made = came.partition('<h5>Fixed by the decorator</h5>')
     for name in ('vm_state', 'task_state', 'must_have_launched'):
         assert name in Page(made).outside
         assert name not in Page(first).outside
@@ -423,7 +423,7 @@ def test_a_pane_lists_the_argument_and_what_the_decorator_was_made_with(walk):
             name: value for name, value in each.before.items() if name not in BY_KEY[each.station].made_with}) if (
                 each.index == step.index) else each
     older = changed_trace(walk, edit)
-    assert 'Made with' not in Changed().enter(older, older.steps[step.index])
+    assert 'Fixed by' not in Changed().enter(older, older.steps[step.index])
 
 
 def values(value):
