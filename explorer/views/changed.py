@@ -558,8 +558,9 @@ class Changed:
         if on_bus:
             came.pop('message')
         rows = ''.join(self._row((name,), value, opened=step.station in _OPEN) for name, value in came.items())
+        fixed = ''.join(self._row((name,), value) for name, value in made.items())
         return (f'{on_bus}<h5>Arguments</h5>{_list(rows) if rows else "<p>No arguments are recorded here.</p>"}'
-                f'{_section("Fixed by the decorator", "".join(self._row((name,), value) for name, value in made.items()))}')
+                f'{_section("Fixed by the decorator", fixed)}')
 
     def leave(self, trace: Trace, step: Step, run: int = 0) -> str:
         """Show what a visit changed, what it returned or raised, and what the visits within it changed.

@@ -432,7 +432,7 @@ _CHECKS = {
 
 @functools.lru_cache(maxsize=256)
 def needs(rule: str) -> str:
-    """Describe in words what a policy rule needs: 'manager of the project, or admin'.
+    """Describe in words what a policy rule needs: 'a manager of the project, or an admin'.
 
     Shape: *rule* is the name of a rule. A check that has no words stands there as in the rule.
     """
@@ -450,7 +450,8 @@ def _needed(text: str, depth: int) -> Iterator[str]:
             continue
         words = (form.format(*match.groups()) for pattern, form in _CHECKS.items()
                  if (match := pattern.fullmatch(name)))
-        yield next(words, f'`{name}`')
+        said = next(words, f'`{name}`')
+        yield f'{"an" if said[0] in "aeiou" else "a"} {said}' if name.startswith('role:') and said[0] != '`' else said
 
 
 # ------------------------------------------------------------------------------------------------- the neutral phrase
@@ -521,7 +522,7 @@ def _discovered(visit: Visit) -> str:
     wanted, found = visit.value('before:requested_version'), visit.value('result')
     if wanted == found:
         return 'The API supports microversion {result|version}, which was asked for: the client {!returns=will use} it.'
-    return 'Client and API both support microversion {result|version}, so the client {!returns=will use} it.'
+    return 'Of the microversions that suit both client and API, the client {!returns=chooses} {result|version}.'
 
 
 def _given(visit: Visit) -> str:
@@ -546,14 +547,14 @@ def _requested(visit: Visit) -> str:
     headers = 'after:kwargs.headers.OpenStack-API-Version'
     old = 'after:kwargs.headers.X-OpenStack-Nova-API-Version'
     if visit.has(headers):
-        added = (f'The client {{!adds kwargs.headers.OpenStack-API-Version}} the header OpenStack-API-Version: '
-                 f'{{{headers}|text}}')
+        added = (f'The client {{!adds kwargs.headers.OpenStack-API-Version=added}} headers, among them '
+                 f'OpenStack-API-Version: {{{headers}|text}}')
     elif visit.has(old):
-        added = (f'The client {{!adds kwargs.headers.X-OpenStack-Nova-API-Version}} the header '
+        added = (f'The client {{!adds kwargs.headers.X-OpenStack-Nova-API-Version=added}} headers, among them '
                  f'X-OpenStack-Nova-API-Version: {{{old}|text}}')
     else:
-        added = 'The client names no microversion'
-    return f'{added}; the API answers {{before:method|text}} {{before:url|path}} with {{result:0.status_code|status}}.'
+        added = 'The client named no microversion'
+    return f'{added}; the API answered {{before:method|text}} {{before:url|path}} with {{result:0.status_code|status}}.'
 
 
 _EXCHANGE = '{before:request.method|text} {before:request.url|path}'
@@ -594,10 +595,10 @@ _CLIENT = {
         lambda visit: f'A live migration of {{before:self.info.name|text?the server}} is asked for: {_given(visit)}.',
         _filled_in),
     'ServerManager.live_migrate': Words(
-        lambda visit: (f'The manager gets {_given(visit)} for {{before:server.info.name|text?the server}} and is about '
+        lambda visit: (f'{{station}} gets {_given(visit)} for {{before:server.info.name|text?the server}}; it is about '
                        'to build the action from them.'),
-        'The manager {!sends=has sent} the action for {before:server.info.name|text?the server} with block_migration '
-        '{before:block_migration}, and the API has answered.'),
+        '{station} {!sends=has sent} the action for {before:server.info.name|text?the server} with host {before:host} '
+        'and block_migration {before:block_migration}, and the API has answered.'),
     '_action': Words(
         'The action {before:action} with {before:info} is about to become the body of a POST.',
         'The client {!sends=has sent} {after:body} to {after:url|path}; the API answers '
@@ -650,7 +651,7 @@ def _request_id(visit: Visit) -> str:
 def _uncaught(visit: Visit) -> str:
     if visit.caused('FaultWrapper._error'):
         return 'An error was caught here: it {!returns=becomes} {result|error}.'
-    return 'No error was left to be caught here; the response {result:status|status} {!returns=comes back}.'
+    return 'The filter had no error to catch; the response {result:status|status} {!returns=comes back}.'
 
 
 def _logged(visit: Visit) -> str:
@@ -741,9 +742,8 @@ _SERVICE = {
     'RequestLog': Words(f'{_line("req.environ")} is about to pass; afterwards the filter will write a line to the '
                       'log.', _logged),
     'RequestBodySizeLimiter': Words(
-        f'{_line("req.environ")} [has a Content-Length of {{before:req.environ.CONTENT_LENGTH|text}} and ]is about '
-        'to be '
-        'compared with a limit.', _size),
+        f'The filter is about to compare the length of {_line("req.environ")}[, '
+        '{before:req.environ.CONTENT_LENGTH|text} bytes,] with its limit.', _size),
     'AuthProtocol': Words(
         _token,
         'The token belongs to {after:request.environ.HTTP_X_USER_ID}: the filter {!adds '
@@ -839,13 +839,14 @@ _ROUTES = {
         'The route table has been asked[: it found the action {before:req.environ.wsgiorg.routing_args.1.action}]; the '
         'application that belongs to it comes next.', _dispatched),
     'Resource': Words(
-        f'The resource gets {_line("request.environ")}; microversion, content type and method are still to be '
-        'found.', _resource_ends),
+        f'The resource receives {_line("request.environ")}; it must still find the microversion, the content type and '
+        'the method.', _resource_ends),
     'set_api_version_request': Words(
         _asked_version, _version_read, lambda visit: 'The API {!rejects} the microversion with {error|error}.'
         if visit.inner is None else _failed(visit)),
     'get_action_args': Words(
-        'What the route found is about to become arguments: {before:request_environment.wsgiorg.routing_args.1|names}.',
+        'The route found {before:request_environment.wsgiorg.routing_args.1|names}; {station} is about to return '
+        'them as arguments, without the controller.',
         'The arguments from the route {!returns=are} {result}.'),
     'get_body': Words(
         'The body of the {before:request.environ.REQUEST_METHOD|text?request} is about to be read[ (Content-Length: '
@@ -1021,7 +1022,7 @@ def _cell_set(visit: Visit) -> str:
         return 'The context points at no cell any more.'
     if old == new:
         return 'The context was already pointing at the cell {before:cell_mapping.name} and still does.'
-    return ('The context now points at the database of {before:cell_mapping.name}: cell_uuid '
+    return ('The context now points at the cell {before:cell_mapping.name}: cell_uuid '
             '{!changes context.cell_uuid} from {before:context.cell_uuid} to {after:context.cell_uuid}.')
 
 
@@ -1070,13 +1071,13 @@ def _force_return(visit: Visit) -> str:
 
 _CONTROLLER = {
     'expected_errors': Words(
-        'The method may end with the HTTP errors[ {made with:errors|or}] that are declared for it; most others would '
-        'become a 500.',
+        'The method declares the HTTP errors[ {made with:errors|or}]; most other exceptions would become a 500.',
         'No error came out of the method, which {!returns} {result}.', _lets_through),
-    'schema': Words(lambda visit: f'{_schema(visit)}; the body is about to be checked if they match.', _schema_return,
+    'schema': Words(lambda visit: f'{_schema(visit)}; it checks the body only if its range includes that.',
+                    _schema_return,
                   _schema_failed),
     'response_body_schema': Words(
-        lambda visit: ('The method is about to run; on the way back, its response will be checked against a schema for '
+        lambda visit: ('The method is about to run; if it returns, its response is checked against a schema for '
                        f'{_range(visit)}.'), _response_schema),
     '_schema_validation_helper': Words(
         lambda visit: _helper(visit, '; {} is checked if they match'), _helper_return,
@@ -1087,7 +1088,7 @@ _CONTROLLER = {
         lambda visit: (f'The {"response" if _of_response(visit) else "body"} does not fit the schema, so it is '
                        '{!rejects=rejected} with {error|error}.')),
     '_migrate_live': Words(
-        'The controller is asked to migrate server {before:id} with {before:body.os-migrateLive}[ at microversion '
+        'The controller is about to live-migrate server {before:id} with {before:body.os-migrateLive}[ at microversion '
         '{before:req.api_version_request|version}].', _controller_return, _controller_failed),
     '_pause': Words(
         'The controller is asked to pause server {before:id}[ for {before:req.environ.nova.context.user_id|text}].',
@@ -1097,7 +1098,7 @@ _CONTROLLER = {
         'The server {before:instance_id} is about to be fetched; if there is none, the answer will be a 404.',
         _found('The server {before:instance_id} {!returns=is} there: it is')),
     'API.get': Words(
-        'The server {before:instance_id} is asked for; an id that is not a UUID would not be looked up.',
+        '{station} is about to look up the server {before:instance_id}; it looks up only UUIDs.',
         _found('The id {before:instance_id} {!returns=leads} to')),
     '_get_instance': Words(
         'The cell of the server {before:instance_uuid} is about to be found.',
@@ -1106,18 +1107,18 @@ _CONTROLLER = {
         'The server {before:im.instance_uuid} is about to be read from its cell, {before:im.cell_mapping.name}.',
         _found('The cell[ {before:im.cell_mapping.name}] {!returns=has} it:')),
     'scatter_gather_single_cell': Words(
-        '{before:fn|thing} is about to ask the cell {before:cell_mapping.name} in another thread[ for server '
-        '{before:args.0}].', _cell_asked),
+        '{station} is about to run {before:fn|thing} in another thread, to read[ server {before:args.0}] from the cell '
+        '{before:cell_mapping.name}.', _cell_asked),
     'Instance.get_by_uuid': Words(
         'The server {before:uuid} is about to be read from the database of its cell[, along with '
         '{before:expected_attrs|list}].',
         _found('The database of the cell {!returns=has}')),
     'InstanceMapping.get_by_instance_uuid': Words(
-        'The API database is about to be asked which cell holds the server {before:instance_uuid}.', _mapped),
+        '{station} is about to ask the API database which cell holds the server {before:instance_uuid}.', _mapped),
     'set_target_cell': Words(
-        lambda visit: ('The context is about to be pointed at the database of the cell {before:cell_mapping.name}; its '
-                       'cell_uuid is {before:context.cell_uuid}.' if visit.has('before:cell_mapping') else
-                       'The context is about to be pointed at no cell.'), _cell_set),
+        lambda visit: ('{station} is about to point the context, whose cell_uuid is {before:context.cell_uuid}, at the '
+                       'cell {before:cell_mapping.name}.' if visit.has('before:cell_mapping') else
+                       '{station} is about to point the context at no cell.'), _cell_set),
     'can': Words(
         lambda visit: _policy_asked(visit, 'self.'),
         lambda visit: _policy_answered(visit, 'self.'), lambda visit: _policy_answered(visit, 'self.')),
@@ -1257,7 +1258,7 @@ def _state_rejects(visit: Visit) -> str:
         return 'it was never started: launched_at is {before:instance.launched_at}'
     accepted = _accepts(visit, attribute)
     return (f'{attribute} is {{before:instance.{attribute}}}'
-            f'{f", but it accepts only {accepted}" if accepted else ", which it does not accept"}')
+            f'{f" and must be {accepted}" if accepted else ", which is not accepted"}')
 
 
 _GUARDS = {
@@ -1268,7 +1269,7 @@ _GUARDS = {
         'its ports request resource groups, and a compute is older than version '
         '{constant:MIN_COMPUTE_MOVE_WITH_EXTENDED_RESOURCE_REQUEST}'),
     'block_port_accelerators': Guard(
-        'none of its ports may be for an accelerator', _no_accelerator_ports,
+        'none of its ports may have an accelerator', _no_accelerator_ports,
         'it has a port for an accelerator[ (vnic_type {after:vif.vnic_type})]'),
     'reject_vdpa_instances': Guard(
         'if it has a vDPA port, every compute must be new enough[, version {made with:until} or later]', _vdpa,
@@ -1283,8 +1284,7 @@ _GUARDS = {
         'a virtual TPM may move only if its secret security is "host" and every compute is new enough', _vtpm,
         _vtpm_rejected),
     'reject_mem_enc': Guard(
-        'with encrypted memory, {made with:operation?the operation} would not be possible', 'its memory is not '
-                                                                                            'encrypted',
+        'it rejects {made with:operation?the operation} if the memory is encrypted', 'its memory is not encrypted',
         _encrypted),
     'check_instance_lock': Guard(
         'locked is {before:instance.locked}, and for {before:context.user_id|text?the caller} is_admin is '
@@ -1389,7 +1389,7 @@ _COMPUTE_API = {
         'The row of {before:instance_uuid} is about to get task_state {before:values.task_state}[, if it still is '
         '{before:values.expected_task_state|or}].', _updated, _conflict),
     '_record_action_start': Words(
-        f'The action {{before:action}} of {SERVER} is about to be recorded for the user.',
+        f'{{station}} is about to record the action {{before:action}} in the list of the actions of {SERVER}.',
         f'The action {{before:action}} of {SERVER} {{!returns=has been}} recorded.'),
     'action_start': Words(
         'The action {before:action_name} of {before:instance_uuid} is about to be written to a table.',
@@ -1472,11 +1472,10 @@ _RPC = {
         'has '
         'no reply.'),
     'prepare': Words(
-        _how('the client is about to be set up for'), _how('{station} {!returns} a {result|thing} for')),
+        _how('the RPC client is about to be set up for'), _how('{station} {!returns} a {result|thing} for')),
     'can_send_version': Words(
-        'Visit {trace:visit|text}: the client checks whether it may send messages of the version[ {before:version}] '
-        'that '
-        'it was set up for.',
+        'Visit {trace:visit|text}: the RPC client checks whether it may send messages of the version'
+        '[ {before:version}] that it was set up for.',
         lambda visit: ('Visit {trace:visit|text}: messages of version {after:version} '
                        f'{"may" if visit.value("result") is True else "may not"} be sent, so it {{!returns}} '
                        f'{{result}}.')),

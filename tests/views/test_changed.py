@@ -403,8 +403,8 @@ def test_a_pane_shows_each_change_with_its_name_and_its_mark(trace):
         links = [each for each in page.attributes if 'data-goto' in each]
         assert [int(each['data-goto']) for each in links] == [each.step for each in found.inner]
         for each in links:
-            assert f'by step {int(each["data-goto"]) + 1}, {BY_KEY[trace.steps[int(each["data-goto"])].station].name}' in (
-                page.text)
+            maker = trace.steps[int(each['data-goto'])]
+            assert f'by step {maker.index + 1}, {BY_KEY[maker.station].name}' in page.text
         if not found.own:
             assert 'Nothing changed here.' in page.text
 

@@ -25,10 +25,10 @@ MISSING = object()
 ID = re.compile(r'\b([0-9a-f]{8})(?:(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24})\b')
 # What the rules of the path need, written from Nova's documentation.
 NEEDS = {
-    'context_is_admin': 'admin',
-    'os_compute_api:os-migrate-server:migrate_live': 'manager of the project, or admin',
-    'os_compute_api:os-migrate-server:migrate_live:host': 'admin',
-    'os_compute_api:os-pause-server:pause': 'member of the project, or admin'}
+    'context_is_admin': 'an admin',
+    'os_compute_api:os-migrate-server:migrate_live': 'a manager of the project, or an admin',
+    'os_compute_api:os-migrate-server:migrate_live:host': 'an admin',
+    'os_compute_api:os-pause-server:pause': 'a member of the project, or an admin'}
 FILLERS = {'the', 'role', 'roles', 'and', 'or', 'no', 'nothing', 'empty', 'None', 'True', 'False'}
 VERBS = ('adds', 'changes', 'writes', 'passes', 'rejects', 'returns', 'raises', 'sends')
 SHOWN = ('client', 'controller, as a reader', 'a stopped server', 'conductor-api, at microversion 2.29',
@@ -281,7 +281,7 @@ def test_a_guard_tells_what_it_found_and_what_it_did(engine):
         '`check_instance_state` lets web-1 through: vm_state is "active" (it accepts "active" or "paused") and '
         'task_state is None.')
     assert told_at(stopped, 'check_instance_state', 'return') == (
-        '`check_instance_state` rejects web-1 with `InstanceInvalidState`: vm_state is "stopped", but it accepts only '
+        '`check_instance_state` rejects web-1 with `InstanceInvalidState`: vm_state is "stopped" and must be '
         '"active" or "paused".')
     assert told_at(stopped, 'check_instance_lock', 'return') == (
         '`check_instance_lock` lets web-1 through: it is not locked (locked is False); further in, '
@@ -291,7 +291,8 @@ def test_a_guard_tells_what_it_found_and_what_it_did(engine):
 @pytest.mark.parametrize('engine', ['miniature', 'recorded'])
 def test_a_policy_tells_rule_need_and_caller(engine):
     assert told_at(trace_of('controller, as a reader', engine), 'authorize', 'return') == (
-        '`os_compute_api:os-migrate-server:migrate_live` needs manager of the project, or admin; u-reader has the role '
+        '`os_compute_api:os-migrate-server:migrate_live` needs a manager of the project, or an admin; '
+        'u-reader has the role '
         'reader: rejected, with `PolicyNotAuthorized`.')
 
 
@@ -321,9 +322,9 @@ def test_a_caller_of_another_project_is_told_so():
 
 
 def test_a_check_that_has_no_words_is_shown_as_it_is():
-    assert needs('role:auditor or domain_id:%(domain_id)s') == 'auditor, or `domain_id:%(domain_id)s`'
+    assert needs('role:auditor or domain_id:%(domain_id)s') == 'an auditor, or `domain_id:%(domain_id)s`'
     assert needs('not role:admin') == '`not role:admin`'
-    assert needs('rule:project_reader_or_admin') == 'reader of the project, or admin'
+    assert needs('rule:project_reader_or_admin') == 'a reader of the project, or an admin'
     assert needs('(role:a or role:b) and role:c') == '`(role:a or role:b) and role:c`'
 
 
