@@ -483,7 +483,8 @@ def brief(value: Value) -> str:
         words = ', '.join(brief(each) if is_container(each) else _start(each) for each in value[:3])
         words = f'[{words}{", …" if len(value) > 3 else ""}]' if len(value) > 1 or not words else f'[{words}]'
     else:
-        below = list(parts(value).items())
+        # Sorted, because the results of Routes have no fixed order.
+        below = sorted(parts(value).items(), key=lambda part: str(part[0]))
         words = ', '.join(str(name) if is_container(part) else f'{name}: {_start(part)}' for name, part in below[:4])
         words = f'{{{words}{f", … {len(below)} in all" if len(below) > 4 else ""}}}'
     return short_text(_cut_ids(visible(words[:1000])), 100)
