@@ -332,7 +332,7 @@ function render({ model, el }) {
       const later = all.flatMap((each) => (each[3] === value ? each[column()].filter((step) => step > index) : []));
       const goal = Math.min(...later), way = from < index ? "←" : "see";
       return make("p", { class: "why" }, `◆ ${follow} = ${value}: `,
-        from === index ? `first seen here${lineOf(line)}` : link(from, `${way} step ${from + 1}${lineOf(line)}`, moment),
+        from === index ? `first here${lineOf(line)}` : link(from, `${way} step ${from + 1}${lineOf(line)}`, moment),
         " · ", later.length ? link(goal, `step ${goal + 1} →`, "entry") : "last seen here");
     });
   }

@@ -185,7 +185,7 @@ def test_one_moment_shows_its_sentence_its_values_and_what_it_changed(page, walk
     assert payload.get_by_text('by step 64, set_target_cell').count() == 1
     page.screenshot(path=SHOTS / 'player.png')
     source.locator('.value code', has_text='async_').click()
-    assert 'async_ = True: first seen here, line' in payload.locator('.why').inner_text()
+    assert 'async_ = True: first here, line' in payload.locator('.why').inner_text()
     payload.locator('.why [data-goto]').last.click()
     assert shown.locator('[aria-current="step"]').get_attribute('data-station') == 'live_migrate'
     assert f'← step {step.index + 1}, line' in payload.locator('.why').inner_text()
