@@ -9,7 +9,7 @@ is `{!adds body=packs}` where the sentence uses another word. `{station}` is the
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from explorer import objects, pipeline
@@ -173,11 +173,12 @@ def _order(packed: bytes) -> _Order:
 
 
 def _counted(visit: Visit, what: str) -> Value:
-    """Return what the whole trace tells about a visit: its number, or the visit below that failed."""
+    """Return what the whole trace tells about a visit: its number, its caller's, or the visit below that failed."""
     if what in ('origin', 'origin error'):
         step = visit.origin
         return MISSING if step is None else BY_KEY[step.station].name if what == 'origin' else step.error
-    number, all_of_them = _order(visit.trace.packed).visits.get(visit.step.index, (1, 1))
+    index = visit.step.parent if what == 'caller' and visit.step.parent is not None else visit.step.index
+    number, all_of_them = _order(visit.trace.packed).visits.get(index, (1, 1))
     return f'{number} of {all_of_them}'
 
 
@@ -269,6 +270,13 @@ def _clean(text: str, longest: int) -> str:
     return short_text(named.replace('`', r'\u0060'), longest)
 
 
+def _message(text: str, longest: int) -> str:
+    """Prepare a message; a long one loses its middle, because its end tells it from others."""
+    whole = _clean(text, 4 * longest + 400).rstrip('.')
+    start = longest // 3
+    return whole if len(whole) <= longest else f'{whole[:start].rstrip()}…{whole[start + 1 - longest:].lstrip()}'
+
+
 def _cut(value: Value, longest: int, depth: int = 0) -> Value:
     """Leave out of plain data what would not be shown, so that writing it takes no time."""
     if isinstance(value, str):
@@ -315,18 +323,21 @@ def _as_error(value: Value, longest: int) -> str | None:
     said = value.get('explanation') or (arguments[0] if isinstance(arguments, list) and arguments else '') or value.get(
         'message', '')
     status = f' ({_clean(str(value["status"]), 40)})' if 'status' in value else ''
-    words = _clean(said if isinstance(said, str) else literal(_cut(said, longest)), longest).rstrip('.')
+    words = _message(said if isinstance(said, str) else literal(_cut(said, longest)), longest)
     return f'{name}{status}{": " if words else ""}{words}'
 
 
 def _listed(value: Value, longest: int, last: str) -> str:
     words = [_as_literal(part, longest) or '' for part in (value[:12] if isinstance(value, list) else [value])]
-    return _clean(f' {last} '.join([', '.join(words[:-1]), words[-1]]) if len(words) > 1 else ''.join(words),
-                  max(longest, 40))
+    return _clean(f' {last} '.join(filter(None, [', '.join(words[:-1]), *words[-1:]])), max(longest, 40))
 
 
 def _as_either(value: Value, longest: int) -> str | None:
     return _listed(value, longest, 'or') or None
+
+
+def _as_all(value: Value, longest: int) -> str | None:
+    return _listed(value, longest, 'and') or None
 
 
 def _as_list(value: Value, longest: int) -> str | None:
@@ -335,8 +346,7 @@ def _as_list(value: Value, longest: int) -> str | None:
     if not isinstance(names, list):
         return None
     words = [_clean(str(name), 40) for name in names[:12] if name]
-    shown = ' and '.join([', '.join(words[:-1]), words[-1]]) if len(words) > 1 else ''.join(words)
-    return _clean(shown, max(longest, 60)) or 'nothing'
+    return _clean(_all_of(words), max(longest, 60)) if words else 'nothing'
 
 
 def _as_roles(value: Value, longest: int) -> str | None:
@@ -349,7 +359,7 @@ def _as_roles(value: Value, longest: int) -> str | None:
 
 def _as_said(value: Value, longest: int) -> str | None:
     """Write a message without its full stop."""
-    return _clean(value, longest).rstrip('.') or None if isinstance(value, str) else None
+    return _message(value, longest) or None if isinstance(value, str) else None
 
 
 def _as_words(value: Value, longest: int) -> str | None:
@@ -400,7 +410,7 @@ def _as_message(value: Value, longest: int) -> str | None:
         return None
     inner = next(iter(body.values())) if isinstance(body, dict) and len(body) == 1 else None
     said = inner.get('message') if isinstance(inner, dict) else None
-    return _clean(said, longest).rstrip('.') if isinstance(said, str) and said else None
+    return _message(said, longest) if isinstance(said, str) and said else None
 
 
 def _as_names(value: Value, longest: int) -> str | None:
@@ -413,7 +423,8 @@ def _as_count(value: Value, _longest: int) -> str | None:
 
 _FORMS: dict[str, Callable[[Value, int], str | None]] = {
     '': _as_literal, 'text': _as_text, 'code': _as_code, 'name': _as_name, 'class': _as_class, 'error': _as_error,
-    'or': _as_either, 'list': _as_list, 'roles': _as_roles, 'said': _as_said, 'words': _as_words, 'status': _as_status,
+    'or': _as_either, 'and': _as_all, 'list': _as_list, 'roles': _as_roles, 'said': _as_said, 'words': _as_words,
+    'status': _as_status,
     'version': _as_version, 'path': _as_path, 'thing': _as_thing, 'needs': _as_needs, 'body': _as_body,
     'message': _as_message, 'names': _as_names, 'count': _as_count}
 
@@ -464,8 +475,7 @@ def _called(visit: Visit) -> str:
     names = [name for name in visit.step.before or {} if re.fullmatch(r'[A-Za-z]\w*', name)
              and name not in _PASSED_ALONG and visit.value(f'before:{name}') is not MISSING][:3]
     words = [f'{name} {{before:{name}}}' for name in names]
-    listed = ' and '.join(filter(None, [', '.join(words[:-1]), *words[-1:]]))
-    return f'{{station}} is called{" with " if listed else ""}{listed}.'
+    return f'{{station}} is called{f" with {_all_of(words)}" if words else ""}.'
 
 
 def _ended(visit: Visit) -> str:
@@ -505,6 +515,11 @@ NEUTRAL = Words(_called, _ended)
 SERVER = '{before:instance.display_name|text?the server}'
 
 
+def _all_of(words: Iterable[str]) -> str:
+    *most, last = words
+    return f'{", ".join(most)} and {last}' if most else last
+
+
 def _plural(visit: Visit, source: str, word: str) -> str:
     found = visit.value(source)
     return word if len(parts(found)) == 1 else f'{word}s'
@@ -522,14 +537,16 @@ def _discovered(visit: Visit) -> str:
     wanted, found = visit.value('before:requested_version'), visit.value('result')
     if wanted == found:
         return 'The API supports microversion {result|version}, which was asked for: the client {!returns=will use} it.'
+    if is_marked(at(wanted, 'ver_minor')):
+        return ('{result|version} is the highest microversion that both client and API support, so the client '
+                '{!returns=will use} it.')
     return 'Of the microversions that suit both client and API, the client {!returns=chooses} {result|version}.'
 
 
 def _given(visit: Visit) -> str:
     """Name the arguments of the client's methods; some microversions have more."""
-    words = ''.join(f', {name} {{before:{name}}}' for name in ('disk_over_commit', 'force') if visit.has(
-        f'before:{name}'))
-    return f'host {{before:host}}, block_migration {{before:block_migration}}{words}'
+    more = (name for name in ('disk_over_commit', 'force') if visit.has(f'before:{name}'))
+    return _all_of(f'{name} {{before:{name}}}' for name in ('host', 'block_migration', *more))
 
 
 def _filled_in(visit: Visit) -> str:
@@ -581,18 +598,19 @@ _CLIENT = {
         '`nova {before:argv|words}` {!returns=ends} without an error: the API has accepted the request.',
         '`nova {before:argv|words}` {!raises=fails} with {error|error}.'),
     'discover_version': Words(
-        'The client is asked for microversion {before:requested_version|version}; it will ask the API which ones it '
+        'The client wants microversion {before:requested_version|version}; it is about to ask the API which ones it '
         'supports.', _discovered),
     'do_live_migration': Words(
-        'The subcommand live-migration starts with server {before:args.server}, host {before:args.host}, '
-        'block_migrate {before:args.block_migrate}[, force {before:args.force}].',
+        'The subcommand live-migration starts with server {before:args.server}, host {before:args.host} and '
+        'block_migrate {before:args.block_migrate}[; force is {before:args.force}].',
         'The subcommand {!sends=has sent} the request for {before:args.server}, and the API has accepted it.'),
     'find_resource': Words(
         'The client looks for a server with the name or id {before:name_or_id}.',
         'The server {before:name_or_id} is {!returns=found}: its id is {result:info.id}[, its status '
         '{result:info.status}].'),
     'Server.live_migrate': Words(
-        lambda visit: f'A live migration of {{before:self.info.name|text?the server}} is asked for: {_given(visit)}.',
+        lambda visit: ('{station} is about to ask for a live migration of {before:self.info.name|text?the server} with '
+                       f'{_given(visit)}.'),
         _filled_in),
     'ServerManager.live_migrate': Words(
         lambda visit: (f'{{station}} gets {_given(visit)} for {{before:server.info.name|text?the server}}; it is about '
@@ -608,15 +626,16 @@ _CLIENT = {
         '{before:kwargs.body}].', _requested),
     'http': Words(_sends_http, _sent_http),
     'VersionsV2.index': Words(
-        'The API is asked which microversions it supports[, at {before:req.environ.SCRIPT_NAME|path}].',
+        lambda visit: ('At {before:req.environ.SCRIPT_NAME|path}, the' if visit.has(
+            'before:req.environ.SCRIPT_NAME') else 'The') + ' client asks the API which microversions it supports.',
         'The API {!returns} the range of its microversions, from {result:version.min_version|text} to '
         '{result:version.version|text}.'),
     'ServersController.index': Words(
-        'The API is asked for servers[ with the query {before:req.environ.QUERY_STRING|text}].',
+        'The client asks the API for servers[ with the query {before:req.environ.QUERY_STRING|text}].',
         lambda visit: (f'The API {{!returns}} {{result:servers|count}} {_plural(visit, "result:servers", "server")}[: '
                        '{result:servers.0.name}, with the id {result:servers.0.id}].')),
     'ServersController.show': Words(
-        'The API is asked for the server with the id {before:id}.',
+        'The client asks the API for the server with the id {before:id}.',
         'The API {!returns} the server {result:server.name}[, whose status is {result:server.status}].'),
 }
 
@@ -630,8 +649,7 @@ def _pipeline_chosen(visit: Visit) -> str:
     if _as_message(visit.value('result:0'), LONGEST_SENTENCE):
         return f'{start}the response {{!returns=says}}: {{result:0|message}}.'
     return (f'{start}`PATH_INFO` {{!changes environ.PATH_INFO=is}} now {{after:environ.PATH_INFO|path}}, and the '
-            'body of '
-            'the response is {result:0|body}.')
+            'body of the response is {result:0|body}.')
 
 
 def _middleware(visit: Visit, *, entry: bool) -> str:
@@ -666,8 +684,7 @@ def _size(visit: Visit) -> str:
                 '{before:req.environ.CONTENT_LENGTH|text} exceeds the limit of {after:max_size} bytes].')
     length = 'a Content-Length of {before:req.environ.CONTENT_LENGTH|text} is within' if size else 'nothing exceeds'
     return (f'The filter {{!passes=lets}} the request through, because {length} the limit of {{after:max_size}} '
-            'bytes[; '
-            'the response is {result:status|status}].')
+            'bytes[; the response is {result:status|status}].')
 
 
 def _token(visit: Visit) -> str:
@@ -701,9 +718,14 @@ def _nobody(visit: Visit) -> bool:
 def _context_begins(visit: Visit) -> str:
     if _nobody(visit):
         return 'A request context that belongs to no user is about to be made, with is_admin {before:is_admin}.'
-    open_end = ', so the roles will decide' if visit.value('before:is_admin') is None else ''
-    return ('A request context is about to be made for {before:user_id}[ with {before:kwargs.roles|roles}]; '
-            f'is_admin is {{before:is_admin}}{open_end}.')
+    if visit.value('before:is_admin') is None:
+        return ('A request context is about to be made for {before:user_id}[ with {before:kwargs.roles|roles}]; '
+                'is_admin is {before:is_admin}, so the roles will decide.')
+    caller = visit.caller
+    what = ('The message contains the request context of {before:user_id}, which is about to be made again'
+            if caller and caller.step.station == 'deserialize_context' else
+            'A copy of the request context of {before:user_id} is about to be made')
+    return f'{what}[, with {{before:kwargs.roles|roles}}]; is_admin is already {{before:is_admin}}.'
 
 
 def _context_ended(visit: Visit) -> str:
@@ -719,8 +741,7 @@ def _context_ended(visit: Visit) -> str:
 def _admin(visit: Visit) -> str:
     answer = ('an administrator' if visit.value('result') is True else 'not an administrator')
     return ('The rule `context_is_admin` needs {policy:context_is_admin|needs}; {before:context.user_id|text?the '
-            'caller} '
-            'has {before:context.roles|roles}, so the answer {!returns=is} {result}: ' + f'{answer}.')
+            'caller} has {before:context.roles|roles}, so the answer {!returns=is} {result}: ' + f'{answer}.')
 
 
 _SERVICE = {
@@ -739,8 +760,8 @@ _SERVICE = {
     'FaultWrapper._error': Words(
         '{before:inner|error} got as far as this filter; it is about to become an HTTP error.',
         '{before:inner|class} {!returns=becomes} {result|error}.'),
-    'RequestLog': Words(f'{_line("req.environ")} is about to pass; afterwards the filter will write a line to the '
-                      'log.', _logged),
+    'RequestLog': Words(
+        f'{_line("req.environ")} is about to pass through; the filter will then write a line to the log.', _logged),
     'RequestBodySizeLimiter': Words(
         f'The filter is about to compare the length of {_line("req.environ")}[, '
         '{before:req.environ.CONTENT_LENGTH|text} bytes,] with its limit.', _size),
@@ -810,8 +831,7 @@ def _routed(visit: Visit) -> str:
     if not visit.has('result:0'):
         return 'No route fits the path {before:url|path}.'
     return ('The path fits the route {result:1.routepath}[ for {result:1.conditions.method.0|text}]: the action '
-            '{!returns=is} '
-            '{result:0.action}[ and the id {result:0.id}].')
+            '{!returns=is} {result:0.action}[ and the id {result:0.id}].')
 
 
 def _dispatched(visit: Visit) -> str:
@@ -821,7 +841,7 @@ def _dispatched(visit: Visit) -> str:
 
 
 def _answer_of_routes(visit: Visit) -> str:
-    said = ('[: {result:0|message}]' if visit.text('result:0') else ' with a body that is {result:0|body}')
+    said = '[: {result:0|message}]' if visit.text('result:0') else ' with an {result:0|body} body'
     if not visit.has('after:match'):
         return f'The route table knows no route for {_line("environ")}; the answer came back{said}.'
     return ('The route table {!adds match=found} the action {after:match.action}[ for the id {after:match.id}], and '
@@ -833,11 +853,15 @@ _ROUTES = {
     'Router': Words(
         f'{_line("req.environ")} reaches the router, which is about to hand it to the route table.',
         'The router {!returns} {result|thing}, which will ask the route table next.'),
-    'RoutesMiddleware': Words(f'The route table is about to be asked about {_line("environ")}.', _answer_of_routes),
-    'routematch': Words('The table is about to be searched for a route that fits {before:url|path}.', _routed),
+    'RoutesMiddleware': Words(
+        f'{{station}} is about to look for {_line("environ")} in the route table.', _answer_of_routes),
+    'routematch': Words('{station} is about to search the route table for {before:url|path}.', _routed),
     '_dispatch': Words(
-        'The route table has been asked[: it found the action {before:req.environ.wsgiorg.routing_args.1.action}]; the '
-        'application that belongs to it comes next.', _dispatched),
+        lambda visit: ('The route table found the action {before:req.environ.wsgiorg.routing_args.1.action}; {station} '
+                       'is about to return the application for it.' if visit.has(
+                           'before:req.environ.wsgiorg.routing_args.1.action') else
+                       'The route table has been searched; {station} is about to return what answers the request.'),
+        _dispatched),
     'Resource': Words(
         f'The resource receives {_line("request.environ")}; it must still find the microversion, the content type and '
         'the method.', _resource_ends),
@@ -849,36 +873,38 @@ _ROUTES = {
         'them as arguments, without the controller.',
         'The arguments from the route {!returns=are} {result}.'),
     'get_body': Words(
-        'The body of the {before:request.environ.REQUEST_METHOD|text?request} is about to be read[ (Content-Length: '
-        '{before:request.environ.CONTENT_LENGTH|text})].',
+        'The resource is about to read the body of the {before:request.environ.REQUEST_METHOD|text?request}['
+        ' (Content-Length: {before:request.environ.CONTENT_LENGTH|text})].',
         'The content type {!returns=is} {result:0}, and the raw body is {result:1|body}.'),
     'get_content_type': Words(
-        'The content type of the body[, {before:self.environ.CONTENT_TYPE},] is about to be checked: the API must '
-        'know it.',
+        '{station} is about to check that the API knows[ {before:self.environ.CONTENT_TYPE},] the content type of the '
+        'body.',
         'The API knows the content type {result}, so {station} {!returns} it.'),
     'best_match_content_type': Words(
-        'The content type of the response is about to be chosen[; the client accepts '
-        '{before:self.environ.HTTP_ACCEPT}].', 'The content type of the response {!returns=will be} {result}.'),
+        '{station} is about to choose the content type of the response[; the client accepts '
+        '{before:self.environ.HTTP_ACCEPT}].',
+        'The content type of the response {!returns=will be} {result}.'),
     '_process_stack': Words(
-        'The action is {before:action} and the body {before:body|body}; the method for them is about to be found and '
-        'called.', _stack_ends),
+        'The resource is about to find the method for the action {before:action} and the body {before:body|body}, and '
+        'call it.', _stack_ends),
     '_get_method': Words(
         lambda visit: ('The route says only {before:action}, so the body {before:body|body} has to name the method.'
-                       if visit.value('before:action') == 'action' else 'A method for {before:action} is looked for.'),
+                       if visit.value('before:action') == 'action' else
+                       '{station} is about to find the method for {before:action}.'),
         'The method [for {after:action_name} ]is {!returns=found}: {result|thing}.', _no_method),
     'action_peek': Words(
-        'The one key of the body {before:body|body} is about to be read.',
+        '{station} is about to read the only key of the body {before:body|body}.',
         'The only key of the body, {result}, {!returns=is} the name of the action.'),
     '_get_request_content': Words(
-        'The body {before:body|body} is about to be parsed.', 'The parsed body {!returns=is} {result:body}.'),
-    '_from_json': Words('The text {before:datastring|body} is about to be parsed as JSON.', 'The JSON '
-                                                                                          '{!returns=becomes} '
-                                                                                          '{result}.'),
+        '{station} is about to parse the body {before:body|body}.', 'The parsed body {!returns=is} {result:body}.'),
+    '_from_json': Words(
+        '{station} is about to parse the text {before:datastring|body} as JSON.',
+        'The JSON {!returns=becomes} {result}.'),
     'dispatch': Words(
-        '{before:method|thing} is about to be called[ for the id {before:action_args.id}][ with the body '
+        '{station} is about to call {before:method|thing}[ for the id {before:action_args.id}][ with the body '
         '{before:action_args.body}].', '{before:method|thing} has handled the request: it {!returns} {result}.'),
     'WSGICodes': Words(
-        'The statuses of the method are {before:self.codes}; the one for this microversion is about to be chosen.',
+        '{station} is about to choose the status for this microversion from those of the method, {before:self.codes}.',
         'The status of the response {!returns=will be} {result|status}.'),
     'serialize': Words(
         'The result[ {before:self.obj}][ and the status {before:self.code|status}] of the method will become a '
@@ -913,6 +939,25 @@ def _validated(visit: Visit) -> bool | None:
     """Return whether a schema was applied: what the helper found; None if it raised or is not recorded."""
     helper = visit.caused('_schema_validation_helper')
     return helper.result if helper and isinstance(helper.result, bool) else None
+
+
+def _will_check(visit: Visit) -> bool | None:
+    """Return whether a schema applies to the request, by its range; None if the payload does not say."""
+    low, high = visit.value('made with:min_version'), visit.value('made with:max_version')
+    if visit.value('before:kwargs.req.environ.openstack.legacy_v2') is True:
+        return None if low is MISSING else low in (None, '2.0')
+    ends = [re.fullmatch(r'([0-9]{1,9})\.([0-9]{1,9})', str(end)) for end in (low, high)]
+    version = [visit.value(f'before:kwargs.req.api_version_request.ver_{part}') for part in ('major', 'minor')]
+    if not all(end or bound is None for end, bound in zip(ends, (low, high), strict=True)) or not all(
+            isinstance(number, int) for number in version):
+        return None
+    least, most = ([int(number) for number in end.groups()] if end else version for end in ends)
+    return least <= version <= most
+
+
+def _plan(visit: Visit, what: str) -> str:
+    return {True: f', so it is about to check the {what}', False: f', so it will not check the {what}',
+            None: f'; it checks the {what} only if the schema applies to it'}[_will_check(visit)]
 
 
 def _schema(visit: Visit) -> str:
@@ -952,13 +997,14 @@ def _of_response(visit: Visit) -> bool:
 
 
 def _helper(visit: Visit, end: str) -> str:
-    what = 'on the way back, the response' if _of_response(visit) else 'the body'
-    return f'Check {{trace:visit|text}}: the schema is for {_range(visit)}{_HAS}{end.format(what)}.'
+    lead = 'Response check' if _of_response(visit) else 'Request check {trace:caller|text}'
+    return f'{lead}: the schema is for {_range(visit)}{_HAS}{end}.'
 
 
 def _helper_return(visit: Visit) -> str:
+    what = 'response' if _of_response(visit) else 'body'
     how = 'is checked and fits' if visit.value('result') is True else 'is not checked'
-    return _helper(visit, f', so {{}} {how}: the result {{{{!returns=is}}}} {{{{result}}}}')
+    return _helper(visit, f', so the {what} {how}: the result {{!returns=is}} {{result}}')
 
 
 def _validate(visit: Visit, end: str) -> str:
@@ -971,7 +1017,7 @@ def _lets_through(visit: Visit) -> str:
     inner = visit.inner
     if inner is None:
         return _failed(visit)
-    among = ' among the expected errors[ ({made with:errors|or})]'
+    among = ' among the expected errors[ ({made with:errors|and})]'
     if _class_of(inner.error) != _class_of(visit.step.error):
         unexpected = f' is not{among}, so it' if visit.status == 500 else ' does not leave the method as it is: it'
         return f'{{trace:origin error|class}}{unexpected} {{!raises=becomes}} {{error|error}}.'
@@ -986,8 +1032,7 @@ def _controller_return(visit: Visit) -> str:
     becomes = ('block_migration {before:body.os-migrateLive.block_migration} becomes {after:block_migration}'
                if asked != used else 'block_migration is {after:block_migration}')
     return (f'[At microversion {{after:req.api_version_request|version}}, ]{becomes}, host is {{after:host}}[, '
-            'force is '
-            '{after:force}] and async_ is {after:async_}; with these, the compute API {!passes=was called}.')
+            'force is {after:force}] and async_ is {after:async_}; with these, the compute API {!passes=was called}.')
 
 
 def _controller_failed(visit: Visit) -> str:
@@ -998,22 +1043,20 @@ def _controller_failed(visit: Visit) -> str:
     return 'The controller {!raises=turns} {trace:origin error|class} from {trace:origin|name} into {error|error}.'
 
 
-_STATES = 'vm_state {result:vm_state} and task_state {result:task_state}'
-
-
 def _found(lead: str) -> str:
-    return f'{lead} {{result:display_name|text?the server}}, which has {_STATES}.'
+    return (f'{lead} {{result:display_name|text?the server}}, with vm_state {{result:vm_state}} and task_state '
+            '{result:task_state}.')
 
 
 def _cell_asked(visit: Visit) -> str:
     cell = next((uuid for uuid in parts(visit.step.result) if isinstance(uuid, str)), '')
-    if re.fullmatch(r'[\w-]+', cell) and visit.has(f'result:{cell}.vm_state'):
-        return (f'Cell {{before:cell_mapping.name}} has answered: it {{!returns}} '
-                f'{{result:{cell}.display_name|text?the '
-                f'server}} with vm_state {{result:{cell}.vm_state}}.')
-    if re.fullmatch(r'[\w-]+', cell):
-        return f'Cell {{before:cell_mapping.name}} has answered: it {{!returns}} {{result:{cell}|error}}.'
-    return 'Cell {before:cell_mapping.name} has answered: it {!returns} {result}.'
+    start = 'The cell {before:cell_mapping.name} {!returns=has answered} with '
+    if not re.fullmatch(r'[\w-]+', cell):
+        return f'{start}{{result}}.'
+    if not visit.has(f'result:{cell}.vm_state'):
+        return f'{start}{{result:{cell}|error}}.'
+    return (f'{start}{{result:{cell}.display_name|text?the server}}, vm_state {{result:{cell}.vm_state}}; the result '
+            'holds it under the uuid of the cell.')
 
 
 def _cell_set(visit: Visit) -> str:
@@ -1022,14 +1065,15 @@ def _cell_set(visit: Visit) -> str:
         return 'The context points at no cell any more.'
     if old == new:
         return 'The context was already pointing at the cell {before:cell_mapping.name} and still does.'
-    return ('The context now points at the cell {before:cell_mapping.name}: cell_uuid '
+    return ('The context now points at {before:cell_mapping.name}: cell_uuid '
             '{!changes context.cell_uuid} from {before:context.cell_uuid} to {after:context.cell_uuid}.')
 
 
 def _mapped(visit: Visit) -> str:
     if not visit.has('result:cell_mapping'):
-        return 'The server {before:instance_uuid} has a mapping, but no cell yet: it {!returns} the mapping.'
-    return 'The server {before:instance_uuid} is in the cell {result:cell_mapping.name}: it {!returns} that mapping.'
+        return 'The server {before:instance_uuid} has no cell yet; the function {!returns} a mapping that says so.'
+    return ('The server {before:instance_uuid} is in the cell {result:cell_mapping.name}; the function {!returns} the '
+            'mapping that says so.')
 
 
 def _policy_asked(visit: Visit, caller: str) -> str:
@@ -1065,23 +1109,22 @@ def _force_return(visit: Visit) -> str:
     if visit.value('before:body.os-migrateLive.force') is MISSING:
         return 'The body has no `force`, so its value {!returns=is} {result}.'
     return ('The body has `force` {before:body.os-migrateLive.force} and host is {before:host}, so its value '
-            '{!returns=is} '
-            '{result}.')
+            '{!returns=is} {result}.')
 
 
 _CONTROLLER = {
     'expected_errors': Words(
-        'The method declares the HTTP errors[ {made with:errors|or}]; most other exceptions would become a 500.',
+        lambda visit: (f'The method declares the HTTP {"errors" if parts(visit.value("made with:errors")) else "error"}'
+                       '[ {made with:errors|and}]; most other exceptions would become a 500.'),
         'No error came out of the method, which {!returns} {result}.', _lets_through),
-    'schema': Words(lambda visit: f'{_schema(visit)}; it checks the body only if its range includes that.',
-                    _schema_return,
-                  _schema_failed),
+    'schema': Words(lambda visit: f'{_schema(visit)}{_plan(visit, "body")}.', _schema_return, _schema_failed),
     'response_body_schema': Words(
         lambda visit: ('The method is about to run; if it returns, its response is checked against a schema for '
                        f'{_range(visit)}.'), _response_schema),
     '_schema_validation_helper': Words(
-        lambda visit: _helper(visit, '; {} is checked if they match'), _helper_return,
-        lambda visit: _helper(visit, '; {} does not fit and is {{!rejects=rejected}} with {{error|error}}')),
+        lambda visit: _helper(visit, _plan(visit, 'response' if _of_response(visit) else 'body')), _helper_return,
+        lambda visit: _helper(visit, f'; the {"response" if _of_response(visit) else "body"} does not fit and is '
+                                     '{!rejects=rejected} with {error|error}')),
     'validate': Words(
         lambda visit: _validate(visit, 'is about to be compared with the schema.'),
         lambda visit: _validate(visit, 'fits the schema, so it {!passes}.'),
@@ -1091,26 +1134,26 @@ _CONTROLLER = {
         'The controller is about to live-migrate server {before:id} with {before:body.os-migrateLive}[ at microversion '
         '{before:req.api_version_request|version}].', _controller_return, _controller_failed),
     '_pause': Words(
-        'The controller is asked to pause server {before:id}[ for {before:req.environ.nova.context.user_id|text}].',
+        'The controller is about to pause server {before:id}[ for {before:req.environ.nova.context.user_id|text}].',
         'The request to pause {after:server.display_name|text?the server} {!passes=went} on to the compute API; its '
         'task_state is now {after:server.task_state}.', _controller_failed),
     'get_instance': Words(
-        'The server {before:instance_id} is about to be fetched; if there is none, the answer will be a 404.',
-        _found('The server {before:instance_id} {!returns=is} there: it is')),
+        '{station} is about to fetch the server {before:instance_id}; if there is none, the answer will be a 404.',
+        _found('The server {before:instance_id} {!returns=exists}: it is')),
     'API.get': Words(
         '{station} is about to look up the server {before:instance_id}; it looks up only UUIDs.',
         _found('The id {before:instance_id} {!returns=leads} to')),
     '_get_instance': Words(
-        'The cell of the server {before:instance_uuid} is about to be found.',
-        _found('The cell of {before:instance_uuid} was found and {!returns=has} it:')),
+        '{station} is about to find the cell of the server {before:instance_uuid}.',
+        _found('The cell of {before:instance_uuid} was found and {!returns=holds} the server:')),
     '_get_instance_from_cell': Words(
-        'The server {before:im.instance_uuid} is about to be read from its cell, {before:im.cell_mapping.name}.',
-        _found('The cell[ {before:im.cell_mapping.name}] {!returns=has} it:')),
+        '{station} is about to read the server {before:im.instance_uuid} from its cell, {before:im.cell_mapping.name}.',
+        _found('The cell[ {before:im.cell_mapping.name}] {!returns=holds} the server:')),
     'scatter_gather_single_cell': Words(
         '{station} is about to run {before:fn|thing} in another thread, to read[ server {before:args.0}] from the cell '
         '{before:cell_mapping.name}.', _cell_asked),
     'Instance.get_by_uuid': Words(
-        'The server {before:uuid} is about to be read from the database of its cell[, along with '
+        '{station} is about to read the server {before:uuid} from the database of its cell[, along with its '
         '{before:expected_attrs|list}].',
         _found('The database of the cell {!returns=has}')),
     'InstanceMapping.get_by_instance_uuid': Words(
@@ -1131,8 +1174,7 @@ _CONTROLLER = {
         'with {error|error}.'),
     'raise_http_conflict': Words(
         '{before:exc|class}[ ({before:exc.kwargs.attr|text} {before:exc.kwargs.state})] is about to become an HTTP '
-        'error '
-        'for the action {before:action}.',
+        'error for the action {before:action}.',
         '{before:exc|class} {!returns=is translated}.',
         '{before:exc|class} {!raises=becomes} {error|error}.'),
 }
@@ -1178,7 +1220,7 @@ def _ports(visit: Visit) -> list[Value]:
 def _extended(visit: Visit) -> str:
     asked = visit.caused('instance_has_extended_resource_request')
     if asked and asked.result is True:
-        return ('it has ports that request resource groups, but no compute is older than version '
+        return ('it has ports that request resource groups, but no nova-compute has a service version older than '
                 '{constant:MIN_COMPUTE_MOVE_WITH_EXTENDED_RESOURCE_REQUEST}')
     return 'none of its ports requests resource groups' if asked else 'its ports do not stand in the way'
 
@@ -1191,7 +1233,7 @@ def _no_accelerator_ports(visit: Visit) -> str:
 
 def _vdpa(visit: Visit) -> str:
     if 'vdpa' in _ports(visit):
-        return 'it has a vDPA port, but no compute is older than version {made with:until}'
+        return 'it has a vDPA port, but no nova-compute has a service version older than {made with:until}'
     return 'it has no vDPA port'
 
 
@@ -1212,7 +1254,8 @@ def _vtpm(visit: Visit) -> str:
 def _vtpm_rejected(visit: Visit) -> str:
     name = _class_of(visit.step.error)
     if name == 'VTPMOldCompute':
-        return 'it has a virtual TPM, and a compute is older than version {constant:MIN_COMPUTE_VTPM_LIVE_MIGRATION}'
+        return ('it has a virtual TPM, and a nova-compute has a service version older than '
+                '{constant:MIN_COMPUTE_VTPM_LIVE_MIGRATION}')
     if name != 'OperationNotSupportedForVTPM':
         return '{error|error}'
     return (f'it has a virtual TPM[ (hw:tpm_version {{before:{_EXTRA}.hw:tpm_version}})], whose secret security is '
@@ -1229,7 +1272,7 @@ def _lock(visit: Visit) -> str:
     if visit.value('before:instance.locked') is True:
         return ('it is locked[ by {before:instance.locked_by}], but {before:context.user_id|text?the caller} is an '
                 'administrator (is_admin is {before:context.is_admin})')
-    return 'it is not locked (locked is {before:instance.locked})'
+    return 'its locked is {before:instance.locked}'
 
 
 _STATE = 'vm_state is {before:instance.vm_state} and task_state is {before:instance.task_state}'
@@ -1264,16 +1307,18 @@ def _state_rejects(visit: Visit) -> str:
 _GUARDS = {
     'block_shares': Guard('a server with shares may not be migrated', 'it has no shares', 'it has shares'),
     'block_extended_resource_request': Guard(
-        'if its ports request resource groups, every compute must have version '
+        'if its ports request resource groups, every nova-compute must have service version '
         '{constant:MIN_COMPUTE_MOVE_WITH_EXTENDED_RESOURCE_REQUEST} or later', _extended,
-        'its ports request resource groups, and a compute is older than version '
+        'its ports request resource groups, and a nova-compute has a service version older than '
         '{constant:MIN_COMPUTE_MOVE_WITH_EXTENDED_RESOURCE_REQUEST}'),
     'block_port_accelerators': Guard(
         'none of its ports may have an accelerator', _no_accelerator_ports,
         'it has a port for an accelerator[ (vnic_type {after:vif.vnic_type})]'),
     'reject_vdpa_instances': Guard(
-        'if it has a vDPA port, every compute must be new enough[, version {made with:until} or later]', _vdpa,
-        'it has a vDPA port[, and a compute is older than version {made with:until}]'),
+        lambda visit: 'if it has a vDPA port, every nova-compute must have ' + (
+            'service version {made with:until} or later' if visit.has('made with:until') else
+            'a service version that is new enough'), _vdpa,
+        'it has a vDPA port[, and a nova-compute has a service version older than {made with:until}]'),
     'block_accelerators': Guard(
         'its flavor may not ask for an accelerator',
         lambda visit: (f'the accelerator that its flavor asks for is supported (its extra_specs are {{after:{_EXTRA}}})'
@@ -1281,7 +1326,7 @@ _GUARDS = {
                        f'its flavor asks for no accelerator[ (its extra_specs are {{after:{_EXTRA}}})]'),
         f'its flavor asks for an accelerator[: accel:device_profile is {{after:{_EXTRA}.accel:device_profile}}]'),
     'reject_vtpm': Guard(
-        'a virtual TPM may move only if its secret security is "host" and every compute is new enough', _vtpm,
+        'a virtual TPM may move only if its secret security is "host" and every nova-compute is new enough', _vtpm,
         _vtpm_rejected),
     'reject_mem_enc': Guard(
         'it rejects {made with:operation?the operation} if the memory is encrypted', 'its memory is not encrypted',
@@ -1299,15 +1344,13 @@ GUARDED = frozenset({*_GUARDS, 'live_migrate', 'pause'})  # what a guard may hav
 
 
 def _taken(visit: Visit) -> str:
-    state = (f'task_state of {SERVER} {{!changes instance.task_state}} from {{before:instance.task_state}} to '
-             '{after:instance.task_state}')
-    old, new = visit.value('before:host_name'), visit.value('after:host_name')
-    if old != new:
-        return (f'The {state}; host_name {{!changes host_name=becomes}} {{after:host_name}}, because the scheduler '
-                'must '
-                'confirm {before:host_name}; the migration has been {!sends=handed} to the conductor.')
-    return (f'The {state}, and the migration has been {{!sends=handed}} to the conductor with host_name '
-            f'{{after:host_name}}.')
+    state = (f'The task_state of {SERVER} {{!changes instance.task_state=changed}} from {{before:instance.task_state}} '
+             'to {after:instance.task_state}')
+    if visit.value('before:host_name') != visit.value('after:host_name'):
+        return (f'{state}, host_name {{!changes host_name=became}} {{after:host_name}}, because the scheduler must '
+                'confirm {before:host_name}, and the migration {!sends=was handed} to the conductor.')
+    return (f'{state}, and {{station}} {{!sends=handed}} the migration to the conductor with host_name '
+            '{after:host_name}.')
 
 
 def _taken_failed(visit: Visit) -> str:
@@ -1331,7 +1374,7 @@ def _chooses(visit: Visit) -> str:
 
 def _spec(visit: Visit) -> str:
     return ('The request spec of {before:instance_uuid} {!returns=is found}[: flavor {result:flavor.name}][, '
-            'force_hosts {result:force_hosts}][, ignore_hosts {result:ignore_hosts}].')
+            'force_hosts {result:force_hosts}][ and ignore_hosts {result:ignore_hosts}].')
 
 
 def _saved(visit: Visit) -> str:
@@ -1359,50 +1402,52 @@ def _updated(visit: Visit) -> str:
 _COMPUTE_API = {
     'live_migrate': Words(
         'The compute API takes over ' + SERVER + ', whose task_state is {before:instance.task_state}: host_name '
-        '{before:host_name}, block_migration {before:block_migration}, force {before:force}, async_ {before:async_}.',
+        '{before:host_name}, block_migration {before:block_migration}, force {before:force} and async_ '
+        '{before:async_}.',
         _taken, _taken_failed),
     'pause': Words(
         f'The compute API is about to pause {SERVER}, whose vm_state is {{before:instance.vm_state}} and whose '
-        'task_state '
-        'is {before:instance.task_state}.',
-        f'The task_state of {SERVER} {{!changes instance.task_state}} from {{before:instance.task_state}} to '
+        'task_state is {before:instance.task_state}.',
+        f'The task_state of {SERVER} {{!changes instance.task_state=changed}} from {{before:instance.task_state}} to '
         '{after:instance.task_state}, and the message {!sends=went} directly to its host[, {before:instance.host}].',
         _taken_failed),
     'instance_has_share': Words(
-        f'The cell of {SERVER} is about to be asked for its shares.',
+        f'{{station}} is about to ask the cell of {SERVER} for the shares of the server.',
         lambda visit: (f'The cell {{!returns}} {{result:objects|count}} {_plural(visit, "result:objects", "share")} of '
                        f'{SERVER}.')),
     'instance_has_extended_resource_request': Words(
-        'Neutron is about to be asked whether a port of server {before:instance_uuid} requests resource groups.',
+        'Nova is about to ask Neutron whether a port of server {before:instance_uuid} requests resource groups.',
         'For server {before:instance_uuid}, the answer {!returns=is} {result}.'),
     'get_all_by_host': Words(
-        'The given host {before:host} is about to be looked up among the compute nodes.',
+        '{station} is about to look up the given host {before:host} among the compute nodes.',
         'The host {before:host} {!returns=exists}: its node is {result:objects.0.hypervisor_hostname}.'),
     'RequestSpec.get_by_instance_uuid': Words(
-        'The API database is about to be asked for the request spec of server {before:instance_uuid}: what the '
-        'scheduler '
-        'was once asked for it.', _spec),
+        '{station} is about to ask the API database for the request spec of server {before:instance_uuid}.', _spec),
     'Instance.save': Words(
-        'The task_state {before:self.task_state} of {before:self.display_name|text?the server} is about to be saved[, '
-        'provided that the database still has {before:expected_task_state|or}].', _saved, _conflict),
+        '{station} is about to save task_state {before:self.task_state} of {before:self.display_name|text?the server}'
+        '[, provided that the database still has {before:expected_task_state|or}].', _saved, _conflict),
     'instance_update_and_get_original': Words(
-        'The row of {before:instance_uuid} is about to get task_state {before:values.task_state}[, if it still is '
-        '{before:values.expected_task_state|or}].', _updated, _conflict),
+        '{station} is about to set task_state {before:values.task_state} in the row of {before:instance_uuid}[, if it '
+        'still is {before:values.expected_task_state|or}].', _updated, _conflict),
     '_record_action_start': Words(
-        f'{{station}} is about to record the action {{before:action}} in the list of the actions of {SERVER}.',
+        f'{{station}} is about to record the action {{before:action}} in the list of {SERVER}\'s actions.',
         f'The action {{before:action}} of {SERVER} {{!returns=has been}} recorded.'),
     'action_start': Words(
-        'The action {before:action_name} of {before:instance_uuid} is about to be written to a table.',
+        '{station} is about to write the action {before:action_name} of {before:instance_uuid} to a table.',
         '{station} {!writes values.action} a row with the action {after:values.action}[, the user '
-        '{after:values.user_id}][ '
-        'and the request id {after:values.request_id}].'),
+        '{after:values.user_id}][ and the request id {after:values.request_id}].'),
 }
 
 # ------------------------------------------------------------------------------- the conductor's API, and the bus
 
 
 def _hint(visit: Visit) -> str:
-    return 'scheduler_hint {before:scheduler_hint}, block_migration {before:block_migration}'
+    return 'scheduler_hint {before:scheduler_hint} and block_migration {before:block_migration}'
+
+
+def _own(visit: Visit) -> str:
+    one = len(parts(visit.value('before:kwargs'))) == 1
+    return f'its {"argument is" if one else "arguments are"} {{before:kwargs|names}}'
 
 
 def _how(lead: str) -> str:
@@ -1441,8 +1486,7 @@ def _on_bus(visit: Visit) -> str:
         return ('The message {before:message.method|code} {!sends=was handled} by a receiver of {before:target.topic}, '
                 'and the reply is {result}.')
     return ('The message {before:message.method|code} {!sends=is} on the bus for {before:target.topic}; the sender '
-            'does '
-            'not wait.')
+            'does not wait.')
 
 
 def _hint_read(visit: Visit) -> str:
@@ -1456,39 +1500,39 @@ def _hint_read(visit: Visit) -> str:
 
 _RPC = {
     'ComputeTaskAPI.live_migrate_instance': Words(
-        'The conductor is about to be asked to migrate ' + SERVER + '; async_ is {before:async_}, which decides '
-                                                                    'between a '
-        'cast and a call, and host_name is {before:host_name}.', _chooses),
+        f'{{station}} is about to ask the conductor to migrate {SERVER}; async_ is {{before:async_}}, which decides '
+        'between a cast and a call, and host_name is {before:host_name}.', _chooses),
     'rpcapi.live_migrate_instance': Words(
-        lambda visit: f'A cast to the conductor is about to be made for {SERVER}: {_hint(visit)}.',
+        lambda visit: f'{{station}} is about to make a cast to the conductor for {SERVER}: {_hint(visit)}.',
         'The message for ' + SERVER + ' {!sends=is} on the bus in version {after:version}; a cast has no reply.'),
     'rpcapi.migrate_server': Words(
-        lambda visit: f'A call to the conductor is about to be made for {SERVER}: {_hint(visit)}.',
+        lambda visit: f'{{station}} is about to make a call to the conductor for {SERVER}: {_hint(visit)}.',
         'The conductor has handled the call for ' + SERVER + ', which {!sends=was sent} in version {after:version}: it '
         '{!returns} {result}.'),
     'rpcapi.pause_instance': Words(
-        'The host of ' + SERVER + '[, {before:instance.host},] is about to be sent a message to pause it.',
+        f'{{station}} is about to send a message to the host of {SERVER}[, {{before:instance.host}}], to pause the '
+        'server.',
         'The message to the host[ {before:instance.host}] {!sends=is} on the bus in version {after:version}; a cast '
-        'has '
-        'no reply.'),
+        'has no reply.'),
     'prepare': Words(
         _how('the RPC client is about to be set up for'), _how('{station} {!returns} a {result|thing} for')),
     'can_send_version': Words(
         'Visit {trace:visit|text}: the RPC client checks whether it may send messages of the version'
         '[ {before:version}] that it was set up for.',
         lambda visit: ('Visit {trace:visit|text}: messages of version {after:version} '
-                       f'{"may" if visit.value("result") is True else "may not"} be sent, so it {{!returns}} '
-                       f'{{result}}.')),
+                       f'{"may" if visit.value("result") is True else "may not"} be sent: `can_send_version` '
+                       '{!returns} {result}.')),
     'cast': Words(
-        'The message {before:method|code} is about to be sent without waiting; its arguments are '
-        '{before:kwargs|names}.',
+        lambda visit: ('The API is about to send the message {before:method|code} without waiting; '
+                       f'{_own(visit)}.'),
         'The message {before:method|code} {!sends=is} on the bus, and nobody waits for a reply.'),
     'call': Words(
-        'The message {before:method|code} is about to be sent, and the API will wait for the reply; its arguments are '
-        '{before:kwargs|names}.',
+        lambda visit: ('The API is about to send the message {before:method|code} and to wait for the reply; '
+                       f'{_own(visit)}.'),
         'The reply to {before:method|code} has come: the call {!returns=returns} {result}.', _call_failed),
     '_make_message': Words(
-        'The arguments of {before:method|code} are about to become plain data: {before:args|names}.',
+        lambda visit: (f'`_make_message` is about to turn the {_plural(visit, "before:args", "argument")} of '
+                       '{before:method|code} into plain data: {before:args|names}.'),
         lambda visit: ('The message {!returns=is ready}: method {result:method|name}, version {result:version}[, '
                        'namespace {result:namespace}], and {result:args|count} '
                        f'{_plural(visit, "result:args", "argument")} as plain data.')),
@@ -1502,10 +1546,9 @@ _RPC = {
         '{result}.'),
     'deserialize_context': Words(
         'The context came as plain data[, for {before:context.user_id}][ and request {before:context.request_id}]; '
-        'it is '
-        'about to become an object again.',
-        'The context {!returns=is} an object again: user {result:user_id}, request {result:request_id}[, is_admin '
-        '{result:is_admin}].'),
+        'it is about to become an object again.',
+        'The context {!returns=is} an object again: user {result:user_id} and request {result:request_id}[; is_admin '
+        'is {result:is_admin}].'),
     'manager.live_migrate_instance': Words(
         lambda visit: f'The conductor has received the cast for {SERVER}: {_hint(visit)}.',
         f'The cast for {SERVER} {{!returns=has been}} handled; nobody waits for a reply.'),
@@ -1515,8 +1558,7 @@ _RPC = {
     '_live_migrate': Words(
         lambda visit: f'The conductor takes over the migration of {SERVER}: {_hint_read(visit)}.',
         f'The migration of {SERVER} {{!returns=has been}} taken over with scheduler_hint {{before:scheduler_hint}}; '
-        'the '
-        'path that is shown ends here.'),
+        'the path that is shown ends here.'),
 }
 
 TELLS: dict[str, Words] = {

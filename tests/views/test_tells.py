@@ -85,6 +85,8 @@ def source_value(trace, step, source):
     if source == 'trace:visit':
         same = [other.index for other in trace.steps if other.station == step.station]
         return f'{same.index(step.index) + 1} of {len(same)}'
+    if source == 'trace:caller':
+        return source_value(trace, trace.steps[step.parent], 'trace:visit')
     if kind == 'trace':
         failed = [other for other in below(trace, step) if other.error is not None and not any(
             inner.error is not None and inner.error[''] == other.error[''] for inner in below(trace, other))]
@@ -152,7 +154,8 @@ def test_at_the_entry_nothing_is_known_of_what_will_happen(trace):
         assert said.claims == ()
         assert {cited.source.partition(':')[0] for cited in said.values} <= {
             'before', 'made with', 'policy', 'constant', 'trace'}
-        assert {cited.source for cited in said.values if cited.source.startswith('trace')} <= {'trace:visit'}
+        assert {cited.source for cited in said.values if cited.source.startswith('trace')} <= {
+            'trace:visit', 'trace:caller'}
         blind = dataclasses.replace(step, after={}, result=None, error=None)
         assert tells(trace, blind, 'entry') == said.text
 
@@ -202,7 +205,7 @@ def test_no_verb_is_written_without_its_claim():
                 assert len(re.findall(rf'\b{verb}\b', text)) <= [claim for claim, _ in said.claims].count(verb), text
 
 
-# --------------------------------------------------------------------------------------------- what is told of whom
+# -------------------------------------------------------------------------------- what a sentence says of whom
 
 
 def test_visits_that_pass_and_visits_that_are_rejected_have_different_sentences():
@@ -284,7 +287,7 @@ def test_a_guard_tells_what_it_found_and_what_it_did(engine):
         '`check_instance_state` rejects web-1 with `InstanceInvalidState`: vm_state is "stopped" and must be '
         '"active" or "paused".')
     assert told_at(stopped, 'check_instance_lock', 'return') == (
-        '`check_instance_lock` lets web-1 through: it is not locked (locked is False); further in, '
+        '`check_instance_lock` lets web-1 through: its locked is False; further in, '
         '`InstanceInvalidState` is raised.')
 
 
@@ -479,7 +482,8 @@ def test_a_message_without_a_reply_was_still_sent():
 
 
 @pytest.mark.parametrize(('state', 'station', 'found'), [
-    ({'vnic_type': 'vdpa'}, 'reject_vdpa_instances', 'it has a vDPA port, but no compute is older than version 63'),
+    ({'vnic_type': 'vdpa'}, 'reject_vdpa_instances', 'it has a vDPA port, but no nova-compute has a service '
+     'version older than 63'),
     ({'locked_by': 'owner'}, 'check_instance_lock', 'it is locked by "owner", but u-admin is an administrator'),
     ({'vm_state': 'paused'}, 'check_instance_state', 'vm_state is "paused" (it accepts "active" or "paused")'),
 ])
