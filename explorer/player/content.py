@@ -52,7 +52,7 @@ def content(trace: Trace, key: str, other: Trace | None = None, *, form: Sequenc
     return {
         'key': key, 'title': f'{row.number}. {row.title}', 'focus': row.focus, 'follow': row.follow,
         'start': runs[0]['start'], 'page': frame(row, form, before=before, two=bool(both)), 'nodes': NODES,
-        'stations': {station: (BY_KEY[station].name, BY_KEY[station].says) for station in BY_KEY if station in used},
+        'stations': {station: BY_KEY[station].name for station in BY_KEY if station in used},
         'folds': folds, 'runs': runs, 'fields': _together([fields.journeys(each) for each in traces]),
         'differs': [(row.a, row.b, _differs(row)) for row in both.rows] if both else None}
 
@@ -73,7 +73,7 @@ def _show(traces: Sequence[Trace], runs: Sequence[RunContent], both: Comparison 
         step = trace.steps[index]
         shown['head'] = _fold(listings.heading(step), folds)
         shown['tells'] = said(tells(trace, step, 'entry')), said(tells(trace, step, 'return'))
-        shown['code'] = listings.leave(step)
+        shown['code'] = listings.show(step)
         rejected = layers(trace, step, run=number)
         shown['payload'] = changed.enter(trace, step), f'{rejected}{changed.leave(trace, step, number)}'
     return list(folds)

@@ -196,9 +196,10 @@ function render({ model, el }) {
 
   function hover(event) {
     if (!event.target.closest(".map")) return (parts.tip.hidden = true);
-    const { at, step, leg } = under(event), { station } = content.runs[at].steps[step];
-    const [name, says] = content.stations[station], box = parts.map.getBoundingClientRect();
-    parts.tip.textContent = leg ? `the leg ${leg} begins at step ${step + 1}` : `step ${step + 1}: ${name} ${says}`;
+    const { at, step, moment, leg } = under(event), box = parts.map.getBoundingClientRect();
+    const { station, tells } = content.runs[at].steps[step];
+    const says = leg ? `leg ${leg} begins` : `${content.stations[station]}<br>${tells[+(moment !== "entry")]}`;
+    parts.tip.innerHTML = `step ${step + 1}: ${says}`;
     parts.tip.hidden = false;
     const x = event.clientX - box.left;
     parts.tip.style.left = `${x}px`;
@@ -226,7 +227,7 @@ function render({ model, el }) {
     root.dataset.moment = moment;
     parts.count.textContent = step ? `step ${index + 1} of ${run.steps.length}${from}` : "no steps";
     if (!step) return;
-    const [name] = content.stations[step.station], at = moment === "entry" ? 0 : 1;
+    const name = content.stations[step.station], at = moment === "entry" ? 0 : 1;
     root.dataset.node = step.node;
     const way = at ? "coming back" : "going in";
     parts.now.innerHTML = `<b>${content.nodes[step.node]} · ${name}</b> <i>${way}</i> <span>${step.tells[at]}</span>`;
@@ -266,7 +267,7 @@ function render({ model, el }) {
   function showStack(index) {
     const chain = stack(index), hop = run.steps[chain[0]].up;
     const crumb = (goal, text) => make("button", { type: "button", "data-crumb": goal, tabindex: "-1" }, text);
-    const nameAt = (each) => content.stations[run.steps[each].station][0];
+    const nameAt = (each) => content.stations[run.steps[each].station];
     const shown = chain.map((each) => crumb(each, nameAt(each))), cut = chain.length - 5;
     if (cut > 1) {
       const rest = make("span", { class: "rest" }, ...shown.splice(1, cut));
@@ -366,7 +367,7 @@ function render({ model, el }) {
     const cells = (tag, ...texts) => texts.map((text) => make(tag, {}, text));
     const lines = sorted.map((row) => {
       const [index] = row[at], [from, moment, line] = row[at + content.runs.length];
-      const station = content.stations[run.steps[index].station][0];
+      const station = content.stations[run.steps[index].station];
       return make("tr", { "data-steps": row[at].join(" ") },
         ...cells("td", link(index, index + 1), content.nodes[row[0]], station, ...row.slice(1, 4),
           link(from, `${from + 1}${lineOf(line)}`, moment)));
@@ -403,7 +404,7 @@ function render({ model, el }) {
     const { station, tells, payload } = run.steps[index];
     const plain = make("template", {});
     plain.innerHTML = html(tells.join(" ") + payload.join(" "));
-    return (texts[index] ??= `${content.stations[station].join(" ")} ${plain.content.textContent}`.toLowerCase());
+    return (texts[index] ??= `${content.stations[station]} ${plain.content.textContent}`.toLowerCase());
   }
 
   const finding = () => new RegExp(`(${quoted(query)})`, "i");

@@ -131,7 +131,7 @@ class Content(TypedDict):
     start: tuple[int, str]  # the moment to begin at, in the first run
     page: str
     nodes: Mapping[str, str]  # key: name that is shown
-    stations: dict[str, tuple[str, str]]  # key: name, and what it does
+    stations: dict[str, str]  # key: name
     folds: list[str]
     runs: list[RunContent]  # one or two
     fields: dict[str, list[FieldRow]]  # name of a field: a row for each name, type and value on a node

@@ -74,16 +74,6 @@ def _kind(old: Value, new: Value) -> Kind:
     return 'added' if old is MISSING else 'dropped' if new is MISSING else 'changed'
 
 
-def own_changes(trace: Trace, step: Step) -> list[Change]:
-    """List what a visit itself changed; what the functions that are not stations did for it is included."""
-    return list(changes_of(trace, step).own)
-
-
-def inner_changes(trace: Trace, step: Step) -> list[InnerChange]:
-    """List what the visits within a visit changed in the objects that it holds, and which of them did it."""
-    return list(changes_of(trace, step).inner)
-
-
 def changes_of(trace: Trace, step: Step) -> Changes:
     """Return what a visit changed, what the visits within it changed, and what can be omitted.
 

@@ -101,21 +101,14 @@ class Listings:
         """Name a function, its place in Nova and how the miniature's compares, in one line."""
         return _heading(step.station, step.file, step.line)
 
-    def enter(self, step: Step) -> str:
-        """Show the function before anything has run."""
-        return self._show(step, 'entry')
-
-    def leave(self, step: Step) -> str:
-        """Show what ran of the function, and the values there."""
-        return self._show(step, 'return')
-
-    def _show(self, step: Step, moment: When) -> str:
+    def show(self, step: Step) -> str:
+        """Show what ran of the function, and the values there; the player hides them until the visit returns."""
         shown = listing_of(step)
         said = self._note(step)
         note = f'<p role="note">{escape(said)}</p>' if said else ''
         if shown is None:
             return note
-        marked, folds, classes = _marked(step, shown, moment)
+        marked, folds, classes = _marked(step, shown, 'return')
         chips = {number: ''.join(map(_chip_html, each)) for number, each in marked.items()}
         lines = [_line_html(number, html, classes.get(number, ''), chips.get(number, ''))
                  for number, html in enumerate(shown.html, shown.first)]

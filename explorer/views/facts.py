@@ -220,10 +220,6 @@ def field_of(path: Path) -> str:
 _TAKEN = {end[-1] for end in ENDS}
 
 
-def _dotted(path: Path) -> str:
-    return visible('.'.join(map(str, path)))
-
-
 def _recorded() -> Head:
     """Return the head of the recordings, or one without badges and places if the recordings cannot be used."""
     try:

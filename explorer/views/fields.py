@@ -161,12 +161,6 @@ def same(one: Value, other: Value) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def onward(trace: Trace, field: str, row: Appearance, index: int) -> int | None:
-    """Return the next step after a step that holds the same value of a field, under whichever name, or None."""
-    return min((step for each in journeys(trace).get(field, ()) if each[2:4] == row[2:4]
-                for step in each.steps if step > index), default=None)
-
-
 def field_rows(trace: Trace, name: str) -> list[Occurrence]:
     """List where a field first has each name, type and value, from the command line on."""
     rows = [Occurrence('', 'command line', 'nova live-migration', *first)] if (first := given(trace, name)) else []

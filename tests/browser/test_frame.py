@@ -174,6 +174,10 @@ def test_one_moment_shows_its_sentence_its_values_and_what_it_changed(page, walk
     step, = walk.find('_migrate_live')
     shown.locator('[data-part="every"]').check()
     shown.locator(f'.map.shown rect[data-bar="{step.index}"]').click(position={'x': 1, 'y': 1}, force=True)
+    told = shown.locator('[data-pane="source"]')
+    assert shown.get_attribute('data-moment') == 'entry'
+    assert not any(each.is_visible() for each in told.locator('.yes, .no, .value, .gap > summary').all())
+    assert all(each.is_visible() for each in told.locator('[data-line]').all())
     shown.locator('[data-action="over"]').click()
     assert shown.get_attribute('data-step') == str(step.index)
     assert 'block_migration "auto" becomes None' in shown.locator('.now').inner_text()

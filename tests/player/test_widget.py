@@ -71,7 +71,7 @@ def test_the_two_moments_of_each_step_can_be_unpacked(walk):
     widget, fresh, listings = Player(walk, 'routes'), Changed(), Listings()
     for step, shown in zip(walk.steps, widget.content['runs'][0]['steps'], strict=True):
         whole = [unfolded(widget.content, text) for text in (shown['head'], shown['code'], *shown['payload'])]
-        assert whole == [listings.heading(step), listings.leave(step), fresh.enter(walk, step), fresh.leave(walk, step)]
+        assert whole == [listings.heading(step), listings.show(step), fresh.enter(walk, step), fresh.leave(walk, step)]
         assert shown['tells'] == tuple(said(tells(walk, step, moment)) for moment in ('entry', 'return'))
 
 

@@ -17,7 +17,7 @@ from explorer.player.export import export
 from explorer.player.form import TROUBLES
 from explorer.stations import BY_KEY, FIELDS, NODES
 from explorer.views import pages
-from explorer.views.changed import Changed, changes_text, own_changes
+from explorer.views.changed import Changed, changes_of, changes_text
 from explorer.views.facts import MARKS, answered, asked, circumstances, field_of, in_focus, letter, refusal, refusals
 from explorer.views.fields import field_rows, journeys
 from explorer.views.markup import LEFT
@@ -119,7 +119,7 @@ def test_text_page_widget_and_export_hold_the_same_steps_and_values(row):
         for change in changes_text(trace, step, 'return'):
             assert change in text
             assert change in page
-        for change in own_changes(trace, step):
+        for change in changes_of(trace, step).own:
             path = visible('.'.join(map(str, change.path)))
             assert f'{MARKS[change.kind]} {path} ' in text
             assert f'{MARKS[change.kind]} {path} ' in trees[0]

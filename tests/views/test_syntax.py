@@ -12,7 +12,7 @@ from explorer.engines import recordings
 from explorer.payloads import leaves
 from explorer.trace import Step
 from explorer.views import syntax
-from explorer.views.fields import journeys, onward, same
+from explorer.views.fields import journeys, same
 from explorer.views.moments import moments_of
 from explorer.views.syntax import MISSING, assignments, decided, returns_at, value_at
 from explorer.views.text import short
@@ -190,11 +190,3 @@ def test_where_the_values_of_the_request_came_from():
     assert maker('block_migration', 'None') == ('_migrate_live', 'block_migration = None')
     assert maker('async_', 'True') == ('_migrate_live', "async_ = is_supported(req, '2.34')")
     assert maker('instance.task_state', '"migrating"') == ('live_migrate', "instance.task_state = 'migrating'")
-
-
-def test_a_value_goes_on_to_the_next_step_that_holds_it():
-    trace = run()
-    (row,) = [each for each in journeys(trace)['async_'] if each.path == 'async_']
-    goal = onward(trace, 'async_', row, row.origin.step)
-    assert trace.steps[goal].station == 'live_migrate' and trace.steps[goal].before['async_'] is True
-    assert onward(trace, 'async_', row, len(trace.steps)) is None
