@@ -50,7 +50,7 @@ def content(trace: Trace, key: str, other: Trace | None = None, *, form: Sequenc
     # The flowcharts of the two traces are next to each other, because gzip finds repetitions only within 32 kB.
     runs[1:] = [cast(RunContent, dict(reversed(each.items()))) for each in runs[1:]]
     return {
-        'key': key, 'title': f'{row.number}. {row.title}', 'focus': row.focus, 'follow': row.follow,
+        'key': key, 'title': f'{row.number}. {row.title}', 'follow': row.follow,
         'start': runs[0]['start'], 'page': frame(row, form, before=before, two=bool(both)), 'nodes': NODES,
         'stations': {station: BY_KEY[station].name for station in BY_KEY if station in used},
         'folds': folds, 'runs': runs, 'fields': _together([fields.journeys(each) for each in traces]),

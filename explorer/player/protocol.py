@@ -126,7 +126,6 @@ class Content(TypedDict):
 
     key: str  # of the exploration
     title: str
-    focus: tuple[str, ...]  # keys of the stations that the exploration is about
     follow: str  # name of the field that is followed at first
     start: tuple[int, str]  # the moment to begin at, in the first run
     page: str

@@ -20,7 +20,7 @@ from explorer.trace import Step, Trace, unpacked
 from explorer.views.facts import ENDS, MARKS, field_of, letter, refusal
 from explorer.views.fields import same
 from explorer.views.syntax import MISSING, places, returns_at, value_in
-from explorer.views.text import literal, short, short_text, visible
+from explorer.views.text import ID, literal, short, short_ids, short_text, visible
 
 LONGEST_VALUE = 160  # characters of a value that is shown unfolded
 LONGEST_WHOLE = 20_000  # characters of a value that are shown at all
@@ -442,19 +442,12 @@ def message_of(value: Value) -> Plain | None:
 
 # ------------------------------------------------------------------------------------------------- in one line
 
-_ID = re.compile(r'(?<![0-9A-Za-z-])(req-)?([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9A-Za-z])'
-                 r'|(?<![0-9A-Za-z])()([0-9a-f]{8})[0-9a-f]{24}(?![0-9A-Za-z])')
 # Names of fields; what tells an object from others is the first group that it has.
 _TELLING = (('display_name', 'vm_state', 'task_state'), ('name',), ('instance_uuid',), ('topic', 'version'),
             ('user_id',), ('code',), ('status',), ('uuid',), ('id',))
 
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode  # one that is kept is quicker than json.dumps
-
-
-def _cut_ids(text: str) -> str:
-    """Shorten the ids in a text to their first eight characters."""
-    return _ID.sub(lambda found: f'{found[1] or ""}{found[2] or found[4]}…', text) if len(text) > 31 else text
 
 
 def brief(value: Value) -> str:
@@ -467,7 +460,7 @@ def brief(value: Value) -> str:
         words = ' '.join(_text(message[name]) for name in ('method', 'version') if message.get(name))
     elif isinstance(value, dict) and isinstance(value.get(''), str) and not is_marked(value):
         if isinstance(value.get('args'), list):
-            return _cut_ids(short(value, LONGEST_VALUE))
+            return short_ids(short(value, LONGEST_VALUE))
         words = f'{value[""]} {_told(value)}'.strip()
     elif isinstance(value, list):
         words = ', '.join(brief(each) if is_container(each) else _start(each) for each in value[:3])
@@ -477,12 +470,12 @@ def brief(value: Value) -> str:
         below = sorted(parts(value).items(), key=lambda part: str(part[0]))
         words = ', '.join(str(name) if is_container(part) else f'{name}: {_start(part)}' for name, part in below[:4])
         words = f'{{{words}{f", … {len(below)} in all" if len(below) > 4 else ""}}}'
-    return short_text(_cut_ids(visible(words[:1000])), 100)
+    return short_text(short_ids(visible(words[:1000])), 100)
 
 
 def _start(value: Value) -> str:
     """Write a value in at most 50 characters."""
-    return short_text(_cut_ids(_quoted(value[:200]) if isinstance(value, str)
+    return short_text(short_ids(_quoted(value[:200]) if isinstance(value, str)
                                else literal(value)), 50)
 
 
@@ -494,7 +487,7 @@ def compact(value: Value) -> str | None:
     if len(few) > 8 or any(isinstance(each, str) and len(each) > 90 for _, each in few):
         return None
     text = visible(literal(value))
-    return text if len(_cut_ids(text)) <= 90 else None
+    return text if len(short_ids(text)) <= 90 else None
 
 
 def _told(value: Plain) -> str:
@@ -744,7 +737,7 @@ def _name(path: Path, text: str, *, leaf: bool) -> str:
 
 def _ids(text: str) -> str:
     """Shorten the ids in a text that is escaped already; a click shows the whole."""
-    return _ID.sub(lambda found: f'<span class="id" title="{found[0]}" tabindex="0" data-whole="{found[0]}">'
+    return ID.sub(lambda found: f'<span class="id" title="{found[0]}" tabindex="0" data-whole="{found[0]}">'
                                  f'{found[1] or ""}{found[2] or found[4]}…</span>', text) if len(text) > 31 else text
 
 
@@ -898,5 +891,5 @@ def _line(change: Change | InnerChange) -> str:
 def _short(value: Value) -> str:
     """Show a value in at most 72 characters."""
     if is_container(value) and parts(value):
-        return short_text(_cut_ids(compact(value) or brief(value)), 72)
-    return short_text(_cut_ids(_written(value)), 72)
+        return short_text(short_ids(compact(value) or brief(value)), 72)
+    return short_text(short_ids(_written(value)), 72)

@@ -20,7 +20,7 @@ from explorer.payloads import Plain, Value, is_container, is_marked
 from explorer.stations import BY_KEY
 from explorer.trace import Step, codes, was_written
 from explorer.views import syntax
-from explorer.views.facts import _recorded, field_of
+from explorer.views.facts import field_of, recorded_head
 from explorer.views.markup import BADGES
 from explorer.views.moments import When
 from explorer.views.sources import EDITED, code_of, is_ours, our_text, text_of, was_edited
@@ -66,7 +66,6 @@ class Listing:
     docstring: range  # without its first line
     head: int  # the last line of the `def`
     free: tuple[str, ...]
-    unclear: frozenset[str]  # names that are bound in a way that is not an assignment
     instead: bool  # it is not the function that ran
 
 
@@ -176,7 +175,7 @@ def _missing(package: str, *, instead: bool) -> str:
 
 @functools.lru_cache(512)
 def _heading(station: str, file: str, line: int) -> str:
-    row, kept = BY_KEY[station], _recorded()
+    row, kept = BY_KEY[station], recorded_head()
     badge, place = kept['badges'].get(station), kept['places'].get(station)
     ran = f'{file}:{line}'
     there = (f'{place[0]}:{place[1]}' if place else row.nova_file) if is_ours(file) else ran
@@ -238,7 +237,7 @@ def _listed(lines: Sequence[str], first: int, function: syntax.Function | None, 
     units = tuple(_units(function.body, _Text(first, plain))) if function else tuple(
         Unit(range(number, number + 1)) for number in sorted(can))
     return Listing(first, plain, _coloured(plain, tokens), empty, can, units, _docstring(function),
-                   _end_of_head(function, first, plain, empty), free, _unclear(function), False)
+                   _end_of_head(function, first, plain, empty), free, False)
 
 
 def _dedented(lines: Sequence[str]) -> tuple[str, ...]:
@@ -316,35 +315,6 @@ def _end_of_head(function: syntax.Function | None, first: int, plain: Sequence[s
         return heads[0] if heads else first
     last = max(_first_line(function.body[0]) - 1, function.lineno)
     return next((number for number in range(last, function.lineno, -1) if number not in empty), function.lineno)
-
-
-def _unclear(function: syntax.Function | None) -> frozenset[str]:
-    """Return the names that a function binds in ways other than an assignment, and those that others may bind."""
-    found: list[str | None] = []
-    for node in _statements(function.body) if function else ():
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            found += node.names
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            found += [(alias.asname or alias.name).partition('.')[0] for alias in node.names]
-        elif isinstance(node, _INNER):
-            found.append(node.name)
-        elif isinstance(node, ast.Delete):
-            found += [part.id for target in node.targets for part in ast.walk(target) if isinstance(part, ast.Name)]
-        found += [handler.name for handler in getattr(node, 'handlers', ())]
-        found += [getattr(part, 'name', getattr(part, 'rest', None))
-                  for case in getattr(node, 'cases', ()) for part in ast.walk(case.pattern)]
-    return frozenset(filter(None, found))
-
-
-def _statements(block: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a block and those within them, functions and classes included."""
-    rest = [*block]
-    for statement in rest:  # the loop itself extends the list
-        yield statement
-        for name in ('body', 'orelse', 'finalbody'):
-            rest += getattr(statement, name, ())
-        for branch in (*getattr(statement, 'handlers', ()), *getattr(statement, 'cases', ())):
-            rest += branch.body
 
 
 # ------------------------------------------------------------------------------------------------------- colours
@@ -476,7 +446,7 @@ def _known(step: Step, shown: Listing) -> Iterator[tuple[int, Chip]]:
     yield from _conditions(step, shown)
     yield from _handlers(step)
     for name, line, value in syntax.assignments(step):
-        if name not in shown.unclear and not _is_unknown(value):
+        if not _is_unknown(value):
             chip = _value(name, (name,), value)
             when = 'at the end of the visit: ' if is_container(value) else ''
             yield line, chip._replace(title=f'{when}{chip.title}')
@@ -518,7 +488,7 @@ def _read(step: Step, shown: Listing, node: ast.AST, place: syntax.Place) -> lis
     except RecursionError:
         paths = []
     for path in paths:
-        if path[0] in shown.unclear or path[0] in place.assigns or len(chips) == MOST_READ:
+        if path[0] in place.assigns or len(chips) == MOST_READ:
             continue
         value = syntax.value_at(step, path, place.statement.lineno)
         if value is not syntax.MISSING and _is_short(value):

@@ -92,7 +92,7 @@ def _unusual(trace: Trace, known: Collection[str] = ()) -> list[str]:
 
 def _engine(trace: Trace) -> str:
     if trace.engine == 'recorded':
-        return f'answered by the real Nova {trace.versions["nova"]}, recorded on {_recorded()["date"]}'
+        return f'answered by the real Nova {trace.versions["nova"]}, recorded on {recorded_head()["date"]}'
     return f'answered by the real Nova {trace.versions["nova"]}' if trace.engine == 'nova' else ''
 
 
@@ -220,7 +220,7 @@ def field_of(path: Path) -> str:
 _TAKEN = {end[-1] for end in ENDS}
 
 
-def _recorded() -> Head:
+def recorded_head() -> Head:
     """Return the head of the recordings, or one without badges and places if the recordings cannot be used."""
     try:
         return head_of()

@@ -6,7 +6,7 @@ loop, and not where an error may have ended a statement early.
 
 import ast
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from explorer.payloads import Plain, Value, parts
@@ -135,18 +135,50 @@ class Assignment(NamedTuple):
     value: Value  # as in a payload
 
 
+@functools.lru_cache(512)
+def _unclear(station: str, file: str, line: int) -> frozenset[str]:
+    """Return the names that a function binds in ways other than an assignment, and those that others may bind."""
+    function = tree_of(station, file, line)
+    found: list[str | None] = []
+    for node in _statements(function.body) if function else ():
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            found += node.names
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found += [(alias.asname or alias.name).partition('.')[0] for alias in node.names]
+        elif isinstance(node, _INNER):
+            found.append(node.name)
+        elif isinstance(node, ast.Delete):
+            found += [part.id for target in node.targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+        found += [handler.name for handler in getattr(node, 'handlers', ())]
+        found += [getattr(part, 'name', getattr(part, 'rest', None))
+                  for case in getattr(node, 'cases', ()) for part in ast.walk(case.pattern)]
+    return frozenset(filter(None, found))
+
+
+def _statements(block: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of a block and those within them, functions and classes included."""
+    rest = [*block]
+    for statement in rest:  # the loop itself extends the list
+        yield statement
+        for name in ('body', 'orelse', 'finalbody'):
+            rest += getattr(statement, name, ())
+        for branch in (*getattr(statement, 'handlers', ()), *getattr(statement, 'cases', ())):
+            rest += branch.body
+
+
 def assignments(step: Step) -> list[Assignment]:
     """List the locals that a visit assigned, each at the last assignment that ran, in the order of the lines.
 
-    A local is left out where the lines do not tell which assignment was the last, or whether it was made.
+    A local is left out where the lines do not tell which assignment was the last, or whether it was made, and where
+    something other than an assignment binds it.
     """
     after, before, made = step.after or {}, step.before or {}, _assigned(step)
-    found = []
+    unclear, found = _unclear(step.station, step.file, step.line), []
     for name, ran in made.items():
         last = ran[-1]
         only = len(ran) == 1 and name not in before
         looped = any(place.looped or isinstance(place.statement, _LOOPS) for place in ran)
-        if name not in after or (len(ran) > 1 and looped):
+        if name not in after or name in unclear or (len(ran) > 1 and looped):
             continue
         if only or _completed(last, step):
             header = last.statement.body if isinstance(last.statement, (*_LOOPS, ast.With)) else None
@@ -251,7 +283,7 @@ def value_at(step: Step, path: tuple[str, ...], line: int) -> Value:
     """Return the value that a name or an attribute had when a visit reached a line, or MISSING if it is uncertain."""
     old, new = value_in(step.before, path), value_in(step.after, path)
     assigned = _assigned(step).get(path[0], [])
-    if any(place.looped for place in assigned):
+    if path[0] in _unclear(step.station, step.file, step.line) or any(place.looped for place in assigned):
         return MISSING
     earlier = [place for place in assigned if place.statement.lineno < line]
     later = len(assigned) - len(earlier)

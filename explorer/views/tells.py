@@ -19,7 +19,7 @@ from explorer.trace import Step, Trace, unpacked
 from explorer.views.exits import phrase
 from explorer.views.moments import When
 from explorer.views.syntax import MISSING
-from explorer.views.text import literal, short, short_text, visible
+from explorer.views.text import literal, short, short_ids, short_text, visible
 
 LONGEST_SENTENCE = 240  # characters of a sentence
 _LENGTHS = (110, 80, 60, 44, 32, 24, 16)  # of one value; the first is taken that makes the sentence short enough
@@ -199,9 +199,7 @@ _COUNTED: dict[str, Callable[[Visit, str], Value]] = {'trace': _counted, 'consta
 
 _SLOT = re.compile(r'\{([^{}]*)\}')
 _OPTION = re.compile(r'\[([^\[\]]*)\]')
-_ID = re.compile(
-    r'(?<![0-9A-Za-z-])(?:(req-)?([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|()([0-9a-f]{8})[0-9a-f]{24})'
-    r'(?![0-9A-Za-z])')
+
 
 
 def _fitted(visit: Visit, template: str) -> Told | None:
@@ -266,7 +264,7 @@ def _piece(visit: Visit, piece: str, longest: int) -> Told | None:
 def _clean(text: str, longest: int) -> str:
     """Prepare text from a payload: in one line, with short ids, and unable to end the code between two backticks."""
     cut = visible(' '.join(text[:4 * longest + 400].split()))
-    named = _ID.sub(lambda found: f'{found[1] or ""}{found[2] or found[4]}…', cut).replace('….', '…')
+    named = short_ids(cut).replace('….', '…')
     return short_text(named.replace('`', r'\u0060'), longest)
 
 

@@ -40,3 +40,13 @@ def literal(value: Value) -> str:
 def short_text(text: str, longest: int) -> str:
     """Cut a text to at most *longest* characters."""
     return text if len(text) <= longest else f'{text[:longest - 1]}…'
+
+
+# An id of a request, a server or a project: (prefix, first eight characters), the latter twice for two forms.
+ID = re.compile(r'(?<![0-9A-Za-z-])(req-)?([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9A-Za-z])'
+                r'|(?<![0-9A-Za-z])()([0-9a-f]{8})[0-9a-f]{24}(?![0-9A-Za-z])')
+
+
+def short_ids(text: str) -> str:
+    """Shorten the ids in a text to their first eight characters."""
+    return ID.sub(lambda found: f'{found[1] or ""}{found[2] or found[4]}…', text) if len(text) > 31 else text

@@ -8,6 +8,7 @@ import pytest
 
 from explorer import EXPLORATIONS, Scenario, compare, explore, run
 from explorer.errors import WrongUse
+from explorer.explorations import exploration
 from explorer.player.content import content, drawing
 from explorer.player.widget import MODULE, Player
 from explorer.views.changed import Changed
@@ -34,7 +35,7 @@ def payload(widget, index):
 def test_each_exploration_has_its_player(key):
     shown = explore(key)
     assert shown.content['key'] == key
-    assert shown.content['runs'][0]['steps'][shown.step]['station'] in shown.content['focus']
+    assert shown.content['runs'][0]['steps'][shown.step]['station'] in exploration(key).focus
     assert str(shown).startswith(f'Player({key}: step ')
     json.dumps(shown.content)
 

@@ -190,3 +190,15 @@ def test_where_the_values_of_the_request_came_from():
     assert maker('block_migration', 'None') == ('_migrate_live', 'block_migration = None')
     assert maker('async_', 'True') == ('_migrate_live', "async_ = is_supported(req, '2.34')")
     assert maker('instance.task_state', '"migrating"') == ('live_migrate', "instance.task_state = 'migrating'")
+
+
+@pytest.mark.parametrize('text', [
+    'def f(a):\n    try:\n        b = 1\n        raise ValueError\n    except ValueError as b:\n        pass\n    return a\n',
+    'def f(a):\n    b = 1\n    def g():\n        nonlocal b\n        b = 2\n    g()\n    return b\n',
+    'def f(a):\n    b = 1\n    import sys as b\n    return b\n',
+    'def f(a):\n    b = 1\n    match a:\n        case b:\n            return b\n',
+])
+def test_a_name_that_something_else_than_an_assignment_binds_has_no_value(monkeypatch, text):
+    step = Visit(text, monkeypatch, 5).step
+    assert 'b' not in {each.name for each in assignments(step)}
+    assert value_at(step, ('b',), 99) is MISSING
