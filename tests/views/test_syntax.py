@@ -193,7 +193,8 @@ def test_where_the_values_of_the_request_came_from():
 
 
 @pytest.mark.parametrize('text', [
-    'def f(a):\n    try:\n        b = 1\n        raise ValueError\n    except ValueError as b:\n        pass\n    return a\n',
+    'def f(a):\n    try:\n        b = 1\n        raise ValueError\n'
+    '    except ValueError as b:\n        pass\n    return a\n',
     'def f(a):\n    b = 1\n    def g():\n        nonlocal b\n        b = 2\n    g()\n    return b\n',
     'def f(a):\n    b = 1\n    import sys as b\n    return b\n',
     'def f(a):\n    b = 1\n    match a:\n        case b:\n            return b\n',
