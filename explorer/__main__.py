@@ -83,7 +83,9 @@ def _commands() -> dict[Command, dict[str, _Option]]:
             '--as': {'dest': 'caller', 'default': 'admin', 'metavar': 'CALLER',
                      'help': 'who sends the request: admin (the default), manager, member, reader, ...'},
             '--engine': {'default': 'miniature', 'metavar': 'miniature|recorded|nova', 'help': 'which Nova responds'},
-            '--json': {**flag, 'help': 'print the trace as JSON'}},
+            '--json': {**flag, 'help': 'print the trace as JSON'},
+            '--step': {'type': int, 'metavar': 'N', 'help': 'print only step N, with its code and its values'},
+            '--whole': {**flag, 'help': 'with --step: print every value of the step in full'}},
         _conform: {
             'cases': {'metavar': 'CASES.json', 'help': 'file of recorded cases'},
             '--level': {'choices': ('status', 'message', 'rpc', 'full'), 'default': 'rpc',
@@ -150,11 +152,20 @@ def _trace(arguments: argparse.Namespace) -> None:
     """send a request and print its steps"""
     from explorer.engines.running import run
     from explorer.explorations import Scenario
-    from explorer.views.pages import tell
+    from explorer.views.lanes import arrival
+    from explorer.views.pages import moment_text, step_numbered, tell
+    if arguments.whole and arguments.step is None:
+        raise WrongUse('--whole prints the values of one step; name it with --step N')
+    if arguments.json and arguments.step is not None:
+        raise WrongUse('--json prints the whole trace and --step one step; use only one of them')
     trace = run(Scenario(
         server=arguments.server, host=arguments.host, block_migrate=arguments.block_migrate, force=arguments.force,
         microversion=arguments.microversion, caller=arguments.caller), engine=arguments.engine)
-    print(trace.to_json() if arguments.json else tell(trace))
+    if arguments.step is None:
+        print(trace.to_json() if arguments.json else tell(trace))
+        return
+    step, moment = arrival(trace, step_numbered(trace, arguments.step).index)
+    print(moment_text(trace, trace.steps[step], moment, whole=arguments.whole))
 
 
 def _conform(arguments: argparse.Namespace) -> bool:
@@ -217,7 +228,7 @@ def _conductor(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    """write the player of an exploration, with its second scenario, as one HTML file"""
+    """write the handout of an exploration, its questions and its player, as one HTML file"""
     from explorer.engines.running import run
     from explorer.explorations import exploration
     from explorer.player.export import export, write
@@ -228,8 +239,8 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _sheet(key: str) -> str:
-    from explorer.teaching.cards import sheet
     from explorer.teaching.catalogue import QUESTIONS
+    from explorer.teaching.handout import sheet
     return sheet(QUESTIONS[key].tasks)
 
 
@@ -258,7 +269,8 @@ def _diagrams(arguments: argparse.Namespace) -> bool:
     """draw the flowcharts in diagrams/"""
     from explorer.commands.diagrams import write_diagrams
     from explorer.engines.running import run
-    names = write_diagrams(run(), check=arguments.check)
+    from explorer.explorations import exploration
+    names = write_diagrams(run(), run(exploration('controller').versus), check=arguments.check)
     if arguments.check:
         names = [f'{name} is not up to date; run nova-explorer diagrams' for name in names]
     print('\n'.join(names or ['all diagrams are up to date']))

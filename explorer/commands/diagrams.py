@@ -5,6 +5,7 @@ import pathlib
 
 from explorer.explorations import EXPLORATIONS
 from explorer.trace import Trace
+from explorer.views.animation import file_of
 from explorer.views.flowcharts import flowchart, render
 from explorer.views.lanes import still
 
@@ -17,8 +18,8 @@ def diagrams(trace: Trace) -> dict[str, str]:
     return {**names, 'nova-api-path': flowchart(trace, brief=True).source}
 
 
-def write_diagrams(trace: Trace, *, check: bool = False, folder: pathlib.Path = _FOLDER) -> list[str]:
-    """Write the diagrams and the map, or with *check* find those that are not up to date.
+def write_diagrams(trace: Trace, rejected: Trace, *, check: bool = False, folder: pathlib.Path = _FOLDER) -> list[str]:
+    """Write the diagrams, the map and the pictures that move, or with *check* find those that are not up to date.
 
     Shape: a comment in each SVG identifies the DOT that it was made from, because the SVG's bytes differ between
     versions of Graphviz.
@@ -41,9 +42,16 @@ def write_diagrams(trace: Trace, *, check: bool = False, folder: pathlib.Path = 
         if svg:
             svg_file.write_text(svg.rstrip() + '\n' + mark, encoding='utf-8')
             done.append(svg_file.name)
-    map_file, drawn = folder / 'nova-api-map.svg', still(trace)
-    if not check:
-        map_file.write_text(drawn, encoding='utf-8')
-    if not check or not map_file.is_file() or map_file.read_text(encoding='utf-8') != drawn:
-        done.append(map_file.name)
+    for name, drawn in drawn_without_dot(trace, rejected).items():
+        file = folder / name
+        if not check:
+            file.write_text(drawn, encoding='utf-8')
+        if not check or not file.is_file() or file.read_text(encoding='utf-8') != drawn:
+            done.append(file.name)
     return done
+
+
+def drawn_without_dot(trace: Trace, rejected: Trace) -> dict[str, str]:
+    """Return {name of a file: SVG} for what is drawn without Graphviz: the map, and the two that move."""
+    return {'nova-api-map.svg': still(trace), 'nova-api-request.svg': file_of(trace),
+            'nova-api-rejected.svg': file_of(rejected)}

@@ -240,23 +240,23 @@ class Chart:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        wide, high, left = 26, 18, 360
+        wide, high, left, head = 26, 18, 330, 78
         versions = list(releases())
-        parts = [f'<text x="{left + (column + 0.5) * wide:g}" y="12" text-anchor="middle">'
-                 f'{_number(version)}</text>' for column, version in enumerate(versions)]
+        parts = [f'<text transform="translate({left + (column + 0.5) * wide + 4:g} {head - 6}) rotate(-60)">'
+                 f'{html.escape(_name(version))}</text>' for column, version in enumerate(versions)]
         for number, (name, variants) in enumerate(self.rows):
-            top = 18 + number * high
+            top = head + number * high
             parts.append(f'<text x="{left - 6}" y="{top + 13}" text-anchor="end">{html.escape(name)}</text>')
             for variant, first, count in _stretches(variants):
-                said = f'{name}: text {variant}, {versions[first]} to {versions[first + count - 1]}'
+                said = f'{name}: text {variant}, {_name(versions[first])} to {_name(versions[first + count - 1])}'
                 parts.append(f'<rect x="{left + first * wide + 1}" y="{top + 1}" width="{count * wide - 2}" '
                              f'height="{high - 2}" rx="3" fill="{_SHADES[variant % 2]}">'
                              f'<title>{html.escape(said)}</title></rect>'
                              f'<text x="{left + first * wide + 7}" y="{top + 13}" fill="#10243e">{variant}</text>')
-        width, height = left + len(versions) * wide + 4, 22 + len(self.rows) * high
+        width, height = left + len(versions) * wide + 34, head + 4 + len(self.rows) * high
         return (f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
                 'aria-label="how often the functions on the path changed, release by release" font-family="sans-serif" '
-                f'font-size="11" fill="currentColor">{"".join(parts)}</svg>')
+                f'font-size="11" fill="currentColor" style="max-width: 100%">{"".join(parts)}</svg>')
 
 
 def _number(version: str) -> str:
@@ -264,7 +264,13 @@ def _number(version: str) -> str:
     return re.sub(r'(\.0)+(b\d)?$', r'\2', version)
 
 
-_SHADES = ('#9ecbff', '#f2c078')
+def _name(version: str) -> str:
+    """Shorten the name of a release: Hibiscus for 2026.2 Hibiscus; a milestone is marked."""
+    name, _, milestone = releases()[version]['name'].partition(' (')
+    return f'{name.split()[-1]}{" b1" if milestone else ""}'
+
+
+_SHADES = ('#b9d6f7', '#7fb2ec')  # two of one hue, so that neighbours differ
 
 
 def _stretches(variants: tuple[int | None, ...]) -> Iterator[tuple[int, int, int]]:

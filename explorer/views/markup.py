@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-# Notebooks align cells to the right; this style aligns them to the left. Where styles are removed, as on GitHub, the
-# align attributes of the cells do that.
-LEFT = '<style>.jp-RenderedHTMLCommon :is(td, th) { text-align: left; vertical-align: top; }</style>'
+# Notebooks align cells to the right; this style aligns them to the left, and wraps them at words. Where styles are
+# removed, as on GitHub, the align attributes of the cells do that.
+LEFT = ('<style>.jp-RenderedHTMLCommon.jp-RenderedHTMLCommon :is(td, th) { text-align: left; vertical-align: top; '
+        'word-break: normal; overflow-wrap: break-word; }</style>')
 
 # Whether the miniature matches the real Nova at a station, as `reasons` computes it when the real Nova is recorded.
 BADGES = {
@@ -16,6 +17,16 @@ BADGES = {
                   'the differences',
     'left out': 'the miniature does not do this',
 }
+
+_PICTURE = '<style>.explorer-picture[hidden] { display: block !important; }</style>'
+
+
+def pictured(html: str) -> str:
+    """Wrap a drawing so that all of it is hidden where styles are removed: SVG goes too, and its texts would remain.
+
+    Jupyter removes both from notebooks that are not trusted, and `hidden` without a value as well.
+    """
+    return f'{_PICTURE}<div class="explorer-picture" hidden="hidden">{html}</div>'
 
 
 def goto(index: int | str | None, run: int = 0) -> str:

@@ -11,6 +11,7 @@ from explorer.commands.diagrams import diagrams, write_diagrams
 from explorer.engines import real_nova, recordings
 from explorer.engines.recordings import PAUSES
 from explorer.errors import WrongUse
+from explorer.explorations import exploration
 from explorer.stations import BY_KEY, NODES
 from explorer.views import decisions, sources, syntax
 from explorer.views.facts import refused, turned_back
@@ -307,8 +308,13 @@ def test_a_flowchart_shows_itself_in_a_notebook_even_without_graphviz(walk, no_g
 # --------------------------------------------------------------------------------------------------------- diagrams/
 
 
-def test_the_diagrams_are_up_to_date(walk):
-    assert write_diagrams(walk, check=True) == []
+@pytest.fixture(scope='module')
+def rejected():
+    return run(exploration('controller').versus)
+
+
+def test_the_diagrams_are_up_to_date(walk, rejected):
+    assert write_diagrams(walk, rejected, check=True) == []
 
 
 def test_the_diagrams_do_not_depend_on_the_run(walk):
@@ -317,13 +323,13 @@ def test_the_diagrams_do_not_depend_on_the_run(walk):
 
 
 @pytest.mark.dot
-def test_a_diagram_that_was_edited_by_hand_is_named(walk, tmp_path):
-    assert len(write_diagrams(walk, folder=tmp_path)) == 17
-    assert write_diagrams(walk, folder=tmp_path, check=True) == []
+def test_a_diagram_that_was_edited_by_hand_is_named(walk, rejected, tmp_path):
+    assert len(write_diagrams(walk, rejected, folder=tmp_path)) == 19
+    assert write_diagrams(walk, rejected, folder=tmp_path, check=True) == []
     (tmp_path / 'nova-api-3.dot').write_text('digraph {}')
     (tmp_path / 'nova-api-5.svg').unlink()
     (tmp_path / 'nova-api-map.svg').write_text('<svg/>')
-    assert write_diagrams(walk, folder=tmp_path, check=True) == [
+    assert write_diagrams(walk, rejected, folder=tmp_path, check=True) == [
         'nova-api-3.dot', 'nova-api-5.svg', 'nova-api-map.svg']
 
 
