@@ -11,14 +11,8 @@ NOTEBOOK := notebooks/01_nova_api.ipynb
 # JupyterLab refuses to run as root without this flag, and a container often has no other user.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 LABPORT := $(if $(findstring --port,$(LABFLAGS)),,--port=$(PORT))
-# JupyterLab neither fetches announcements nor looks for Node.js. Pings from its server to the browser are off:
-# the server warns about its own default timeout, and a shorter one drops the connection, after which widgets miss
-# messages from the kernel.
-LAB_SETTINGS := {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}, \
-    "buildAvailable": false, "buildCheck": false}
-SERVER_SETTINGS := {"ServerApp": {"tornado_settings": {"ws_ping_interval": 0}}}
-# Silences the kernel's warning that its connection, which stays on this machine, is unencrypted.
-KERNEL_SETTINGS := {"IPKernelApp": {"log_level": 40}}
+# Settings of Jupyter and templates of nbconvert, at their places in an environment; settings/README.md describes them.
+SETTINGS := $(shell find settings/etc settings/share -type f)
 # Tests run in one process per processor, up to four. TESTFLAGS="-n 0" uses a single one; TESTS selects tests.
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 PYTEST := $(BIN)/python -m pytest $(PARALLEL)
@@ -55,13 +49,13 @@ help:
 	@echo "make picture       retake the README's picture of the player, in a browser"
 	@echo "make lock          pin the newest libraries in requirements.lock"
 
-$(READY): requirements.lock pyproject.toml
+$(READY): $(VENV)/installed $(SETTINGS)
+	@cp -R settings/etc settings/share $(VENV)
+	@touch $@
+
+$(VENV)/installed: requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) with the required libraries: about 600 MB, one to three minutes, once."
 	$(call create,$(VENV),requirements.lock,-e .)
-	@mkdir -p $(VENV)/etc/jupyter/labconfig $(VENV)/etc/ipython
-	@echo '$(LAB_SETTINGS)' >$(VENV)/etc/jupyter/labconfig/page_config.json
-	@echo '$(SERVER_SETTINGS)' >$(VENV)/etc/jupyter/jupyter_server_config.json
-	@echo '$(KERNEL_SETTINGS)' >$(VENV)/etc/ipython/ipython_kernel_config.json
 	@touch $@
 
 lab: $(READY)

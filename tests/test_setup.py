@@ -150,6 +150,17 @@ def test_after_an_interrupt_make_starts_again(tmp_path, no_network):
     assert make('-q', f'{tmp_path}/venv/ready', f'VENV={tmp_path}/venv').returncode == 1
 
 
+def test_make_copies_settings_that_have_changed_and_installs_nothing_again(tmp_path):
+    (tmp_path / 'installed').touch()
+    ready = make(f'{tmp_path}/ready', f'VENV={tmp_path}')
+    assert (ready.returncode, ready.stdout, ready.stderr) == (0, '', '')
+    for path in (ROOT / 'settings/etc').rglob('*.json'):
+        assert (tmp_path / path.relative_to(ROOT / 'settings')).read_text() == path.read_text()
+    assert make('-q', f'{tmp_path}/ready', f'VENV={tmp_path}').returncode == 0
+    os.utime(tmp_path / 'ready', (0, 0))
+    assert make('-q', f'{tmp_path}/ready', f'VENV={tmp_path}').returncode == 1
+
+
 @pytest.mark.parametrize(('flags', 'port'), [
     ('', '--port=8888'), ('--port=8991', '--port=8991'), ('--no-browser --port 8991', '--port 8991')])
 def test_a_port_among_the_flags_replaces_the_usual_one(tmp_path, flags, port):
