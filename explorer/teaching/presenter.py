@@ -1,82 +1,108 @@
-"""Show the player in a classroom: large, next to the teacher's notes, with folded answers and a timer."""
+"""Show the player in front of a class: large, below a bar with a timer; the teacher's notes have their own window."""
 
+import pathlib
 from html import escape
 
+import anywidget
 import ipywidgets
+import traitlets
 
-from explorer.explorations import exploration
+from explorer.explorations import Exploration, exploration
 from explorer.payloads import Plain, Value
 from explorer.player.widget import explore
-from explorer.teaching.cards import HtmlWidget, marked
+from explorer.teaching.cards import marked
 from explorer.teaching.catalogue import QUESTIONS
-from explorer.teaching.tasks import LETTERS, Questions, Task
+from explorer.teaching.tasks import LETTERS, Task
 
-BUTTONS = (
-    ('timer', 'start', 'start or pause the timer'), ('again', 'again', 'reset the timer'),
-    ('full', 'full screen', 'full screen'), ('larger', '+', 'larger text'),
-    ('smaller', '&minus;', 'smaller text'))
+_HERE = pathlib.Path(__file__).parent
 
 
 def present(key: str) -> 'Presenter':
-    """Return the player of an exploration with the notes for presenting it in a classroom.
+    """Return the player of an exploration for a classroom, with a bar that opens the teacher's notes.
 
     Raises: WrongUse for an unknown exploration.
     """
     return Presenter(key)
 
 
-class Notes(HtmlWidget):
-    """The teacher's notes for an exploration."""
+class PresenterBar(anywidget.AnyWidget):
+    """The bar above the player. The browser puts *notes* only into the window of the teacher.
+
+    Shape: *bar* and *notes* are HTML, *title* is text.
+    """
+
+    _esm, _css = _HERE / 'presenter.js', _HERE / 'presenter.css'
+    bar = traitlets.Unicode().tag(sync=True)
+    notes = traitlets.Unicode().tag(sync=True)
+    title = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, key: str) -> None:
-        super().__init__(html=notes_html(key), title="the presenter's notes")
+        self.key = key
+        super().__init__(bar=bar_html(key), notes=notes_html(key), title=_title(exploration(key)))
+
+    def __repr__(self) -> str:
+        return f'PresenterBar({self.key})'
 
 
 class Presenter(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets has no types
-    """A player and the teacher's notes, side by side."""
+    """A player below the bar for presenting it."""
 
     def __init__(self, key: str) -> None:
-        self.key, self.player, self.notes = key, explore(key), Notes(key)
-        super().__init__([self.player, self.notes])
+        self.key, self.player, self.bar = key, explore(key), PresenterBar(key)
+        super().__init__([self.bar, self.player])
         self.add_class('explorer-presenter')
 
     def __repr__(self) -> str:
         return f'Presenter({self.key})'
 
     def _repr_mimebundle_(self, **kwargs: Value) -> Plain:
+        """Add what the player shows without a browser, and where the notes are; a notebook may be projected."""
         data = super()._repr_mimebundle_(**kwargs)
         data = data[0] if isinstance(data, tuple) else data
-        return {**data, 'text/plain': notes_text(self.key), 'text/html': f'<pre>{escape(notes_text(self.key))}</pre>'}
+        shown, _ = self.player._repr_mimebundle_()
+        where = f'The notes for teachers are in INSTRUCTOR.md, in the section "{_title(exploration(self.key))}".'
+        return {**data, 'text/plain': f'{shown["text/plain"]}\n\n{where}',
+                'text/html': f'{shown["text/html"]}<p>{escape(where)}</p>'}
 
 
-def notes_text(key: str) -> str:
-    """Return the notes for an exploration as text, without answers."""
-    row, said = exploration(key), QUESTIONS[key]
-    return '\n'.join([
-        f'{row.number}. {row.title}, {said.minutes} minutes', *(f'{name}: {text}' for name, text in _notes(said)),
-        *(f'{task.heading}: {task.asked()}' for task in said.tasks)])
+def _title(row: Exploration) -> str:
+    return f'{row.number}. {row.title}'
 
 
-def _notes(said: Questions) -> tuple[tuple[str, str], ...]:
-    return ('Goal', said.goal), ('Ask', said.ask), ('On the board', said.board), ('Show', said.show)
+def bar_html(key: str) -> str:
+    """Return the bar above the player: nothing that a class should not see yet."""
+    return (f'<b>{escape(_title(exploration(key)))}</b>'
+            f'{_button("notes", "Notes", "open the notes in a window of their own")}{_timer(key)}'
+            f'{_button("full", "Full screen")}{_button("larger", "A+", "larger letters")}'
+            f'{_button("smaller", "A−", "smaller letters")}')
 
 
 def notes_html(key: str) -> str:
-    """Return the notes for an exploration as HTML, with each answer folded."""
-    row, said = exploration(key), QUESTIONS[key]
-    notes = ''.join(f'<p><b>{name}.</b> {marked(text)}</p>' for name, text in _notes(said))
-    buttons = ''.join(f'<button type="button" data-action="{action}" aria-label="{label}">{text}</button>'
-                      for action, text, label in BUTTONS)
-    return (f'<b>{row.number}. {escape(row.title)}</b><div class="controls">'
-            f'<output class="timer" data-part="timer" data-minutes="{said.minutes}" aria-label="time left"></output>'
-            f'{buttons}</div>{notes}{"".join(map(_task, said.tasks))}')
+    """Return the teacher's notes, with each question and each answer folded."""
+    said = QUESTIONS[key]
+    parts = ('Goal', said.goal), ('Ask', said.ask), ('On the board', said.board), ('Show', said.show)
+    told = ''.join(f'<p><b>{name}.</b> {marked(text)}</p>' for name, text in parts)
+    return (f'<h1>{escape(_title(exploration(key)))}</h1>'
+            f'<div class="row">{_timer(key)}{_button("hide", "Hide the question")}</div>'
+            f'{told}<h2>Questions</h2>{"".join(map(_task, said.tasks))}')
 
 
 def _task(task: Task) -> str:
     options = ''.join(f'<li><b>{letter}</b> {marked(option.text)}</li>'
                       for letter, option in zip(LETTERS, task.options, strict=False))
-    right = marked(f'{task.in_short()}. ' if task.is_judged else '')
-    return (f'<details data-name="{task.key}"><summary>{escape(task.heading)}</summary><p>{marked(task.asked())}</p>'
-            f'{f"<ul>{options}</ul>" if options else ""}'
-            f'<details data-name="{task.key} answer"><summary>answer</summary>'
-            f'<p>{right}{marked(task.explained())}</p></details></details>')
+    right = f'<b>Answer: {marked(task.in_short())}.</b> ' if task.is_judged else ''
+    return (f'<details data-task="{task.key}"><summary>{escape(task.heading)}</summary>'
+            f'<div class="row">{_button("question", "Show the question")}{_button("answer", "Show the answer")}</div>'
+            f'<div data-part="question"><p>{marked(task.asked())}</p>{f"<ul>{options}</ul>" if options else ""}</div>'
+            f'<details><summary>Answer</summary><div data-part="answer"><p>{right}{marked(task.explained())}</p></div>'
+            '</details></details>')
+
+
+def _timer(key: str) -> str:
+    return (f'<span role="timer" aria-label="time left" data-part="timer" data-minutes="{QUESTIONS[key].minutes}">'
+            f'</span>{_button("timer", "Start")}{_button("again", "Reset")}')
+
+
+def _button(action: str, text: str, says: str = '') -> str:
+    more = f' title="{says}"' if says else ''
+    return f'<button type="button" data-action="{action}"{more}>{text}</button>'
