@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 
@@ -33,12 +34,26 @@ def test_a_refusal_by_nova_is_not_an_error_of_the_program(capsys):
     assert '→ 403' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(('number', 'moment'), [(58, 'entry'), (70, 'return')])
+def test_trace_prints_the_moment_of_one_step(capsys, number, moment):
+    assert main(['trace', '--as', 'reader', '--step', str(number)]) == 0
+    shown = capsys.readouterr().out
+    assert re.match(rf'step {number} of 71 · API node · \S+ · {moment}\n', shown)
+    assert main(['trace', '--as', 'reader', '--step', str(number), '--whole']) == 0
+    whole = capsys.readouterr().out
+    assert re.search(r'^    request_id "req-[0-9a-f-]{36}"$', whole, re.MULTILINE)
+    assert not re.search(r'^    request_id ', shown, re.MULTILINE)
+
+
 @pytest.mark.parametrize(('words', 'says'), [
     ((), 'required: COMMAND'), (('fly',), 'invalid choice'), (('trace', 'web-9'), "no server 'web-9'"),
     (('trace', '--as', 'boss'), "no caller 'boss'"), (('trace', '--engine', 'moon'), "no engine 'moon'"),
     (('trace', '--engine', 'recorded', '--host', 'moon'), 'no recording of this request'),
     (('trace', '--microversion', 'two'), 'is not a microversion'), (('trace', '--wings'), 'unrecognized arguments'),
     (('trace', '--force', '--microversion', '2.20'), '--force exists from'),
+    (('trace', '--step', '0'), 'this trace has no step 0; use a number from 1 to'),
+    (('trace', '--step', '1000'), 'this trace has no step 1000'), (('trace', '--step', 'x'), "invalid int value: 'x'"),
+    (('trace', '--whole'), 'name it with --step N'), (('trace', '--step', '3', '--json'), 'use only one of them'),
     (('conform',), 'required: CASES.json'), (('conform', 'nowhere.json'), 'No such file'),
     (('conform', 'README.md'), 'holds no recordings'), (('conform', str(CASES), '--level', 'best'), 'invalid choice'),
     (('serve', '--port', 'x'), 'is not a port'), (('history', 'moon'), "the history of 'moon' is not known"),

@@ -22,9 +22,10 @@ from explorer.stations import BY_KEY
 from explorer.trace import Trace
 from explorer.views.comparison import Comparison, compare, is_real
 from explorer.views.facts import answered
+from explorer.views.flowcharts import outline
 from explorer.views.lanes import arrival
-from explorer.views.moments import Moment
-from explorer.views.pages import page, tell
+from explorer.views.moments import Moment, When
+from explorer.views.pages import moment_text, page, step_numbered, tell
 
 _HERE = pathlib.Path(__file__).parent
 MODULE, STYLE = _HERE / 'player.js', _HERE / 'player.css'
@@ -49,7 +50,7 @@ class Player(anywidget.AnyWidget):
     content = traitlets.Dict().tag(sync=True)
     form = traitlets.Dict().tag(sync=True)
     run = traitlets.Int().tag(sync=True)
-    step = traitlets.Int().tag(sync=True)
+    at = traitlets.Int().tag(sync=True)
     moment = traitlets.Unicode('entry').tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
 
@@ -78,8 +79,8 @@ class Player(anywidget.AnyWidget):
     def goto(self, position: object) -> Self:
         """Go to a step and return the player: to its return, or to its entry if it calls others.
 
-        Shape: *position* is the index of a step, from 0 (the player numbers steps from 1), the key of a station or the
-        key of an exploration.
+        Shape: *position* is the index of a step, from 0, the key of a station or the key of an exploration; for the
+        numbers that the player shows, from 1, see `step`.
         Raises: WrongUse for a position that this trace does not have; then the current step stays.
         """
         places = positions(self.trace)
@@ -92,8 +93,27 @@ class Player(anywidget.AnyWidget):
                            f'{len(self.trace.steps) - 1}, or the key of an exploration or a station, such as '
                            '"controller" or "_migrate_live"')
         with self.hold_sync():
-            self.step, self.moment = arrival(self.trace, step)
+            self.at, self.moment = arrival(self.trace, step)
         return self
+
+    def step(self, number: int) -> Self:
+        """Go to a step by the number that the player shows, from 1, as `goto` does, and return the player.
+
+        Raises: WrongUse for a number that this trace does not have; then the current step stays.
+        """
+        return self.goto(step_numbered(self.trace, number).index)
+
+    def text(self, *, whole: bool = False) -> str:
+        """Return the current moment as text: the sentence, the code with its values, what changed.
+
+        Shape: *whole* adds every value that the step holds, in full. The trait `moment` is 'entry' or 'return'.
+        """
+        if not self.trace.steps:
+            return repr(self)
+        return moment_text(self.trace, self.trace.steps[self.at], self._when(), whole=whole)
+
+    def _when(self) -> When:
+        return 'entry' if self.moment == 'entry' else 'return'
 
     def compare(self, other: Scenario | Trace | None = None) -> Comparison:
         """Compare the trace that is shown (A) with another one, or with the trace of another scenario (B).
@@ -121,17 +141,17 @@ class Player(anywidget.AnyWidget):
 
     def _beside(self, a: Trace, b: Trace) -> None:
         if len(self.traces) == 1:
-            self._left = self.trace, (self.step, 'entry' if self.moment == 'entry' else 'return')
+            self._left = self.trace, (self.at, self._when())
         self.show(a, b)
 
     def close_comparison(self) -> None:
         """End a comparison and return to the run and the moment where it began."""
         if len(self.traces) == 1:
             return
-        trace, (step, moment) = self._left or (self.trace, (self.step, 'entry'))
+        trace, (step, moment) = self._left or (self.trace, (self.at, 'entry'))
         with self.hold_sync():
             self.show(trace)
-            self.step, self.moment = step, moment
+            self.at, self.moment = step, moment
 
     def _tell(self, line: str) -> None:
         self.message = line
@@ -170,19 +190,18 @@ class Player(anywidget.AnyWidget):
         self.traces: tuple[Trace, ...] = (trace, other) if other else (trace,)
         run = len(self.traces) - 1
         step, moment = shown['runs'][run]['start']
-        return {'message': '', 'content': shown, 'form': form, 'run': run, 'step': step, 'moment': moment}
+        return {'message': '', 'content': shown, 'form': form, 'run': run, 'at': step, 'moment': moment}
 
     def set_state(self, sync_data: Mapping[str, object]) -> None:
         """Accept a valid position from the browser, and reset anything else that the browser sets."""
         run = sync_data.get('run', self.run)
         run = run if type(run) is int and 0 <= run < len(self.traces) else self.run
-        step = sync_data.get('step', self.step)
-        step = step if type(step) is int and 0 <= step < max(len(self.traces[run].steps), 1) else None
+        at = sync_data.get('at', self.at)
+        at = at if type(at) is int and 0 <= at < max(len(self.traces[run].steps), 1) else None
         start = self.content['runs'][run]['start']
         moment = sync_data.get('moment', self.moment)
         moment = moment if moment in ('entry', 'return') else self.moment
-        good = {'run': run, **({'step': start[0], 'moment': start[1]} if step is None else
-                               {'step': step, 'moment': moment})}
+        good = {'run': run, **({'at': start[0], 'moment': start[1]} if at is None else {'at': at, 'moment': moment})}
         super().set_state(good)
         if odd := [name for name, value in sync_data.items() if name not in good or good[name] != value]:
             self.send_state([name for name in odd if name in self.keys])
@@ -202,15 +221,18 @@ class Player(anywidget.AnyWidget):
             case {'kind': 'send', 'values': dict(values), **more}:
                 self.send(values, str(more.get('edited', '')))
 
+    def __str__(self) -> str:
+        return self.text()
+
     def __repr__(self) -> str:
-        step = self.trace.steps[self.step] if self.trace.steps else None
+        step = self.trace.steps[self.at] if self.trace.steps else None
         where = f'step {step.index + 1} {BY_KEY[step.station].name}' if step else 'no steps'
         return f'Player({self.key}: {where}, of {len(self.trace.steps)}; {answered(self.trace)})'
 
     def _repr_mimebundle_(self, **kwargs: Plain) -> tuple[Plain, Plain]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return {**data, 'text/plain': tell(self.trace, self.key),
-                'text/html': page(self.trace, self.key)}, metadata
+                'text/html': page(self.trace, self.key, outline(self.trace, self.key))}, metadata
 
 
 def _changed(scenario: Scenario, usual: Scenario, other: Scenario) -> Scenario:

@@ -877,7 +877,7 @@ def changes_text(trace: Trace, step: Step, moment: str) -> list[str]:
     lines = [_line(change) for change in found.own]
     if step.after is not None and not lines:
         lines = ['Nothing changed here.']
-    lines.append(f'raises {short(step.error)}' if step.error is not None else f'returns {_short(step.result)}')
+    lines.append(f'raises {_short(step.error)}' if step.error is not None else f'returns {_short(step.result)}')
     return lines + [f'{_line(change)} by {change.step + 1} {BY_KEY[trace.steps[change.step].station].name}'
                     for change in found.inner]
 

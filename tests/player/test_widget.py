@@ -1,5 +1,6 @@
 """The player: a trace as a widget."""
 
+import dataclasses
 import html
 import json
 import re
@@ -11,12 +12,14 @@ from explorer.errors import WrongUse
 from explorer.explorations import exploration
 from explorer.player.content import content, drawing
 from explorer.player.widget import MODULE, Player
+from explorer.stations import BY_KEY
+from explorer.trace import pack
 from explorer.views.changed import Changed
 from explorer.views.code import Listings
 from explorer.views.facts import answered
 from explorer.views.flowcharts import flowchart, outline, render
 from explorer.views.markup import said
-from explorer.views.pages import tell
+from explorer.views.pages import moment_text, tell
 from explorer.views.tells import tells
 
 KEYS = [row.key for row in EXPLORATIONS]
@@ -35,8 +38,8 @@ def payload(widget, index):
 def test_each_exploration_has_its_player(key):
     shown = explore(key)
     assert shown.content['key'] == key
-    assert shown.content['runs'][0]['steps'][shown.step]['station'] in exploration(key).focus
-    assert str(shown).startswith(f'Player({key}: step ')
+    assert shown.content['runs'][0]['steps'][shown.at]['station'] in exploration(key).focus
+    assert repr(shown).startswith(f'Player({key}: step ')
     json.dumps(shown.content)
 
 
@@ -48,8 +51,9 @@ def test_an_unknown_exploration_is_wrong_use():
 def test_the_flowchart_is_drawn_once_for_each_trace(walk):
     render.cache_clear()
     shown = Player(walk, 'rpc')
-    for shown.step in range(len(walk.steps)):
-        assert payload(shown, shown.step)
+    for shown.at in range(len(walk.steps)):
+        assert payload(shown, shown.at)
+    assert shown._repr_mimebundle_()
     assert render.cache_info().misses == 1
 
 
@@ -79,7 +83,7 @@ def test_the_two_moments_of_each_step_can_be_unpacked(walk):
 def test_the_forms_of_an_error_are_links_on_its_way_back():
     widget = explore('controller')
     sent(widget, caller='reader')
-    turned = widget.trace.steps[widget.step]
+    turned = widget.trace.steps[widget.at]
     assert (turned.station, widget.moment) == ('authorize', 'return')
     assert '<nav class="layers"' in payload(widget, turned.index)
     steps, way = widget.trace.steps, {turned.index}
@@ -105,8 +109,8 @@ def test_the_bundle_has_text_and_html_where_no_kernel_runs(walk):
 def test_goto_takes_an_index_a_station_or_an_exploration(walk, position, station):
     widget = Player(walk, 'client')
     assert widget.goto(position) is widget
-    assert walk.steps[widget.step].station == station
-    calls = any(step.parent == widget.step or step.hop_from == widget.step for step in walk.steps)
+    assert walk.steps[widget.at].station == station
+    calls = any(step.parent == widget.at or step.hop_from == widget.at for step in walk.steps)
     assert widget.moment == ('entry' if calls else 'return')
 
 
@@ -115,7 +119,39 @@ def test_goto_rejects_an_unknown_position_and_stays(walk, position):
     widget = Player(walk, 'client').goto(7)
     with pytest.raises(WrongUse, match=r'this trace has no step .*; use an index from 0 to \d+, or the key of an'):
         widget.goto(position)
-    assert widget.step == 7
+    assert widget.at == 7
+
+
+def test_a_step_is_chosen_by_the_number_that_is_shown(walk):
+    widget = Player(walk, 'client')
+    for number in (1, 58, len(walk.steps)):
+        assert widget.step(number) is widget
+        assert f'step {number} {BY_KEY[walk.steps[number - 1].station].name}, of' in repr(widget)
+        assert (widget.at, widget.moment) == (number - 1, Player(walk, 'client').goto(number - 1).moment)
+
+
+@pytest.mark.parametrize('number', [0, -1, 112, '58', None, True, 2.0])
+def test_an_unknown_number_of_a_step_is_rejected_and_the_player_stays(walk, number):
+    widget = Player(walk, 'client').goto(7)
+    with pytest.raises(WrongUse, match=r'^this trace has no step .*; use a number from 1 to 111$'):
+        widget.step(number)
+    assert widget.at == 7
+
+
+def test_a_printed_player_shows_its_current_moment():
+    widget = explore('controller')
+    for move in (lambda: widget.goto('_migrate_live'), lambda: widget.step(70), lambda: widget.set_state(
+            {'moment': 'entry'}), lambda: widget.send({'caller': 'reader'}), widget.compare):
+        move()
+        step = widget.trace.steps[widget.at]
+        assert str(widget) == widget.text() == moment_text(widget.trace, step, widget.moment)
+        assert str(widget).startswith(f'step {widget.at + 1} of {len(widget.trace.steps)}')
+        assert widget.text(whole=True) == moment_text(widget.trace, step, widget.moment, whole=True)
+        assert '\n' not in repr(widget)
+
+
+def test_a_player_without_steps_can_be_printed(walk):
+    assert 'no steps' in str(Player(dataclasses.replace(walk, packed=pack([])), 'client'))
 
 
 # ----------------------------------------------------------------------------------------------------------- what if
@@ -134,7 +170,7 @@ def test_send_runs_the_content_of_the_form():
     sent(widget, caller='reader')
     assert widget.trace.response['status'] == 403
     assert '403 Forbidden' in widget.content['runs'][0]['asked']
-    told = ''.join(widget.content['runs'][0]['steps'][widget.step]['tells'])
+    told = ''.join(widget.content['runs'][0]['steps'][widget.at]['tells'])
     assert 'migrate_live</code> needs a manager of the project, or an admin' in told
     assert 'as reader' in widget.content['runs'][0]['asked']
     assert widget.message == ''
@@ -224,13 +260,13 @@ def test_odd_messages_from_the_browser_harm_nothing(said):
 def test_a_refused_request_is_shown_where_it_is_refused():
     widget = explore('controller')
     sent(widget, caller='reader')
-    step = widget.content['runs'][0]['steps'][widget.step]
+    step = widget.content['runs'][0]['steps'][widget.at]
     assert step['station'] == 'authorize'
     assert step['refused']
     assert widget.moment == 'return'
-    assert '<nav class="layers"' in payload(widget, widget.step)
+    assert '<nav class="layers"' in payload(widget, widget.at)
     assert widget.content['runs'][0]['more'] == ''
-    assert 'PolicyNotAuthorized: Policy' in payload(widget, widget.step)
+    assert 'PolicyNotAuthorized: Policy' in payload(widget, widget.at)
 
 
 # ----------------------------------------------------------------------------------------------------------- compare
@@ -271,15 +307,15 @@ def test_a_comparison_is_of_the_run_that_is_shown():
 def test_closing_a_comparison_returns_to_where_it_began():
     widget = explore('rpc').goto('prepare')
     before = widget.trace
-    widget.set_state({'step': 20, 'moment': 'return'})
+    widget.set_state({'at': 20, 'moment': 'return'})
     widget.compare()
-    widget.set_state({'run': 1, 'step': 3, 'moment': 'entry'})
+    widget.set_state({'run': 1, 'at': 3, 'moment': 'entry'})
     widget.compare_with_real()
     widget._asked(widget, {'kind': 'close'}, [])
     assert widget.traces == (before,)
-    assert (widget.step, widget.moment) == (20, 'return')
+    assert (widget.at, widget.moment) == (20, 'return')
     widget._asked(widget, {'kind': 'close'}, [])  # nothing is open any more
-    assert (widget.step, widget.moment) == (20, 'return')
+    assert (widget.at, widget.moment) == (20, 'return')
 
 
 def test_a_run_can_be_compared_with_the_previous_one():
@@ -308,7 +344,7 @@ def test_each_step_shows_its_differences():
 def test_what_was_known_before_comes_first_among_the_differences():
     widget = explore('controller')
     widget.compare()
-    turned = widget.step
+    turned = widget.at
     told = html.unescape(next(row[2] for row in widget.content['differs'] if row[1] == turned))
     assert told.index('context.roles') < told.index('context.is_admin')
     assert 'result' not in told  # that comes of it, and is counted with the rest
@@ -348,33 +384,33 @@ def test_the_module_is_small():
 
 
 @pytest.mark.parametrize('said', [
-    {'step': -1}, {'step': 10 ** 9}, {'step': 'x'}, {'step': None}, {'step': 1.5}, {'step': True}, {'step': [1]},
-    {'run': 1}, {'run': -1}, {'run': '0'}, {'run': 5, 'step': 3}, {'content': {}}, {'content': {'runs': []}, 'step': 2},
+    {'at': -1}, {'at': 10 ** 9}, {'at': 'x'}, {'at': None}, {'at': 1.5}, {'at': True}, {'at': [1]},
+    {'run': 1}, {'run': -1}, {'run': '0'}, {'run': 5, 'at': 3}, {'content': {}}, {'content': {'runs': []}, 'at': 2},
     {'form': {'fields': 5}}, {'message': '<img>'}, {'key': 'moon'},
-    {'traces': []}, {'_esm': 'alert(1)'}, {'layout': 'x'}, {'step': 2, 'form': {}}, {'moment': 'noon'}, {'moment': 5},
+    {'traces': []}, {'_esm': 'alert(1)'}, {'layout': 'x'}, {'at': 2, 'form': {}}, {'moment': 'noon'}, {'moment': 5},
     {'moment': None}, {'moment': ['entry']}, {}])
 def test_state_that_the_browser_sets_is_checked(said):
     widget = explore('client')
-    before = widget.content, widget.form, widget.run, widget.step, widget.message, widget.key, widget.traces
+    before = widget.content, widget.form, widget.run, widget.at, widget.message, widget.key, widget.traces
     sent = []
     widget.send_state = lambda key=None: sent.append(key)
     widget.set_state(said)
-    good = {'step': said['step']} if said.get('step') in (2, 3) else {}
-    assert (widget.content, widget.form, widget.run, widget.step, widget.message, widget.key, widget.traces) == (
-        *before[:3], good.get('step', before[3]), *before[4:])
+    good = {'at': said['at']} if said.get('at') in (2, 3) else {}
+    assert (widget.content, widget.form, widget.run, widget.at, widget.message, widget.key, widget.traces) == (
+        *before[:3], good.get('at', before[3]), *before[4:])
     assert bool(sent) == bool(said)  # and the browser gets the true state again
     assert widget.moment == 'entry'
-    assert f'step {widget.step + 1} ' in repr(widget)
+    assert f'step {widget.at + 1} ' in repr(widget)
     assert widget._repr_mimebundle_()[0]['text/plain'] == str(tell(widget.trace, 'client'))
 
 
 def test_a_position_from_the_browser_is_taken_over():
     widget = explore('conductor-api')
     widget.compare()
-    widget.set_state({'run': 0, 'step': 7, 'moment': 'return'})
-    assert (widget.run, widget.step, widget.moment) == (0, 7, 'return')
-    widget.set_state({'step': len(widget.traces[0].steps) - 1})
-    assert widget.step == len(widget.traces[0].steps) - 1
+    widget.set_state({'run': 0, 'at': 7, 'moment': 'return'})
+    assert (widget.run, widget.at, widget.moment) == (0, 7, 'return')
+    widget.set_state({'at': len(widget.traces[0].steps) - 1})
+    assert widget.at == len(widget.traces[0].steps) - 1
     widget.set_state({'run': 1})
     assert widget.run == 1
-    assert 0 <= widget.step < len(widget.traces[1].steps)
+    assert 0 <= widget.at < len(widget.traces[1].steps)

@@ -5,25 +5,31 @@ import gzip
 import html
 import json
 import re
+from collections import Counter
 from html import escape
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
-from explorer import EXPLORATIONS, Scenario, boot, flowchart, run
+from explorer import EXPLORATIONS, Scenario, boot, explore, flowchart, run
 from explorer.engines.recordings import head_of
 from explorer.player.content import content, start
 from explorer.player.export import export
 from explorer.player.form import TROUBLES
+from explorer.player.widget import Player
 from explorer.stations import BY_KEY, FIELDS, NODES
 from explorer.views import pages
 from explorer.views.changed import Changed, changes_of, changes_text
 from explorer.views.facts import MARKS, answered, asked, circumstances, field_of, in_focus, letter, refusal, refusals
 from explorer.views.fields import field_rows, journeys
+from explorer.views.flowcharts import outline
+from explorer.views.lanes import still
 from explorer.views.markup import LEFT
 from explorer.views.pages import journey_html, refusal_html, tell
 from explorer.views.tells import tells
-from explorer.views.text import short, visible
+from explorer.views.text import short, short_ids, visible
+from tests.browsing import chromium
 from tests.player.test_widget import unfolded
 
 KEYS = [row.key for row in EXPLORATIONS]
@@ -62,8 +68,8 @@ def test_nothing_from_a_payload_becomes_markup(hostile):
     assert any('alert' in piece for piece in pieces)
     for piece in pieces:
         seen = Page(piece.removeprefix(LEFT))
-        assert seen.tags <= {'h4', 'p', 'b', 'br', 'code', 'table', 'caption', 'tr', 'th', 'td', 'ul', 'li', 'details',
-                             'summary', 'bdi', 'del', 'span', 'pre', 'section', 'h5', 'nav'}
+        assert seen.tags <= {'h4', 'p', 'b', 'br', 'code', 'table', 'tr', 'th', 'td', 'ol', 'ul', 'li', 'details',
+                             'summary', 'bdi', 'del', 'span', 'pre', 'section', 'h5', 'nav', 'img'}
         assert not {name for name in seen.attributes if name.startswith('on')}
 
 
@@ -95,9 +101,16 @@ def test_everything_that_the_player_sends_to_the_browser_is_escaped(hostile):
         assert not {name for name in seen.attributes if name.startswith('on')}
 
 
-@pytest.mark.parametrize('row', EXPLORATIONS, ids=lambda row: row.key)
-def test_text_page_widget_and_export_hold_the_same_steps_and_values(row):
-    trace = run(row.scenario)
+@pytest.fixture(scope='module', params=[(row, name) for row in EXPLORATIONS for name in ('scenario', 'versus')],
+                ids=lambda each: f'{each[0].key}-{each[1]}')
+def leg(request):
+    """Each leg, with the trace of one of its scenarios."""
+    row, name = request.param
+    return row, run(getattr(row, name))
+
+
+def test_text_page_widget_and_export_hold_the_same_steps_and_values(leg):
+    row, trace = leg
     text, page = tell(trace, row.key), Page(pages.page(trace, row.key)).text
     packed = re.search('id="content">([^<]*)<', export(trace, row.key))[1]
     forms = [content(trace, row.key), json.loads(gzip.decompress(base64.b85decode(packed.replace(',', '<'))))]
@@ -123,6 +136,118 @@ def test_text_page_widget_and_export_hold_the_same_steps_and_values(row):
             path = visible('.'.join(map(str, change.path)))
             assert f'{MARKS[change.kind]} {path} ' in text
             assert f'{MARKS[change.kind]} {path} ' in trees[0]
+
+
+STOP = re.compile(r'step (\d+) · (.+?) · (.+?): (.*)')
+
+
+def in_the_player(shown, place):
+    """Return what the player shows at a place in its moments: number, node, function and sentence; which; the data."""
+    run_shown = shown['runs'][0]
+    index = run_shown['moments'][place]
+    step, at = run_shown['steps'][index], int(place != run_shown['moments'].index(index))
+    names = shown['nodes'][step['node']], shown['stations'][step['station']]
+    return (str(index + 1), *names, Page(step['tells'][at]).text), at, Page(unfolded(shown, step['payload'][at])).text
+
+
+def data_in(moment, title):
+    """Return the lines of a section of a moment's text, without what is cut off and who made the change."""
+    lines = re.search(f'^{title}:\n((?:  .*\n?)+)', moment, re.MULTILINE)[1].splitlines()
+    lines = [re.sub(r'^(returns|raises) | by \d+ \S+$', '', line.strip()) for line in lines]
+    return [line.removesuffix('…') for line in lines]
+
+
+def test_every_form_of_a_leg_tells_the_same_story(leg):
+    row, trace = leg
+    shown = content(trace, row.key)
+    stops = [in_the_player(shown, place)[0] for place in shown['runs'][0]['story']]
+    assert stops
+    text = [line.replace('`', '') for line in re.findall(r'^ *\d+\. (step .*)', tell(trace, row.key), re.MULTILINE)]
+    page = [Page(line).text for line in re.findall('<li>(step .*?)</li>', pages.page(trace, row.key))]
+    assert [STOP.fullmatch(line).groups() for line in text] == stops
+    assert [STOP.fullmatch(line).groups() for line in page] == stops
+
+
+def test_the_text_of_a_moment_has_the_sentence_and_the_values_of_the_player(leg):
+    row, trace = leg
+    shown = content(trace, row.key)
+    for place in shown['runs'][0]['story']:
+        (number, node, name, sentence), at, data = in_the_player(shown, place)
+        step = trace.steps[int(number) - 1]
+        moment = pages.moment_text(trace, step, ('entry', 'return')[at])
+        head, says, *_ = moment.split('\n\n')
+        assert re.match(f'step {number} of {len(trace.steps)}(, visit .*?)? · {node} · {re.escape(name)} · ', head)
+        assert says.replace('`', '') == sentence
+        for line in data_in(moment, ('Arguments', 'What it changed, and how it ended')[at]):
+            if line not in ('No arguments are recorded here.', 'Nothing changed here.'):
+                assert short_ids(line) in short_ids(data) or (line.startswith('message ') and letter(step)), line
+        for title, value in letter(step):
+            assert f'✉ {title} {value}' in moment
+            assert f'{title}{value}' in data
+
+
+def test_a_folded_page_is_short_and_all_folds_are_closed(leg):
+    row, trace = leg
+    page = pages.page(trace, row.key, outline(trace, row.key))
+    folded = re.sub('<details><summary>(.*?)</summary>.*?</details>', r'\1', page, flags=re.DOTALL)
+    assert 'details' not in folded
+    assert len(Page(folded.removeprefix(LEFT)).text) < 2500
+    titles = ['What each step did', f'{row.follow} on its way', 'The flowchart as text']
+    error = ['What became of the error'] if refusal(trace) else []
+    assert re.findall('<summary>(.*?)</summary>', page) == [*error, *titles]
+    assert re.findall('<summary>(.*?)</summary>', pages.page(trace, row.key)) == [*error, *titles[:-1]]
+    assert escape(outline(trace, row.key)) in page
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize('width', [960, 1280])
+def test_a_folded_page_fits_on_a_slide(width):
+    with chromium(offline=True, viewport={'width': width, 'height': 720}) as shown:
+        for row in EXPLORATIONS:
+            for scenario in (row.scenario, row.versus):
+                page = Player(run(scenario), row.key)._repr_mimebundle_()[0]['text/html']
+                shown.set_content(f'<!doctype html><body style="font: 14px sans-serif; margin: 0"><div>{page}</div>')
+                assert 300 < shown.evaluate('document.querySelector("div").offsetHeight') < 680
+                assert shown.evaluate('document.images[0].naturalWidth') == 960
+
+
+def test_the_page_says_in_one_line_where_and_why_a_request_was_rejected(leg):
+    row, trace = leg
+    line = re.search('<br><b>Rejected</b> (.*?)</p>', pages.page(trace, row.key))
+    assert bool(line) == (trace.response['status'] >= 400)
+    if line:
+        first, *_ = refusal(trace)
+        assert trace.steps[first.step] in refusals(trace)
+        assert Page(line[1]).text == f'in step {first.step + 1}, {first.station} ({first.line}): {first.what}'
+
+
+def test_the_pages_of_all_legs_are_small():
+    shown = [explore(row.key)._repr_mimebundle_()[0]['text/html'] for row in EXPLORATIONS]
+    assert sum(len(page.encode()) for page in shown) < 175_000
+
+
+def bars(svg):
+    """Return the bars of a map: {class: [(x, y, width, height) in px, ...]}."""
+    found, root = {}, ElementTree.fromstring(re.sub(' xmlns="[^"]*"', '', svg))
+    for each in root.iter():
+        numbers = []
+        if each.tag == 'path':
+            numbers = re.findall(r'M([\d.]+) ([\d.]+)h([\d.]+)v([\d.]+)H', each.get('d'))
+        elif each.get('data-bar') and each.tag == 'rect':
+            numbers = [[each.get('x'), each.get('y'), each.get('width'), each.get('height')]]
+        found.setdefault(each.get('class'), []).extend(tuple(
+            float(number.removesuffix('%')) * (9.6 if '%' in number else 1) for number in four) for four in numbers)
+    return {name: each for name, each in found.items() if each}
+
+
+def test_the_map_of_a_page_has_the_bars_of_the_map(leg):
+    row, trace = leg
+    packed, = re.findall('src="data:image/svg[+]xml;base64,([^"]*)"', pages.page(trace, row.key))
+    small, large = bars(base64.b64decode(packed).decode()), bars(still(trace, row.key))
+    assert {name: len(each) for name, each in large.items()} == Counter(step.node for step in trace.steps)
+    assert small.keys() == large.keys()
+    for name, each in large.items():
+        assert small[name] == [pytest.approx(bar, abs=0.06) for bar in each]
 
 
 @pytest.mark.parametrize('row', EXPLORATIONS, ids=lambda row: row.key)
