@@ -224,7 +224,7 @@ def pictures(sheet: SheetOf) -> list[Measurement]:
     trace = run(WHOLE)
     render.cache_clear()
     shown = Player(trace, 'client')
-    for shown.step in range(len(trace.steps)):
+    for shown.at in range(len(trace.steps)):
         pass
     drawn = render.cache_info().misses
     longest = [run(Scenario(host='host2', microversion='2.29')) for _ in range(PLAYERS)]

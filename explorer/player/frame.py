@@ -22,18 +22,19 @@ _BUTTONS = (('previous', '◀', 'Back (←)'), ('next', 'Next ▶', 'go on (→)
             ('play', '▶ Play', 'play or pause (space bar)'))
 
 
-def frame(row: Exploration, form: Sequence[FormField] = (), *, before: bool = False, two: bool = False) -> str:
+def frame(row: Exploration, form: Sequence[FormField] = (), *, before: bool = False, two: bool = False,
+          both: bool = False) -> str:
     """Lay out a player.
 
     Shape: *form* is empty if there is no kernel to send a request to; *before* is true if there is a previous run to
-    compare with, *two* if two runs are compared.
+    compare with, *two* if two runs are compared, *both* if the suggested run can be compared without a kernel.
     """
     steps = ''.join(_button(action, text, says) for action, text, says in _BUTTONS)
     ends = f'{_button("first", "|◀", "to the beginning (Home)")}{_button("last", "▶|", "to the end (End)")}'
     views = {'source': 'code', 'more': 'differences', 'journey': 'the field I follow', 'legend': 'what the marks mean'}
     options = ''.join(f'<option value="{name}">{text}</option>' for name, text in views.items())
     return (
-        f'<div class="head"><div data-part="facts"></div>{_asking(row, form, before=before, two=two)}</div>'
+        f'<div class="head"><div data-part="facts"></div>{_asking(row, form, before=before, two=two, both=both)}</div>'
         f'<p class="message" role="alert" data-part="message"></p>{_form_html(form) if form else ""}'
         '<div class="whole"><div data-pane="map" role="slider" tabindex="0" aria-valuemin="1" aria-valuenow="1" '
         f'aria-label="moments of the request"></div><div class="ends">{ends}</div>'
@@ -59,19 +60,18 @@ def _pane(name: str) -> str:
     return f'<div data-pane="{name}" role="region" aria-label="{name}" tabindex="0"></div>'
 
 
-def _asking(row: Exploration, form: Sequence[FormField], *, before: bool, two: bool) -> str:
-    """Return the controls that need a kernel: change the request, compare, or close a comparison."""
-    if not form:
-        return ''
+def _asking(row: Exploration, form: Sequence[FormField], *, before: bool, two: bool, both: bool) -> str:
+    """Return the controls that change the request, compare, or close a comparison: without a kernel, some of them."""
     change = ('<button type="button" data-action="change" data-part="change" aria-expanded="false">'
-              'Change the request ▾</button>')
+              'Change the request ▾</button>') if form else ''
     if two:
         return f'{change}{_button("close", "Close the comparison", "back to where you were")}'
-    choices = [_button('compare', row.versus_says)] if row.versus else []
-    choices.append(_button('beside', 'with the real Nova'))
+    choices = [_button('compare', row.versus_says)] if row.versus and (form or both) else []
+    choices += [_button('beside', 'with the real Nova')] if form else []
     choices += [_button('before', 'with the previous run')] if before else []
-    return (f'{change}<details class="menu" data-part="menu"><summary>Compare ▾</summary>'
+    menu = ('<details class="menu" data-part="menu"><summary>Compare ▾</summary>'
             f'<div>{"".join(choices)}</div></details>')
+    return change + (menu if choices else '')
 
 
 def _form_html(form: Sequence[FormField]) -> str:

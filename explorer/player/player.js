@@ -1,4 +1,4 @@
-// The player in the browser. It owns only the position; Python makes, and escapes, all that is shown: see protocol.py.
+// The player in the browser owns only the position; Python makes and escapes the rest: see protocol.py.
 
 const KEYS = { Home: "first", ArrowLeft: "previous", ArrowRight: "next", End: "last", " ": "play" };
 const VIEWS = ["source", "more", "journey", "legend"]; // they share a place
@@ -14,7 +14,7 @@ const make = (tag, attributes, ...children) => dress(document.createElement(tag)
 const draw = (tag, attributes, ...children) =>
   dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
-// Wrap each match of a pattern (with one group) in an element's texts; unfold what is searched for.
+// Mark each match of a pattern (with one group); unfold what is searched for.
 function mark(root, pattern, name) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), texts = [];
   while (walker.nextNode()) texts.push(walker.currentNode);
@@ -47,10 +47,9 @@ function render({ model, el }) {
   const root = make("section", { "data-explorer": "player", tabindex: "0", "data-lm-suppress-shortcuts": "true" });
   const status = make("p", { role: "status", class: "explorer-status" }); // outside root: build() would silence it
   let content, run, parts, texts, bars, barsOf, places, place = 0, timer = null, waiting, restarted, dragged, frame;
-  let edited = "", told = "", sent = "", follow = "", query = "", every = false, view = "source";
+  let edited = "", told = "", sent = "", follow = "", query = "", every = false, view = "source", back = null;
 
   // ---- the page
-
   function build() {
     stop();
     const at = root.contains(document.activeElement) ? nameOf(document.activeElement) : null;
@@ -70,20 +69,19 @@ function render({ model, el }) {
     drawMaps();
     use(model.get("run"), false);
     chase(follow || content.follow);
-    show(placeOf(model.get("step"), model.get("moment")), false);
+    show(placeOf(model.get("at"), model.get("moment")), false);
     const again = at && root.querySelector(at);
     if (at) (again?.checkVisibility() ? again : root).focus({ preventScroll: true });
     status.textContent = parts.facts.querySelector(".asked").textContent;
   }
 
-  // A selector that finds a control in a new page.
   const nameOf = ({ name, dataset }) => (name ? `[name="${name}"]` : `[data-part="${dataset.part}"]`);
 
   const inputs = () => [...(parts.form?.elements ?? [])].filter((input) => input.name);
   const valueOf = (input) => (input.type === "checkbox" ? input.checked : input.value);
   const values = () => Object.fromEntries(inputs().map((input) => [input.name, valueOf(input)]));
 
-  // Fill in the form, but not a control edited since the last message.
+  // Fill in the form, except what was edited since the last message.
   function fill() {
     const typing = edited !== told ? edited : "";
     const fields = Object.fromEntries(model.get("form")?.fields.map((field) => [field.name, field]) ?? []);
@@ -104,7 +102,6 @@ function render({ model, el }) {
     (open ? parts.form.elements[0] : parts.change).focus({ preventScroll: true });
   }
 
-  // Show what belongs to a run.
   function use(number, tell = true) {
     run = content.runs[number] ?? content.runs[0];
     const at = content.runs.indexOf(run);
@@ -137,7 +134,6 @@ function render({ model, el }) {
   const connect = (part) => part.querySelectorAll("[data-goto]").forEach((goal) => reachable(goal));
 
   // ---- the map
-
   function drawMaps() {
     parts.map.innerHTML = content.runs.map(({ map }) => map).join("");
     barsOf = [...parts.map.children].map(barsIn);
@@ -146,7 +142,6 @@ function render({ model, el }) {
         for (const at of [0, 1]) barsOf[at][row[at]].rect.classList.add("common");
   }
 
-  // The bars of a map by step and column.
   function barsIn(map) {
     const found = { columns: [] };
     for (const rect of map.querySelectorAll("rect[data-x]")) {
@@ -156,7 +151,6 @@ function render({ model, el }) {
     return found;
   }
 
-  // A step and the visits that wait for it.
   function stack(index) {
     const column = bars[index].x, found = [];
     for (let at = index; at !== null; at = run.steps[at].up) if (bars[at].to >= column) found.unshift(at);
@@ -182,7 +176,7 @@ function render({ model, el }) {
     map.querySelector(".mark").setAttribute("y", bar.rect.getAttribute("y"));
   }
 
-  // Where a pointer is: at the nearer end of the bar that is there.
+  // The nearer end of the bar under a pointer.
   function under({ target, clientX }) {
     const map = target.closest(".map"), at = [...parts.map.children].indexOf(map);
     const group = target.closest("[data-bar]"), there = barsOf[at];
@@ -207,7 +201,6 @@ function render({ model, el }) {
   }
 
   // ---- a moment
-
   const html = (text) => text.replace(/\x02(\d+);/g, (_, number) => html(content.folds[number]));
   const here = () => run.moments[place];
 
@@ -231,6 +224,7 @@ function render({ model, el }) {
     root.dataset.node = step.node;
     const way = at ? "coming back" : "going in";
     parts.now.innerHTML = `<b>${content.nodes[step.node]} · ${name}</b> <i>${way}</i> <span>${step.tells[at]}</span>`;
+    if (back) parts.now.prepend(make("button", { type: "button", "data-action": "back" }, "↩ back to the text"));
     const spoken = `step ${index + 1}, ${way}: ${name}`;
     dress(parts.map, { "aria-valuemax": run.moments.length, "aria-valuenow": place + 1, "aria-valuetext": spoken }, []);
     for (const [action, to] of Object.entries(goals())) parts[action].classList.toggle("off", to === undefined);
@@ -243,7 +237,7 @@ function render({ model, el }) {
       row.classList.toggle("here", row.dataset.steps.split(" ").includes(String(index)));
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(() => arrange(seen[view]));
-    if (tell) push({ step: index, moment });
+    if (tell) push({ at: index, moment });
   }
 
   function push(state) {
@@ -284,8 +278,10 @@ function render({ model, el }) {
 
   function markNode(station) {
     const all = boxes(), found = all.find((node) => node.dataset.station === station);
-    for (const node of all) node.classList.toggle("here", node === found);
-    for (const node of all) node.tabIndex = node === (found ?? all[0]) ? 0 : -1;
+    for (const node of all) {
+      node.classList.toggle("here", node === found);
+      node.tabIndex = node === (found ?? all[0]) ? 0 : -1;
+    }
   }
 
   function markRow(index) {
@@ -293,7 +289,7 @@ function render({ model, el }) {
     const links = [...parts.more.querySelectorAll(`.beside [data-run="${root.dataset.run}"]`)];
     const link = links.filter((each) => each.dataset.goto <= index).pop();
     let row = link ? link.closest("tr") : parts.more.querySelector(".beside tr");
-    // A step without a link is in the next row that stands for several steps.
+    // Without a link, it is the next row that stands for several steps.
     if (!link || link.dataset.goto < index) while (row && !row.matches(".alike")) row = row.nextElementSibling;
     row?.classList.add("here");
     return row;
@@ -325,7 +321,7 @@ function render({ model, el }) {
     reachable(make("span", { "data-goto": step, "data-run": root.dataset.run, "data-moment": moment }, text));
   const lineOf = (line) => (line ? `, line ${line}` : "");
 
-  // Where each value of the followed field that a step holds came from, and where it goes.
+  // Where the followed field's values came from, and where they go.
   function why(index) {
     const all = rows(), held = all.filter((row) => row[column()].includes(index));
     return [...new Map(held.map((row) => [row[3], row]))].map(([value, row]) => {
@@ -340,7 +336,7 @@ function render({ model, el }) {
 
   const pairOf = (index) => content.differs?.find((row) => row[root.dataset.run] === index);
 
-  // Center what is current; scrollIntoView would also scroll the notebook. All is read before anything is written.
+  // Center what is current (scrollIntoView would scroll the notebook). Read all sizes before writing.
   function arrange(element) {
     const pane = parts[view], outer = pane.getBoundingClientRect(), inner = element?.getBoundingClientRect();
     const cut = [pane, parts.payload].map((each) => each.scrollHeight > each.clientHeight + 2);
@@ -352,7 +348,6 @@ function render({ model, el }) {
   }
 
   // ---- follow and find
-
   const column = () => 4 + content.runs.indexOf(run);
   const rows = () => (content.fields[follow] ?? []).filter((row) => row[column()]?.length);
   function names() {
@@ -379,7 +374,7 @@ function render({ model, el }) {
     drawRibbon(sorted, at);
   }
 
-  // A strip above the lanes: where the followed field is, and each value where it begins.
+  // A strip above the lanes: where the followed field is, and its values.
   function drawRibbon(rows, at) {
     const map = parts.map.children[at - 4], alone = content.runs.length === 1, held = new Map(), pieces = [];
     for (const each of parts.map.querySelectorAll(".ribbon")) each.remove();
@@ -426,7 +421,6 @@ function render({ model, el }) {
   }
 
   // ---- actions
-
   function stop(next = null) {
     clearInterval(timer);
     timer = next;
@@ -457,6 +451,7 @@ function render({ model, el }) {
     if (action in goals()) (stop(), goal !== undefined && show(goal));
     else if (action === "play") play();
     else if (action === "swap") swap();
+    else if (action === "back") back();
     else if (action === "change") openForm(parts.form.hidden);
     else if (action !== "send") (parts.menu?.removeAttribute("open"), ask({ kind: action }));
   }
@@ -469,7 +464,7 @@ function render({ model, el }) {
     model.send(said);
   }
 
-  // What is wrong with a control of the form is said at that control.
+  // A mistake in the form is reported at its control.
   function tellMessage(text = model.get("message")) {
     if (parts.form?.hidden === false && text !== SENDING)
       parts.form.elements[told || edited || "command"].closest("label").after(parts.message);
@@ -566,7 +561,7 @@ function render({ model, el }) {
     act(KEYS[key]);
   });
 
-  // In a group, arrow keys move the focus: in the breadcrumb sideways, in the flowchart up and down.
+  // Arrow keys move the focus in the breadcrumb (sideways) and in the flowchart (up and down).
   function walks({ key }, target) {
     const crumbs = target.closest('[data-part="crumbs"]'), chart = target.closest('[data-pane="flowchart"]');
     const by = (crumbs ? { ArrowLeft: -1, ArrowRight: 1 } : chart ? { ArrowUp: -1, ArrowDown: 1 } : {})[key];
@@ -579,9 +574,16 @@ function render({ model, el }) {
   }
 
   const onLink = (event) => {
-    const link = event.target.closest?.('a[href*="#"]');
+    const link = event.target.closest?.('a[href*="#"]'), from = place;
     if (!link || !follows(link.hash)) return;
     event.preventDefault();
+    back = () => {
+      back = null;
+      show(from);
+      link.scrollIntoView({ block: "center" });
+      link.focus({ preventScroll: true });
+    };
+    show(place, false);
     root.scrollIntoView({ block: "start" });
     root.focus({ preventScroll: true });
   };
@@ -589,7 +591,7 @@ function render({ model, el }) {
   document.addEventListener("click", onLink);
   window.addEventListener("hashchange", onHash);
 
-  // JupyterLab's manager of widgets knows the kernel; elsewhere only the silence tells.
+  // Only JupyterLab's manager of widgets knows the kernel.
   const kernel = model.widget_manager?.kernel;
   const onKernel = (_, state) => (restarted ||= /restarting|terminating|dead/.test(state));
   kernel?.statusChanged?.connect(onKernel);
@@ -597,18 +599,18 @@ function render({ model, el }) {
   // Other changes can be reported before the change of content that they belong to.
   const on = (name, follow) => model.on(`change:${name}`, () => queueMicrotask(follow));
   const onPlace = () => {
-    const [number, ...at] = ["run", "step", "moment"].map((name) => model.get(name));
+    const [number, ...at] = ["run", "at", "moment"].map((name) => model.get(name));
     if (content.runs[number] !== run) visitRun(number, ...at);
     else if (placeOf(...at) !== place) show(placeOf(...at), false);
   };
   model.on("change:content", build);
   on("form", fill);
   on("message", () => tellMessage());
-  for (const name of ["run", "step", "moment"]) on(name, onPlace);
+  for (const name of ["run", "at", "moment"]) on(name, onPlace);
   build();
   el.append(root, status);
   onHash();
-  // Centering needs sizes, which exist only after the layout.
+  // Centering needs the sizes of a layout.
   const laidOut = new ResizeObserver(() => {
     if (root.clientHeight > 0) (chase(follow), show(place, false));
   });

@@ -7,9 +7,9 @@ Python replies by changing traits) and *data attributes* in the HTML that Python
 The player (widget.py, content.py, frame.py and form.py here; player.js in the browser)
 ---------------------------------------------------------------------------------------
 
-Traits: `PlayerTraits`. Python sets all of them. The browser sets only `run`, `step` and `moment`, and only to a run
+Traits: `PlayerTraits`. Python sets all of them. The browser sets only `run`, `at` and `moment`, and only to a run
 that is shown and a step that this run has. Python undoes everything else that the browser sets: `Player.set_state`
-keeps its own value and sends it back. An invalid `step` is replaced by the start of the run.
+keeps its own value and sends it back. An invalid `at` is replaced by the start of the run.
 
 A position is a *moment*: the entry or the return of a step. Steps are numbered from 1 where people read them; here
 they are indices, from 0.
@@ -25,7 +25,9 @@ they are indices, from 0.
 * `fields` and `differs` have a column for each run; an index of a step is always an index into the `steps` of that run.
 
 `form` is a `FormTrait`: the controls of the request, in the order in which they are laid out. The exported page has no
-`form`, and its `content` has one more key, `sheet`: the HTML of the lesson's questions.
+`form`. Its content has two more keys, `style` and `script`: player.css, and player.js with what starts it. If it has
+two runs, there are `alone` and, in the first run, another `alone`: the `page` and the `map` of that run by itself. From
+them the page makes the content of one run, at which it opens; it answers `compare` with both, and `close` with one.
 
 `message` is one line: what went wrong with the last message, or what is being done; '' if there is nothing to report.
 
@@ -40,10 +42,11 @@ Data attributes that player.js looks for, in `page`:
 
 * `data-part` names an element that it fills or reads: caption, count, crumbs, every, facts, fields, find, form, found,
   journey, legend, menu, message, more, now, tip, view and words, and each button by its action. A page without a
-  kernel has no change, form and menu.
+  kernel has no change and form.
 * `data-pane` names the four panes: map, flowchart, source, payload.
 * `data-action` on a button: first, previous, next, last, over, out, play, swap, change and send are handled in the
-  browser (`send` submits the form); any other is sent as a message of that kind.
+  browser (`send` submits the form); any other is sent as a message of that kind. The module itself adds back, after a
+  link was followed.
 * `name` on the controls of the form is the `name` of a `FormField`.
 
 In the fragments: `data-station` on each box of a flowchart and each bar of a map; `data-bar` (a step), `data-x` and
@@ -58,8 +61,8 @@ player.js writes to its outermost element, for the style sheet and the tests: `d
 `data-unsent` while the form differs from the request that was sent. The bar of the current step has
 `aria-current="step"`.
 
-The cards and the presenter's notes (explorer/teaching: cards.py and presenter.py; card.js in the browser)
------------------------------------------------------------------------------------------------------------
+The cards (explorer/teaching: cards.py; card.js in the browser)
+----------------------------------------------------------------
 
 Traits: `CardTraits`. Python sets all of them; whatever the browser sets is undone. `html` is the whole card, `title`
 its accessible name, `said` the line that a screen reader speaks. Python sets `said` to '' first, so that a repeated
@@ -67,13 +70,14 @@ line is spoken again.
 
 Messages: `CardMessage`. `answer` has what the form of a task holds; `hint` asks for the next hint, `solution`
 for the solution. A message of another shape, or about a task that is not on this card, is ignored; if an answer
-cannot be judged, `html` and `said` explain why. The presenter's notes use the same widget and ignore messages.
+cannot be judged, `html` and `said` explain why.
 
-Data attributes that card.js looks for: `data-task` (key) on the form of a task; `data-action` on a button: timer,
-again, full, larger and smaller are handled in the browser, hint and solution are sent; `data-name` on a `details`
-that stays open when `html` changes; `data-part="timer"` with `data-minutes` in the notes. The element of class
-`explorer-presenter` around the notes is what `full`, `larger` and `smaller` apply to. card.js writes
-`data-explorer="card"` to its outermost element.
+Data attributes that card.js looks for: `data-task` (key) on the form of a task; `data-action` on a button (hint,
+solution); `data-name` on a `details` that stays open when `html` changes. A link to `#KEY@step` is followed by the
+player of that leg. card.js writes `data-explorer="card"` to its outermost element.
+
+The presenter (presenter.py; presenter.js): `bar` and `notes` are HTML, `title` is text. Python sets them, the browser
+sends nothing, and `notes` goes only into the teacher's window.
 """
 
 from collections.abc import Mapping, Sequence
@@ -161,7 +165,7 @@ class PlayerTraits(TypedDict):
     content: Content
     form: FormTrait
     run: int  # index into the runs of the content
-    step: int  # index into the steps of that run
+    at: int  # index of the current step, in the steps of that run
     moment: str  # 'entry' or 'return'
 
 
@@ -236,7 +240,7 @@ PlayerMessage: TypeAlias = CompareMessage | BeforeMessage | BesideMessage | Clos
 
 
 class CardTraits(TypedDict):
-    """The state of a card, or of the presenter's notes, that Python shares with card.js."""
+    """The state of a card that Python shares with card.js."""
 
     html: str
     title: str  # text

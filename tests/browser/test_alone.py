@@ -11,11 +11,12 @@ from explorer.player import protocol
 from explorer.player.export import export
 from explorer.player.widget import MODULE
 from explorer.stations import BY_KEY
-from explorer.teaching import cards
+from explorer.teaching import cards, handout
 from explorer.teaching.catalogue import QUESTIONS, TASKS
 from explorer.teaching.progress import Progress
 from explorer.views.lanes import story
 from explorer.views.moments import moments
+from tests.browser.handed_out import after_a_choice, compare
 from tests.browsing import LATENCY, SHOTS, chromium, hard_to_read, hard_to_use, look, moment, step
 from tests.player.test_protocol import kinds, misfits
 
@@ -26,10 +27,10 @@ HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.h
 
 @pytest.fixture(scope='module')
 def sheet(tmp_path_factory):
-    """Return the address of a page that compares a call with a cast."""
+    """Return the address of a page with a cast and a call."""
     path = tmp_path_factory.mktemp('sheet') / 'page.html'
     cast, call = (run(Scenario(host='host2', microversion=version)) for version in ('2.34', '2.30'))
-    path.write_text(export(cast, 'conductor-api', call, cards.sheet(QUESTIONS['conductor-api'].tasks)))
+    path.write_text(export(cast, 'conductor-api', call, handout.sheet(QUESTIONS['conductor-api'].tasks)))
     return path.as_uri()
 
 
@@ -46,7 +47,15 @@ def page(request, sheet):
 def shown(page, sheet):
     page.goto('about:blank')
     page.goto(sheet)
-    return page.locator('[data-explorer="player"]')
+    return after_a_choice(page)
+
+
+@pytest.fixture
+def compared(shown):
+    """Return the player while it compares both runs and shows the first one."""
+    compare(shown)
+    shown.locator('[data-action="swap"]').click()
+    return shown
 
 
 # Presses the right arrow on a player.
@@ -62,17 +71,6 @@ def test_it_opens_on_the_exploration(page, shown):
     assert {each.get_attribute('data-pane') for each in panes.all()} == {'map', 'flowchart', 'source', 'payload'}
     assert shown.locator('[data-pane="flowchart"] svg').is_visible()
     page.screenshot(path=SHOTS / f'export-{page.theme}.png', full_page=True)
-
-
-def test_the_lessons_questions_follow_to_read_and_to_print(page, shown):
-    questions = page.locator('.sheet')
-    for task in QUESTIONS['conductor-api'].tasks:
-        assert questions.get_by_text(task.heading, exact=True).is_visible()
-    assert hard_to_read(page, questions) == []
-    assert questions.locator('p.line').count() == 3  # one for the check, two for the sentence
-    page.emulate_media(media='print')
-    assert questions.is_visible()
-    page.emulate_media(media='screen')
 
 
 def test_keys_and_buttons_step(page, shown):
@@ -269,11 +267,11 @@ def test_the_map_can_be_dragged_along(page, shown):
     for part in (0.4, 0.6, 0.8):
         page.mouse.move(box['x'] + box['width'] * part, y, steps=4)
         page.wait_for_timeout(100)  # the browser reports moves once a frame
-        seen.append(step(shown))
+        seen.append(moment(shown))
     page.mouse.up()
     assert seen == sorted(set(seen))
     page.mouse.move(box['x'] + box['width'] * 0.2, y)
-    assert step(shown) == seen[-1]
+    assert moment(shown) == seen[-1]
 
 
 def test_a_long_bar_leads_to_its_nearer_end(page, shown):
@@ -307,7 +305,8 @@ def test_a_pane_scrolls_only_after_a_click_into_it(page, shown):
     page.set_viewport_size({'width': 1500, 'height': 1100})
 
 
-def test_two_runs_are_compared(page, shown):
+def test_two_runs_are_compared(page, compared):
+    shown = compared
     assert 'the same until conductor-api; then call instead of cast' in shown.locator('.words').inner_text()
     maps = shown.locator('.map')
     assert [each['height'] for each in (maps.nth(0).bounding_box(), maps.nth(1).bounding_box())] == [93, 93]
@@ -334,7 +333,8 @@ def test_two_runs_are_compared(page, shown):
     assert shown.locator('[aria-current="step"]').get_attribute('data-station') == '_migrate_live'
 
 
-def test_everything_can_be_reached_by_keyboard(page, shown):
+def test_everything_can_be_reached_by_keyboard(page, compared):
+    shown = compared
     shown.focus()
     page.keyboard.press('/')
     assert page.evaluate('document.activeElement.dataset.part') == 'find'
@@ -377,7 +377,8 @@ def test_each_step_has_a_spoken_line(page, shown):
     assert all(line.count('going in') + line.count('coming back') == 1 for line in said)
 
 
-def test_everything_can_be_read(page, shown):
+def test_everything_can_be_read(page, compared):
+    shown = compared
     for view in ('source', 'more', 'journey', 'legend'):
         look(shown, view)
         assert hard_to_read(page, shown) == []
@@ -428,20 +429,20 @@ TOLD = """async ([module, before, after, orders]) => {
     } });
     Object.assign(state, after);
     for (const name of order) heard[`change:${name}`]();
-    return [el.firstChild.dataset.run, el.firstChild.dataset.step, state.run, state.step].map(Number);
+    return [el.firstChild.dataset.run, el.firstChild.dataset.step, state.run, state.at].map(Number);
   });
 }"""
 
 
 def test_the_second_run_is_shown_whatever_the_order_of_the_changes(page):
-    widget, names = explore('conductor-api'), ('content', 'form', 'run', 'step', 'moment')
+    widget, names = explore('conductor-api'), ('content', 'form', 'run', 'at', 'moment')
     before = {name: getattr(widget, name) for name in (*names, 'message')}
     widget.compare()
     after, orders = {name: getattr(widget, name) for name in names}, list(itertools.permutations(names))
     page.goto('about:blank')
     module = base64.b64encode(MODULE.read_bytes()).decode()
     told = page.evaluate(TOLD, [module, before, after, orders])
-    assert told == [[1, widget.step, 1, widget.step]] * len(orders)
+    assert told == [[1, widget.at, 1, widget.at]] * len(orders)
 
 
 # Uses all that sends something in what a module shows; returns what it sent, and which traits it set.
@@ -474,7 +475,7 @@ def test_the_player_sends_what_the_protocol_describes(page):
         prepare()
         state = {name: getattr(widget, name) for name in names}
         sent, set_ = page.evaluate(USED, [base64.b64encode(MODULE.read_bytes()).decode(), state])
-        assert set(set_) <= {'run', 'step', 'moment'}
+        assert set(set_) <= {'run', 'at', 'moment'}
         seen += sent
     known = kinds(protocol.PlayerMessage)
     assert [each for said in seen for each in misfits(said, known[said['kind']])] == []
