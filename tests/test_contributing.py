@@ -39,7 +39,7 @@ def test_an_added_question_appears_in_the_card_the_guide_and_the_handout(tmp_pat
         path.write_text(path.read_text(encoding='utf-8').replace(place, text + place), encoding='utf-8')
     done = forks.run(textwrap.dedent('''
         from explorer import Lesson
-        from explorer.teaching.cards import sheet
+        from explorer.teaching.handout import sheet
         from explorer.teaching.catalogue import QUESTIONS
         from explorer.teaching.guide import guide
         for text in (str(Lesson('mine.json').ask('client.look')), guide(), sheet(QUESTIONS['client'].tasks)):

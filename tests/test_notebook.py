@@ -102,9 +102,23 @@ def test_each_leg_has_the_same_cells_in_the_same_order(key):
 def test_each_leg_says_where_the_article_and_the_code_differ_and_what_we_left_out(key):
     text = '\n\n'.join(cell.source for cell in legs()[key] if cell.cell_type == 'markdown')
     for note in ('The article and the code', 'What we left out'):
-        found = re.findall(rf'^\*\*{note}\.\*\* (.*?)(?=\n\n|\Z)', text, re.MULTILINE | re.DOTALL)
+        found = re.findall(rf'<details><summary>{note}</summary>\n\n(.*?)\n\n</details>', text, re.DOTALL)
         assert len(found) == 1
         assert 8 <= len(found[0].split()) <= 75
+
+
+def test_a_cell_that_only_shows_a_card_hides_its_input():
+    hidden = {cell.source for cell in CODE if cell.metadata.get('jupyter', {}).get('source_hidden')}
+    assert hidden == {cell.source for cell in CODE
+                      if re.fullmatch(r"lesson\.(ask|here|progress|journey|myths)\([\w'.-]*\)", cell.source)
+                      or 'lesson.opening()' in cell.source}
+
+
+def test_long_lists_of_differences_stand_after_the_lesson():
+    order = [cell.source for cell in STORED.cells]
+    last = max(number for number, source in enumerate(order) if 'lesson.' in source and source in
+               {cell.source for cell in CODE})
+    assert all(number > last for number, source in enumerate(order) if re.match(r"both\.leg\(", source))
 
 
 def test_guidance_fades_from_leg_to_leg():
@@ -190,7 +204,7 @@ def test_every_cell_was_run_in_order_and_none_failed():
 
 
 def test_it_is_small_and_stores_no_widget_state():
-    assert NOTEBOOK.stat().st_size < 400_000
+    assert NOTEBOOK.stat().st_size < 600_000
     assert 'widgets' not in STORED.metadata
     assert 'widget-view' not in NOTEBOOK.read_text()
 

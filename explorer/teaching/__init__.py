@@ -1,4 +1,5 @@
 """The lesson.
 
-In reading order: tasks, facts, questions, catalogue, judging, progress, cards, lesson, guide, overlay, presenter.
+In reading order: tasks, facts, questions, catalogue, judging, progress, glossary, tables, cards, strip, lesson,
+handout, guide, overlay, presenter.
 """

@@ -1,5 +1,4 @@
-// The browser's half of a lesson card: it shows the forms that Python makes, and sends what is entered. It judges
-// nothing. For the presenter's notes it also handles the timer, full screen and the text size.
+// The browser's half of a lesson card: it shows the forms that Python makes, sends what is entered, and judges nothing.
 
 const RESTARTED = "The kernel was restarted. Run the cells again from the top.";
 
@@ -12,7 +11,7 @@ function render({ model, el }) {
   const alert = document.createElement("p");
   alert.setAttribute("role", "alert");
   alert.className = "explorer-alert";
-  let restarted = false, began = null, passed = 0, ticking = null, size = 1;
+  let restarted = false;
 
   const nameOf = (element) => {
     const task = element.closest("[data-task]")?.dataset.task, { name, value, dataset } = element;
@@ -37,32 +36,6 @@ function render({ model, el }) {
     }
     for (const each of root.querySelectorAll("details[data-name]")) each.open ||= open.includes(each.dataset.name);
     if (at) (root.querySelector(at) ?? root.querySelector("button"))?.focus({ preventScroll: true });
-    tick();
-  }
-
-  const now = () => passed + (began === null ? 0 : Date.now() - began);
-
-  function tick() {
-    const shown = root.querySelector('[data-part="timer"]');
-    if (!shown) return;
-    const left = Math.round(shown.dataset.minutes * 60 - now() / 1000), over = left < 0, seconds = Math.abs(left);
-    shown.textContent = `${over ? "−" : ""}${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-    shown.classList.toggle("over", over);
-    root.querySelector('[data-action="timer"]').textContent = began === null ? "start" : "pause";
-  }
-
-  function act(action) {
-    const all = root.closest(".explorer-presenter") ?? root;
-    if (action === "timer") {
-      passed = now();
-      began = began === null ? Date.now() : null;
-    } else if (action === "again") [passed, began] = [0, began === null ? null : Date.now()];
-    else if (action === "full") document.fullscreenElement ? document.exitFullscreen() : all.requestFullscreen();
-    else if (action === "larger" || action === "smaller") {
-      size = Math.min(2, Math.max(0.8, size * (action === "larger" ? 1.1 : 1 / 1.1)));
-      all.style.setProperty("--size", size.toFixed(2));
-    } else return false;
-    return tick(), true;
   }
 
   function ask(said) {
@@ -75,9 +48,17 @@ function render({ model, el }) {
     const { task } = event.target.dataset;
     ask({ kind: "answer", task, values: Object.fromEntries(new FormData(event.target)) });
   });
+  // A link leads to a step in the player of a leg, which follows it by itself.
+  function follow({ hash }) {
+    const leg = hash.slice(1).split("@")[0];
+    const there = document.querySelector(`[data-explorer="player"][data-exploration="${CSS.escape(leg)}"]`);
+    alert.textContent = there ? "" : `Run the cell with the player first: explore('${leg}').`;
+  }
+
   root.addEventListener("click", (event) => {
-    const button = event.target.closest("button[data-action]");
-    if (!button || act(button.dataset.action)) return;
+    const button = event.target.closest("button[data-action]"), link = event.target.closest("a[href*='@']");
+    if (link) follow(link);
+    if (!button) return;
     ask({ kind: button.dataset.action, task: button.closest("[data-task]")?.dataset.task });
   });
   root.addEventListener("keydown", (event) => {
@@ -91,10 +72,8 @@ function render({ model, el }) {
   const onKernel = (_, state) => (restarted ||= /restarting|terminating|dead/.test(state));
   kernel?.statusChanged?.connect(onKernel);
   build();
-  ticking = setInterval(tick, 500);
   el.append(root, alert, status);
   return () => {
-    clearInterval(ticking);
     kernel?.statusChanged?.disconnect(onKernel);
     model.off("change:html", build);
     model.off("change:said", speak);

@@ -1,4 +1,4 @@
-"""Show the lesson as HTML and text: cards with tasks, the learner's progress, and where a leg is on the path.
+"""Show the tasks of the lesson as cards: as HTML and as text.
 
 explorer/player/protocol.py describes what the browser and a card exchange.
 """
@@ -6,7 +6,7 @@ explorer/player/protocol.py describes what the browser and a card exchange.
 import dataclasses
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Protocol
 
@@ -14,14 +14,12 @@ import anywidget
 import traitlets
 
 from explorer.errors import WrongUse
-from explorer.explorations import EXPLORATIONS, Exploration
 from explorer.payloads import Plain, Value
 from explorer.player.protocol import CardMessage
-from explorer.stations import NODES
-from explorer.teaching.catalogue import QUESTIONS, TASKS
+from explorer.teaching.catalogue import TASKS
+from explorer.teaching.glossary import explained
 from explorer.teaching.progress import Progress
 from explorer.teaching.tasks import KINDS, LETTERS, Answer, Task, Verdict
-from explorer.views.markup import LEFT, html_table
 from explorer.views.text import short, visible
 
 _HERE = pathlib.Path(__file__).parent
@@ -159,22 +157,13 @@ def shown(given: Answer) -> str:
 
 def static(task: Task, told: CardState) -> str:
     """Show a task as HTML without controls, with the call that answers it."""
-    options = ''.join(f'<li>{marked(option.text)} <i>{marked(option.why)}</i></li>' for option in task.options)
+    options = ''.join(f'<p><b>{letter}</b> {marked(option.text)} <i>{marked(option.why)}</i></p>'
+                      for letter, option in zip(LETTERS, task.options, strict=False))
     hints = ''.join(f'<p>Hint: {marked(hint)}</p>' for hint in told.hints)
     ending = (f'<p>You said {escape(shown(told.given))}. {marked(told.verdict.says)}</p>' if told.verdict is not None
               else f'<p>To answer: <code>{escape(task.call)}</code></p>')
-    return (f'<p><b>{escape(task.heading)}</b> {marked(told.asks)}</p>'
-            f'{f"<ol type=a>{options}</ol>" if options else ""}{hints}{ending}'
-            f'{f"<p>{marked(told.line)}</p>" if told.line else ""}')
-
-
-def sheet(tasks: Sequence[Task]) -> str:
-    """Show tasks as HTML to print: without answers, and with lines to write on if there are no options."""
-    asked = ''.join(
-        f'<p><b>{escape(task.heading)}</b> {marked(task.asked())}</p>' +
-        (f'<ol type="a">{"".join(f"<li>{marked(option.text)}</li>" for option in task.options)}</ol>' if task.options
-         else '<p class="line"></p>' * (1 if task.is_judged else 2)) for task in tasks)
-    return f'<h2>Questions</h2>{asked}'
+    return linked(f'<p><b>{escape(task.heading)}</b> {marked(told.asks)}</p>{options}{hints}{ending}'
+                  f'{f"<p>{marked(told.line)}</p>" if told.line else ""}', task.leg)
 
 
 # ------------------------------------------------------------------------------------------------------------- as HTML
@@ -191,11 +180,11 @@ def card_html(task: Task, told: CardState) -> str:
         buttons.append('<button type="button" data-action="solution">solution</button>')
     how = f'<p>To answer, in a cell: <code>{escape(task.call)}</code></p>' if not task.control else ''
     verdict = _verdict(task, told)
-    return (
+    return linked(
         f'<form data-task="{task.key}" aria-label="{escape(task.heading)}">'
-        f'<fieldset><legend>{name}{marked(told.asks)}</legend>'
+        f'<fieldset><legend>{name}{explained(marked(told.asks))}</legend>'
         f'{CONTROLS[task.control](task, told.given)}</fieldset>{how}<div class="controls">{"".join(buttons)}</div>'
-        f'{f"<ol>{hints}</ol>" if hints else ""}</form>{verdict}')
+        f'{f"<ol>{hints}</ol>" if hints else ""}</form>{verdict}', task.leg)
 
 
 def _verdict(task: Task, told: CardState) -> str:
@@ -234,68 +223,15 @@ CONTROLS: Mapping[str, Callable[[Task, Answer], str]] = {
         f'<label>your answer <input type="text" name="answer" required value="{escape(str(given or ""))}"></label>')}
 
 
+def linked(html: str, leg: str) -> str:
+    """Make a link of each mention of a step, as in "step 15"; it leads to that step in the player of a leg."""
+    pieces = re.split('(<[^>]*>)', html)
+    return ''.join(piece if number % 2 else re.sub(
+        r'\b[Ss]tep (\d+)\b', lambda found: f'<a href="#{leg}@{int(found[1]) - 1}">{found[0]}</a>', piece)
+        for number, piece in enumerate(pieces))
+
+
 def marked(text: str) -> str:
     """Return text as HTML: `code` for backticks, <em> for stars and <b> for double stars."""
     shown = re.sub('`([^`]*)`', r'<code>\1</code>', escape(text))
     return re.sub(r'\*\*([^*]*)\*\*', r'<b>\1</b>', re.sub(r'(?<!\*)\*([^*]+)\*(?!\*)', r'<em>\1</em>', shown))
-
-
-# ------------------------------------------------------------------------------------------- where, and how far
-
-
-@dataclasses.dataclass(frozen=True)
-class Sheet:
-    """A table of the lesson, as text and as HTML, with an optional line below it."""
-
-    head: tuple[str, ...]
-    rows: Sequence[tuple[object, ...]]
-    line: str = ''
-
-    def __str__(self) -> str:
-        widths = [max(len(str(cell)) for cell in column) for column in zip(self.head, *self.rows, strict=True)]
-        lines = ['  '.join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-                 for row in (self.head, *self.rows)]
-        return '\n'.join([*lines, *filter(None, [self.line])])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        cells = [[escape(str(cell)) for cell in row] for row in self.rows]
-        return f'{LEFT}{html_table(self.head, cells)}{f"<p>{escape(self.line)}</p>" if self.line else ""}'
-
-
-@dataclasses.dataclass(frozen=True)
-class Whereabouts:
-    """The place of a leg among the seven: "you are here"."""
-
-    row: Exploration
-    progress: Progress
-
-    def _legs(self) -> Iterator[tuple[Exploration, str]]:
-        for each in EXPLORATIONS:
-            done = all(self.progress.done(task.key) for task in QUESTIONS[each.key].tasks)
-            yield each, '●' if each is self.row else '✓' if done else '○'
-
-    def __str__(self) -> str:
-        legs = ' → '.join(
-            f'[{each.number} {each.key}]' if each is self.row else
-            f'{each.number} {each.key}{" ✓" if mark == "✓" else ""}'
-            for each, mark in self._legs())
-        minutes = QUESTIONS[self.row.key].minutes
-        return f'You are here: {legs}\n{self.row.question}\nabout {minutes} minutes; on {where(self.row)}'
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        cells = ''.join(
-            f'<td style="border:1px solid;padding:2px 8px;text-align:center'
-            f'{";font-weight:bold;border-width:3px" if each is self.row else ""}"'
-            f'{" aria-current=step" if each is self.row else ""}>{mark} {each.number}<br>{each.key}</td>'
-            for each, mark in self._legs())
-        return (f'<table aria-label="you are here"><tr>{cells}</tr></table><p><b>{escape(self.row.question)}</b> '
-                f'about {QUESTIONS[self.row.key].minutes} minutes; on {escape(where(self.row))}</p>')
-
-
-def where(row: Exploration) -> str:
-    """Name the nodes on which a leg runs."""
-    return ', '.join(NODES[node] for node in dict.fromkeys(station.node for station in row.stations if station.node))

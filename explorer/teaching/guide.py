@@ -80,7 +80,7 @@ read Python and know what a virtual machine is. No Nova is needed, neither in th
 **What you need.** Python 3.11 or newer with venv, `make`, and `make lab` on each machine, or on yours alone. The first
 `make lab` downloads libraries and takes a few minutes: have everybody do it the day before. After that neither a
 network nor Graphviz nor Nova is needed. Where it fails, two share a machine. Try the room's projector with
-`present('client')`: `+` and `\N{MINUS SIGN}` change the size of the letters.
+`present('client')`: *A+* and *A\N{MINUS SIGN}* change the size of the letters.
 
 ## How a leg goes
 
@@ -100,12 +100,25 @@ If you are late, drop the third question of *Look*, then *Change*; never the pre
 
 ## In front of the class
 
-`present('controller')` in a cell, or in any notebook with `from explorer import present`: the player, large, and
-beside it your notes: goal, what to ask, what to draw, the tasks with their answers folded away until you unfold them,
-and a timer that begins with the minutes of the leg. Everything goes by keyboard.
+Run `present('controller')` in a cell, or in any notebook with `from explorer import present`. The class sees the player
+and, above it, a bar with a timer that starts with the minutes of the leg. It sees no goal, board drawing or answer
+until you show it.
 
-`python -m explorer export controller page.html` writes the handout of a leg: the player with both of its runs as one
-file, with the questions below it, without their answers. It needs no kernel and no network, and prints.
+1. Press *Notes*. Your notes open in a window of their own: the goal, what to ask, what to draw and what to show, and
+   each question with its answer folded below it. If no window opens, allow pop-up windows for this page and press
+   *Notes* again, or read the notes in the section of the leg below.
+2. Move that window to your own screen, and then press *Full screen* in the bar. The flowchart is hidden in full screen;
+   leave full screen to show it. *A+* and *A\N{MINUS SIGN}* change the size of the letters.
+3. In the notes, *Show the question* puts a question in large letters on the projected screen, and *Show the answer*
+   adds the answer. Escape closes it, in either window. So do *Close* on the projected screen and *Hide the question* in
+   the notes.
+
+The timer can be started, paused and reset in both windows. Everything works with the keyboard, and none of it needs the
+kernel. The window of the notes closes with the notebook.
+
+`python -m explorer export controller page.html` writes the handout of a leg as one file: the prediction, after a choice
+the player with both of its runs, and the other questions, without their answers. It needs no kernel and no network, and
+prints on three pages.
 
 ## The answers of a class
 
@@ -141,6 +154,9 @@ The message of the assertion is what the learner would have been told. Predictio
 `assert judge('client.predict', answer_1).right is not None`. Tasks of the closing take their three parts in a dict:
 `answer_9 = {'status': ..., 'message': ..., 'task_state': ...}`. Solutions for the answer cells are below, under *The
 seven*. Then, in the activated environment, `nbgrader generate_assignment ps1`, and `nbgrader autograde ps1`.
+
+nbgrader's feedback shows every card and player as text and tables if nbgrader runs in an environment with the files of
+`settings/`, as in `cp -R settings/etc settings/share ENVIRONMENT`.
 
 *otter.* A file for each task, such as `tests/q3.py`; the notebook imports `bare` and `Scenario` and sets `answer_3`:
 

@@ -10,18 +10,24 @@
 import dataclasses
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import TypeVar
 
 from explorer.errors import WrongUse, shorten
 from explorer.explorations import Scenario, exploration
-from explorer.teaching.cards import Card, Sheet, Whereabouts
-from explorer.teaching.catalogue import QUESTIONS, TASKS, myths, tasks_at, the_task
+from explorer.teaching.cards import Card
+from explorer.teaching.catalogue import TASKS, myths, tasks_at, the_task
 from explorer.teaching.facts import journey
 from explorer.teaching.judging import judged
 from explorer.teaching.progress import Progress, ProgressFile
 from explorer.teaching.questions.closing import CLOSING
-from explorer.teaching.tasks import PHASES, Diagnosis, Task, Verdict, ask, raised
+from explorer.teaching.strip import Strip
+from explorer.teaching.tables import Sheet
+from explorer.teaching.tasks import Diagnosis, Task, Verdict, ask, raised
 from explorer.trace import Trace
+from explorer.views.animation import Animation
+
+_Live = TypeVar('_Live', Card, Strip)
 
 
 class Lesson:
@@ -32,7 +38,7 @@ class Lesson:
     Raises: WrongUse for anything that is not a path.
     """
 
-    _cards: 'weakref.WeakSet[Card]'
+    _cards: 'weakref.WeakSet[Card | Strip]'
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.keeper, self._cards = ProgressFile(path), weakref.WeakSet()
@@ -45,11 +51,9 @@ class Lesson:
         Returns: a Card, or a Verdict that names the keys if *key* is unknown.
         """
         try:
-            card = Card(self, tuple(task.key for task in tasks_at(key)))
+            return self._live(Card(self, tuple(task.key for task in tasks_at(key))))
         except WrongUse as error:
             return Verdict(None, str(error))
-        self._cards.add(card)
-        return card
 
     def answer(self, key: object, answer: object = ..., /, **parts: object) -> Verdict:
         """Judge an answer to a task, and keep it.
@@ -91,9 +95,9 @@ class Lesson:
         """Return the answers and hints that are kept."""
         return self.keeper.read()
 
-    def progress(self) -> Sheet:
-        """Report the progress, leg by leg."""
-        return Sheet(*progress_rows(self.kept()), self.keeper.told())
+    def progress(self) -> Strip:
+        """Report the progress, leg by leg; it follows further answers."""
+        return self._live(Strip(self.keeper))
 
     def reset(self) -> Verdict:
         """Forget all answers; the old file is kept under another name."""
@@ -114,10 +118,17 @@ class Lesson:
         return Sheet(('what people believe', 'settled in', 'you'), [
             (belief, task.key, 'done' if done(task.key) else 'open') for belief, task in myths().values()])
 
-    def here(self, leg: object) -> Whereabouts | Verdict:
-        """Show where on the path a leg is, and how long it takes."""
+    def here(self, leg: object) -> Strip | Verdict:
+        """Show where on the way a leg is, how long it takes, and the progress."""
         try:
-            return Whereabouts(exploration(leg), self.kept())
+            return self._live(Strip(self.keeper, exploration(leg).key))
+        except WrongUse as error:
+            return Verdict(None, str(error))
+
+    def opening(self) -> Animation | Verdict:
+        """Show the way of the usual request as a picture that moves when you press its button."""
+        try:
+            return Animation(ask(Scenario()))
         except WrongUse as error:
             return Verdict(None, str(error))
 
@@ -134,6 +145,11 @@ class Lesson:
         return dataclasses.replace(ask(found.patient), scenario=dataclasses.asdict(unlabelled))
 
     # ------------------------------------------------------------------------------------------------ internals
+
+    def _live(self, widget: _Live) -> _Live:
+        """Refresh a widget whenever an answer concerns it."""
+        self._cards.add(widget)
+        return widget
 
     def _hint(self, task: Task) -> str:
         taken = self.kept().hints.get(task.key, 0)
@@ -177,26 +193,3 @@ def _notices(task: Task, progress: Progress) -> tuple[str, ...]:
         return (f'(Your first answer, {given[0]["answer"]}, stays on record.)',)
     early = task.phase not in ('recall', 'predict') and predict in TASKS and predict not in progress.answers
     return (f'(You have not predicted yet: lesson.ask({predict!r}).)',) if early else ()
-
-
-# ----------------------------------------------------------------------------------------------------- progress table
-
-
-def progress_rows(progress: Progress) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """Return the table of the progress, a row for each leg: (head, rows)."""
-    rows: list[tuple[object, ...]] = []
-    for leg, questions in QUESTIONS.items():
-        marks = [_mark([task for task in questions.tasks if task.phase == phase], progress) for phase in PHASES]
-        rows.append((f'{exploration(leg).number}. {leg}', *marks))
-    rest = [task for task in TASKS.values() if task.leg == CLOSING]
-    rows.append((CLOSING, *[''] * (len(PHASES) - 1), _mark(rest, progress)))
-    return ('leg', *PHASES), rows
-
-
-def _mark(tasks: Sequence[Task], progress: Progress) -> str:
-    if not tasks:
-        return ''
-    done = sum(progress.done(task.key) for task in tasks)
-    tried = any(task.key in progress.answers for task in tasks)
-    return ('done' if done == len(tasks) else 'open' if not tried
-            else f'{done} of {len(tasks)}' if len(tasks) > 1 else 'tried')

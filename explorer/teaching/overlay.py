@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 
 from explorer.errors import WrongUse, shorten
-from explorer.teaching.cards import Sheet
 from explorer.teaching.catalogue import TASKS
 from explorer.teaching.progress import Progress, load
+from explorer.teaching.tables import Sheet
 from explorer.teaching.tasks import Answer, Task
 
 

@@ -191,12 +191,17 @@ def test_the_card_of_a_stale_task_says_so(lesson, monkeypatch):
     assert 'cannot be answered any more' in lesson.answer('client.predict', 'a').says
 
 
-def test_you_are_here_is_shown_for_every_leg(lesson):
-    for leg in QUESTIONS:
-        place = lesson.here(leg)
-        assert f'{list(QUESTIONS).index(leg) + 1} {leg}]' in str(place)
-        assert f'{QUESTIONS[leg].minutes} minutes' in str(place)
-        assert place._repr_html_().count('aria-current=step') == 1
+def test_a_step_that_a_card_names_is_a_link_to_the_player(lesson):
+    shown = lesson.ask('client.look')
+    step = TASKS['client.look-text'].found()['step']
+    for form in (shown.html, shown._repr_mimebundle_()[0]['text/html']):
+        assert f'<a href="#client@{step - 1}">step {step}</a>' in form
+
+
+def test_stored_options_are_lettered(lesson):
+    shown = lesson.ask('client.predict')._repr_mimebundle_()[0]['text/html']
+    for letter, option in zip('abcd', TASKS['client.predict'].options, strict=False):
+        assert f'<p><b>{letter}</b> {cards.marked(option.text)}' in shown
 
 
 def test_a_leg_takes_eight_to_twelve_minutes_and_all_of_them_about_ninety():

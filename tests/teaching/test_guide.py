@@ -1,4 +1,4 @@
-"""For teachers: the guide is up to date, the plans add up, answers of a class are combined, the notes hide answers."""
+"""For teachers: the guide is up to date, the plans add up, answers of a class are combined."""
 
 import doctest
 import json
@@ -7,14 +7,12 @@ import re
 
 import pytest
 
-from explorer import EXPLORATIONS, Lesson, bare, present
+from explorer import EXPLORATIONS, Lesson, bare
 from explorer.errors import WrongUse
 from explorer.teaching import guide
 from explorer.teaching.catalogue import MYTHS, QUESTIONS, TASKS
 from explorer.teaching.guide import OPENING, PLANS
 from explorer.teaching.overlay import overlay
-from explorer.teaching.presenter import notes_html, notes_text
-from explorer.teaching.tasks import Choice
 from tests.conftest import ROOT
 
 
@@ -118,31 +116,6 @@ def test_answers_of_another_kind_in_a_file_do_no_harm(tmp_path):
         'closing.foretell-1': [{'answer': 'x', 'right': False}],
         'gone.predict': [{'answer': 'a', 'right': True}]}}))
     assert 'progress files: 1' in str(overlay(tmp_path))
-
-
-@pytest.mark.parametrize('key', QUESTIONS)
-def test_a_presenters_notes_fold_every_answer_away(key):
-    shown = notes_html(key)
-    for task in QUESTIONS[key].tasks:
-        answer = re.search(f'<details data-name="{task.key} answer"><summary>answer</summary>(.*?)</details>', shown)
-        assert answer
-        assert ' open' not in shown.partition(f'data-name="{task.key}')[2].partition('>')[0]
-        assert f'<p>{task.right()}. ' in answer[0] if isinstance(task, Choice) else True
-    told = notes_text(key)
-    for task in QUESTIONS[key].tasks:
-        assert task.explained() not in told
-    for part in _said(key):
-        assert part in told
-
-
-def test_present_shows_the_player_and_the_notes():
-    shown = present('controller')
-    assert shown.player.key == 'controller'
-    assert 'data-part="timer" data-minutes="12"' in shown.notes.html
-    assert 'explorer-presenter' in shown._dom_classes
-    assert shown._repr_mimebundle_()['text/plain'] == notes_text('controller')
-    with pytest.raises(WrongUse, match='no exploration'):
-        present('moon')
 
 
 def test_nbgrader_can_call_the_checks():
