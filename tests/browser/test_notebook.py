@@ -15,7 +15,7 @@ def test_jupyter_notebook_also_shows_the_players(tmp_path):
         status = '.jp-NotebookKernelStatus-info, [data-jp-kernel-status], .jp-Notebook-ExecutionIndicator'
         page.locator(status).first.wait_for(state='attached', timeout=60_000)
         page.locator('.jp-Cell').nth(5).wait_for(timeout=60_000)
-        last = page.locator('.jp-Cell.jp-mod-active', has_text='Go on by yourself')
+        last = page.locator('.jp-Cell.jp-mod-active', has_text='If something does not work')
         choose(page, 'Run', 'Run All Cells')
         try:
             last.wait_for(timeout=20_000)
