@@ -100,9 +100,9 @@ If you are late, drop the third question of *Look*, then *Change*; never the pre
 
 ## In front of the class
 
-Run `present('controller')` in a cell, or in any notebook with `from explorer import present`. The class sees the player
-and, above it, a bar with a timer that starts with the minutes of the leg. It sees no goal, board drawing or answer
-until you show it.
+In a cell of any notebook, run `from explorer import present` and, on the next line, `present('controller')`. The class
+sees the player and, above it, a bar with a timer that is set to the minutes of the leg. It sees no goal, board drawing
+or answer until you show it.
 
 1. Press *Notes*. Your notes open in a window of their own: the goal, what to ask, what to draw and what to show, and
    each question with its answer folded below it. If no window opens, allow pop-up windows for this page and press
@@ -116,9 +116,9 @@ until you show it.
 The timer can be started, paused and reset in both windows. Everything works with the keyboard, and none of it needs the
 kernel. The window of the notes closes with the notebook.
 
-`python -m explorer export controller page.html` writes the handout of a leg as one file: the prediction, after a choice
-the player with both of its runs, and the other questions, without their answers. It needs no kernel and no network, and
-prints on three pages.
+`python -m explorer export controller page.html` writes the handout of a leg as one file. It asks for
+the prediction; once an option is chosen or the question is skipped, it shows the player with both of its traces and the
+other questions, without answers. It needs no kernel and no network, and prints on three pages.
 
 ## The answers of a class
 
