@@ -44,7 +44,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def page(lab):
-    """The notebook after all of its cells have run."""
+    """The notebook after all of its cells have run; while it is open, no test can open another browser."""
     with chromium(viewport={'width': 1440, 'height': 900}) as page:
         opened(page, lab)
         choose(page, 'Run', 'Run All Cells')
@@ -62,6 +62,15 @@ def test_a_notebook_that_is_not_trusted_shows_words_and_says_what_to_do(lab):
         assert 'API node: The controller decides' in shown
         assert 'asks first' not in shown  # a text of the drawing, which makes no sense without it
         assert not page.locator(SEND).is_visible()
+
+
+def test_the_stored_picture_moves_without_running_anything(tmp_path):
+    with jupyter(tmp_path, 'lab') as address, chromium(viewport={'width': 1440, 'height': 900}) as page:
+        subprocess.run([sys.executable, '-m', 'jupyter', 'trust', str(tmp_path / 'notebooks/01_nova_api.ipynb')],
+                       check=True, stdout=subprocess.DEVNULL)
+        opened(page, address)
+        page.locator(SEND).click()
+        page.wait_for_function(f'({TRAVELS})().includes("request")', timeout=6_000)
 
 
 def test_the_first_screen_shows_the_lanes_and_the_second_a_question_and_the_player(page):
@@ -91,15 +100,6 @@ def test_with_reduced_motion_nothing_travels(page):
     assert not page.locator(f'{PICTURE} .token').first.is_visible()
     assert page.locator(f'{PICTURE} .chip').count() == 8
     page.emulate_media(reduced_motion='no-preference')
-
-
-def test_the_stored_picture_moves_without_running_anything(lab, tmp_path):
-    with jupyter(tmp_path, 'lab') as address, chromium(viewport={'width': 1440, 'height': 900}) as page:
-        subprocess.run([sys.executable, '-m', 'jupyter', 'trust', str(tmp_path / 'notebooks/01_nova_api.ipynb')],
-                       check=True, stdout=subprocess.DEVNULL)
-        opened(page, address)
-        page.locator(SEND).click()
-        page.wait_for_function(f'({TRAVELS})().includes("request")', timeout=6_000)
 
 
 def test_a_segment_leads_to_its_leg(page):
