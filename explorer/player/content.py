@@ -4,11 +4,13 @@ Every fragment of HTML is made here and by the pure functions of explorer/views/
 protocol.py describes the data.
 """
 
-import http.client
+
 import re
 from collections.abc import Sequence
 from html import escape
 from typing import cast
+
+from webob.util import status_reasons
 
 from explorer.explorations import EXPLORATIONS, OPTIONS, exploration
 from explorer.player.frame import frame
@@ -189,7 +191,7 @@ def _asked(trace: Trace) -> str:
     failed = bool(trace.note) or not trace.response or trace.response['status'] >= 400
     ended = answered(trace)
     status = ended.split()[0] if trace.response else 'no response'
-    phrase = http.client.responses.get(int(status), '') if status.isdecimal() else ''
+    phrase = status_reasons.get(int(status), '') if status.isdecimal() else ''
     more = '' if turned_back(trace) else ended.removeprefix(status).lstrip(' ,')
     says = f' <span class="says" title="{escape(more)}">{escape(more)}</span>' if more else ''
     return (f'<code>{escape(command(trace))}</code> <span class="setting">{escape(", ".join(setting(trace)))}</span> '

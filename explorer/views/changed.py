@@ -11,8 +11,9 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from http.client import responses
 from typing import Literal, NamedTuple, TypeAlias
+
+from webob.util import status_reasons
 
 from explorer.payloads import Path, Plain, Value, difference, is_container, is_marked, leaves, parts
 from explorer.stations import BY_KEY, FIELDS
@@ -353,7 +354,7 @@ def letter_of(value: Value) -> Letter | None:
                       _body(value['app_iter']), '', ('status', 'headerlist', 'app_iter'))
     if 'status_code' in value and 'content' in value:
         code = value['status_code']
-        phrase = responses.get(code, '') if isinstance(code, int) else ''
+        phrase = status_reasons.get(code, '') if isinstance(code, int) else ''
         return Letter(f'{_PROTOCOL} {_text(code)} {phrase}'.rstrip(), _headers(value.get('headers')),
                       _body(value['content']), '', ('status_code', 'headers', 'content'))
     return None

@@ -7,7 +7,6 @@ another error or into a response. What they do is read from their syntax trees.
 import ast
 import builtins
 import functools
-import http.client
 import inspect
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 import novaclient.exceptions
 import webob.exc
+from webob.util import status_reasons
 
 from explorer import exception
 from explorer.libraries import oslo_messaging
@@ -97,7 +97,7 @@ def name_of(node: ast.AST | None) -> str:
 
 def phrase(status: int) -> str:
     """Write a status with its phrase: 409 Conflict."""
-    return f'{status} {http.client.responses.get(status, "")}'.strip()
+    return f'{status} {status_reasons.get(status, "")}'.strip()
 
 
 # --------------------------------------------------------------------------------- what one statement raises
