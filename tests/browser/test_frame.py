@@ -20,10 +20,10 @@ sync_api = pytest.importorskip('playwright.sync_api')
 WIDTH = 984  # px of a player in JupyterLab's default window
 
 # Shows a content as the notebook does, in `#place`.
-OPEN = """async ([module, content, form, run, step, moment]) => {
+OPEN = """async ([module, content, form, run, at, moment]) => {
   const { default: { render } } = await import(`data:text/javascript;base64,${module}`);
   window.end?.();
-  const el = document.getElementById('place'), state = { content, form, run, step, moment, message: '' };
+  const el = document.getElementById('place'), state = { content, form, run, at, moment, message: '' };
   el.replaceChildren();
   window.end = render({ el, model: {
     get: name => state[name], set: (name, value) => { state[name] = value; }, save_changes: () => {}, send: () => {},
