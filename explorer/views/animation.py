@@ -213,10 +213,15 @@ def _after(begins: Sequence[str], seconds: float) -> str:
                      f'{float(begin[:-1]) + seconds:.2f}s' for begin in begins)
 
 
-def _until(begins: Sequence[str], attribute: str, value: str, seconds: float) -> str:
-    """Set an attribute from the start until some seconds later."""
-    return (f'<set attributeName="{attribute}" to="{value}" begin="{_after(begins, 0)}" dur="{seconds:.2f}s"/>'
-            if seconds else '')
+def _set(name: str, value: str, begins: Sequence[str], start: float, end: float) -> str:
+    """Set an attribute from one second to another; at rest it has its own value."""
+    return (f'<set attributeName="{name}" to="{value}" begin="{_after(begins, start)}" dur="{end - start:.2f}s"/>'
+            if end > start else '')
+
+
+def _hidden(begins: Sequence[str], seconds: float, opacity: str = '0') -> str:
+    """Hide something from the start until some seconds later."""
+    return _set('opacity', opacity, begins, 0, seconds)
 
 
 def _chip(place: Arrival, trace: Trace, begins: Sequence[str]) -> str:
@@ -227,25 +232,19 @@ def _chip(place: Arrival, trace: Trace, begins: Sequence[str]) -> str:
     name = f'{exploration(place.leg).number} {place.leg}' if place.leg != 'conductor' else 'the conductor'
     x, y = _left(place), _middle(place.node)
     says = f'✗ {trace.response["status"]}' if red and trace.response else _counted(place.visits) if place.visits else ''
-    return (f'<g>{_until(begins, "opacity", "0.25", place.at or 0)}'
-            f'<rect class="chip {kind}" x="{x}" y="{y - 20:g}" width="{_CHIP}" height="40" rx="8">'
-            f'{_during(begins, "stroke-width", "5", place)}</rect>'
+    at = place.at or 0.0
+    glow = _set('stroke-width', '5', begins, at, max(place.until, at + 0.3)) if here else ''
+    return (f'<g>{_hidden(begins, at, "0.25")}'
+            f'<rect class="chip {kind}" x="{x}" y="{y - 20:g}" width="{_CHIP}" height="40" rx="8">{glow}</rect>'
             f'<text class="name" text-anchor="middle" x="{x + _CHIP / 2:g}" y="{y - 3:g}">{name}</text>'
             f'<text class="small" text-anchor="middle" x="{x + _CHIP / 2:g}" y="{y + 13:g}">{says}</text></g>')
-
-
-def _during(begins: Sequence[str], attribute: str, value: str, place: Arrival) -> str:
-    """Set an attribute while the request is at a place."""
-    return '' if place.at is None else (
-        f'<set attributeName="{attribute}" to="{value}" begin="{_after(begins, place.at)}" '
-        f'dur="{max(place.until - place.at, 0.3):.2f}s"/>')
 
 
 def _way(flight: Flight, begins: Sequence[str]) -> str:
     """Draw the line along which something travels; while the picture moves, it appears when it is travelled."""
     points = ' '.join(f'{x:g},{y:g}' for _, x, y in flight.points)
     return (f'<polyline class="way {flight.kind}" points="{points}">'
-            f'{_until(begins, "opacity", "0", flight.points[-1][0])}</polyline>')
+            f'{_hidden(begins, flight.points[-1][0])}</polyline>')
 
 
 def _token(flight: Flight, trace: Trace, begins: Sequence[str]) -> str:
@@ -257,8 +256,7 @@ def _token(flight: Flight, trace: Trace, begins: Sequence[str]) -> str:
         f'keyTimes="{times}" begin="{_after(begins, start)}" dur="{end - start:.2f}s"/>'
         for name, axis in (('cx', 1), ('cy', 2)))
     return (f'<circle class="token {flight.kind}{" bad" if bad else ""}" r="8" opacity="0">'
-            f'<set attributeName="opacity" to="1" begin="{_after(begins, start)}" dur="{end - start:.2f}s"/>'
-            f'{moves}</circle>')
+            f'{_set("opacity", "1", begins, start, end)}{moves}</circle>')
 
 
 def _ends(trace: Trace, ways: Sequence[Flight], begins: Sequence[str]) -> str:
@@ -278,7 +276,7 @@ def _ends(trace: Trace, ways: Sequence[Flight], begins: Sequence[str]) -> str:
             said.append((f'response {status}', x + 8, _middle('client') + 4, 'start', at,
                          'red' if status >= 400 else 'name'))
     return ''.join(f'<text class="small {kind}" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(text)}'
-                   f'{_until(begins, "opacity", "0", at)}</text>' for text, x, y, anchor, at, kind in said)
+                   f'{_hidden(begins, at)}</text>' for text, x, y, anchor, at, kind in said)
 
 
 def _captions(trace: Trace, places: Sequence[Arrival], begins: Sequence[str], y: float) -> str:
@@ -286,12 +284,11 @@ def _captions(trace: Trace, places: Sequence[Arrival], begins: Sequence[str], y:
     end = ending(trace)
     rest = short_text(f'{command(trace)} → {answered(trace)}', 120)
     lines = [f'<text class="name" x="10" y="{y}">{escape(visible(rest))}'
-             f'{_until(begins, "opacity", "0", end)}</text>']
-    reached = [place for place in places if place.at is not None]
-    for place, then in zip(reached, [*reached[1:], None], strict=True):
-        at, until = place.at or 0.0, then.at if then else end
+             f'{_hidden(begins, end)}</text>']
+    reached = [(place, place.at) for place in places if place.at is not None]
+    for (place, at), until in zip(reached, [*(at for _, at in reached[1:]), end], strict=True):
         title = ('The conductor takes the message.' if place.leg == 'conductor' else
                  f'{exploration(place.leg).number}. {exploration(place.leg).title}')
-        lines.append(f'<text x="10" y="{y}" opacity="0">{escape(title)}<set attributeName="opacity" to="1" '
-                     f'begin="{_after(begins, at)}" dur="{(until or end) - at + 0.01:.2f}s"/></text>')
+        lines.append(f'<text x="10" y="{y}" opacity="0">{escape(title)}'
+                     f'{_set("opacity", "1", begins, at, until + 0.01)}</text>')
     return ''.join(lines)
