@@ -106,7 +106,7 @@ def test_tokens_are_the_names_of_callers(api_url, token, status):
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_service_even_with_a_hanging_client(number):
+def test_a_signal_stops_the_service_within_three_seconds_even_with_a_hanging_client(number):
     with serve() as (process, line):
         port = int(re.search(r':(\d+)/', line)[1])
         with socket.create_connection(('127.0.0.1', port)) as hanging:
@@ -114,7 +114,7 @@ def test_a_signal_stops_the_service_even_with_a_hanging_client(number):
             start = time.monotonic()
             process.send_signal(number)
             assert process.wait(10) == 0
-            assert time.monotonic() - start < 5  # three on an idle machine, which make soak measures
+            assert time.monotonic() - start < 3
 
 
 def test_the_log_of_the_service_holds_no_token():
