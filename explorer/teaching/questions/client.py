@@ -106,7 +106,7 @@ _TASKS = (
                    'So it is, for the hosts. Up to the conductor it is one value that is carried along.'),
             Option('conductor-api', "To the conductor's API; then another message goes out.",
                    'The conductor has to be told.',
-                   'It is told: by an argument of the same message.'),
+                   'It knows, from an argument of the same message.'),
             Option('nowhere', 'To the end: the same stations, with another value.',
                    'An option fills a field, and no more.', ''))),
     Build(

@@ -76,7 +76,7 @@ CLOSING_TASKS = (
         Option(Scenario(conductor_reply=SILENT, microversion='2.30'), 'The conductor did not answer in time',
                'A call has an end.', ''),
         Option(Scenario(conductor_reply=FAILS, microversion='2.30'), 'No host would do', 'The conductor found none.',
-               'That is told: 400.'),
+               'That gets a 400.'),
         Option(Scenario(conductor_reply=SILENT), 'The conductor did not answer, and nobody waited', 'It was silent.',
                'Then the answer would be a 202.')),
     _patient(

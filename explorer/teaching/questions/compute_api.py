@@ -104,7 +104,7 @@ _TASKS = (
                    'It is; but nobody has asked it yet.'))),
     Choice(
         'compute-api.look-purpose',
-        '`save` is told `expected_task_state=[None]`. What would go wrong without?',
+        '`save` gets `expected_task_state=[None]`. What would go wrong without it?',
         'If another request was faster, ours is answered with {status}, and the state stays {state}: what the other '
         'one has written is not written over.',
         _race, options=(

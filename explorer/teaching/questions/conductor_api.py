@@ -99,7 +99,8 @@ _TASKS = (
                    'One waits for the checks, one does not.', ''),
             Option('same', 'The same: there is no host', 'An error is an error.',
                    'At 2.34 the answer does not wait for anybody who looks.'),
-            Option('later', 'At 2.34 it is told later on, over the same connection', 'Asynchronous means: later.',
+            Option('later', 'At 2.34 the client learns it later, over the same connection',
+                   'Asynchronous means: later.',
                    'A request has one answer. What becomes of it has to be asked for.'))),
     Choice(
         'conductor-api.change',

@@ -122,7 +122,7 @@ _TASKS = (
         'The order of judgement: let somebody who may **not** migrate be told that the body is wrong.',
         'One that does it: `{solution}`. The schemas hang outside the method, the policy is asked inside.',
         none, (
-            'Two things have to be wrong at once, and the outer one is told.',
+            'Two things have to be wrong at once, and the outer one is reported.',
             'You need a caller without the right, and a body that a schema refuses.',
             "bare({{'os-migrateLive': …}}, caller='reader')"),
         lacks=_lacks_body_before_rights,

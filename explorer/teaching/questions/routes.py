@@ -124,7 +124,7 @@ _TASKS = (
         'routes.check',
         'Make a request whose body is rejected with 400 because of its **form**: after somebody has peeked at it, '
         'and before a schema does.',
-        'One that does it: `{solution}`. What peeks wants JSON with exactly one key; all else is told "{message}".',
+        'One that does it: `{solution}`. What peeks wants JSON with exactly one key; anything else gets "{message}".',
         _wants_one_key, (
             'The peek wants to find exactly one thing.',
             'What if it finds two? Or what if the text is no JSON?',

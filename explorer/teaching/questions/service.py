@@ -109,7 +109,8 @@ _TASKS = (
         statuses(bare({}, path=NOWHERE, caller='bad_token'), bare({}, path=NOWHERE)), options=(
             Option((404, 404), '404 and 404', 'What is not there, is not there for anybody.',
                    'Whether it is there is found out behind the filters.'),
-            Option((401, 401), '401 and 401', 'What is unknown might be secret.', 'With a good token one is told.'),
+            Option((401, 401), '401 and 401', 'What is unknown might be secret.',
+                   'With a valid token, the response is a 404.'),
             Option((404, 401), '404 and 401', 'Only what exists has to be guarded.', 'It is the other way round.'),
             Option((401, 404), '401 and 404', 'Who one is comes before what there is.', ''))),
     Build(
